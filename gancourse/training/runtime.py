@@ -1,0 +1,167 @@
+"""Where a run computes, in which precision, and from which seed."""
+
+import contextlib
+import random
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from gancourse.errors import CourseError, choose
+
+DEVICES = ("auto", "cuda", "mps", "cpu")
+PRECISIONS = ("fp32", "bf16")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Run:
+    """What every part of a training run shares; made by :func:`start`.
+
+    Attributes
+    ----------
+    device : torch.device
+        Where the networks and the data lie.
+    seed : int
+        The one seed: initial weights, the order of the data, the noise.
+    precision : {"fp32", "bf16"}
+        The number format of the forward passes; the weights always stay in fp32.
+    channels_last : bool
+        Keep 4-D weights and activations in NHWC memory order.
+    compile : bool
+        Compile the networks with ``torch.compile``.
+    """
+
+    device: torch.device
+    seed: int = 0
+    precision: str = "fp32"
+    channels_last: bool = False
+    compile: bool = False
+
+    def autocast(self):
+        """Return the context in which a forward pass and its losses are computed."""
+        if self.precision == "fp32":
+            return contextlib.nullcontext()
+        return torch.autocast(self.device.type, dtype=torch.bfloat16)
+
+    def place(self, net):
+        """Move ``net`` to the device, in the run's memory format, compiled if asked for."""
+        net = net.to(self.device)
+        if self.channels_last:
+            net = net.to(memory_format=torch.channels_last)
+        if self.compile:
+            net.compile()  # in place: the names in the state dict stay as they are
+        return net
+
+    def generator(self, *key):
+        """Return a random generator on the device, seeded by the run's seed and ``key`` alone.
+
+        The same key gives the same numbers whatever was drawn before, which is what makes a
+        resumed run see the batches that it would have seen.
+        """
+        words = np.random.SeedSequence([self.seed, *key]).generate_state(2)
+        seed = int(words[0]) << 31 ^ int(words[1])
+        return torch.Generator(device=self.device).manual_seed(seed)
+
+
+def start(device="auto", seed=0, *, precision="fp32", channels_last=False, compile=False):
+    """Choose the device, seed every random source, and return the :class:`Run`.
+
+    Parameters
+    ----------
+    device : {"auto", "cuda", "mps", "cpu"} or str
+        ``auto`` takes CUDA, then Apple's MPS, then the CPU; "cuda:1" names one of several.
+    seed : int
+        Seeds Python, NumPy and PyTorch; at least 0.
+    precision : {"fp32", "bf16"}
+        See :class:`Run`.
+    channels_last, compile : bool
+        See :class:`Run`.
+
+    Returns
+    -------
+    Run
+
+    Raises
+    ------
+    CourseError
+        If the device is unknown or not there, or the seed or precision is not valid.
+    """
+    choose("precision", precision, PRECISIONS)
+    if isinstance(seed, bool) or not isinstance(seed, int) or not 0 <= seed < 2**63:
+        raise CourseError(f"seed must be a whole number of 0 or more, not {seed!r}")
+    run = Run(
+        device=find_device(device),
+        seed=seed,
+        precision=precision,
+        channels_last=channels_last,
+        compile=compile,
+    )
+    seed_everything(seed)
+    return run
+
+
+def find_device(name="auto"):
+    """Turn a device's name into a ``torch.device`` that exists on this machine.
+
+    Raises
+    ------
+    CourseError
+        If the name is unknown, or this machine has no such device.
+    """
+    if name == "auto":
+        if torch.cuda.is_available():
+            return torch.device("cuda")
+        return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
+    kind, _, index = str(name).partition(":")
+    choose("device", kind, DEVICES)
+    here = {
+        "cpu": 1,
+        "cuda": torch.cuda.device_count(),
+        "mps": int(torch.backends.mps.is_available()),
+    }[kind]
+    if index and not index.isdigit():
+        raise CourseError(f"device {name!r}: after the colon comes a number, as in cuda:0")
+    if int(index or 0) >= here:
+        raise CourseError(
+            f"device {name!r} was asked for, but PyTorch {torch.__version__} sees {here} {kind} "
+            f"device{'' if here == 1 else 's'} here. Use device='auto', or see `gancourse doctor`."
+        )
+    return torch.device(name)
+
+
+def seed_everything(seed):
+    """Seed Python's, NumPy's and PyTorch's random sources, on every device."""
+    random.seed(seed)
+    np.random.seed(seed % 2**32)  # noqa: NPY002 - code that draws from the old source is seeded too
+    torch.manual_seed(seed)
+
+
+def random_state():
+    """Return the state of every random source, as tensors and plain values."""
+    kind, keys, *rest = np.random.get_state()  # noqa: NPY002
+    return {
+        "python": list(random.getstate()[1]),
+        "numpy": {"kind": kind, "keys": torch.from_numpy(keys.astype(np.int64)), "rest": rest},
+        "torch": torch.get_rng_state(),
+        "cuda": torch.cuda.get_rng_state_all() if torch.cuda.is_available() else [],
+    }
+
+
+def set_random_state(state):
+    """Put back what :func:`random_state` returned; CUDA's only where there is CUDA."""
+    random.setstate((3, tuple(state["python"]), None))
+    numpy = state["numpy"]
+    np.random.set_state((numpy["kind"], numpy["keys"].numpy().astype(np.uint32), *numpy["rest"]))  # noqa: NPY002
+    torch.set_rng_state(state["torch"])
+    if state["cuda"] and len(state["cuda"]) == torch.cuda.device_count():
+        torch.cuda.set_rng_state_all(state["cuda"])
+
+
+@contextlib.contextmanager
+def undisturbed():
+    """Let the code inside draw random numbers without changing those of the training."""
+    state = random_state()
+    try:
+        yield
+    finally:
+        set_random_state(state)
