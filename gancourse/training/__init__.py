@@ -1,0 +1,1 @@
+"""The training loop, where it runs, and how its state is kept."""

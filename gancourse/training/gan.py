@@ -32,4 +32,4 @@ class GAN(SimpleNamespace):
 
     def generators(self):
         """Return the generator networks and their averages, by name."""
-        return {n: p for n, p in self.parts().items() if n.startswith("netG") or n == "ema"}
+        return {n: p for n, p in self.parts().items() if n.startswith(("netG", "ema"))}

@@ -1,0 +1,323 @@
+"""Generative adversarial nets: two multilayer perceptrons, one game.
+
+Goodfellow et al. 2014, arXiv:1406.2661. This is the first GAN of the course, so there is
+nothing before it to differ from; each later file keeps the game and changes the networks, the
+loss, or what the two players are told.
+"""
+
+from dataclasses import dataclass, replace
+from itertools import pairwise
+from math import prod
+
+import torch
+import torch.nn.functional as F
+from torch import nn
+from torch.optim.lr_scheduler import LRScheduler
+
+from gancourse.training.ema import EMA
+from gancourse.training.gan import GAN
+
+
+@dataclass(frozen=True, kw_only=True)
+class Config:
+    """Everything that a run is made of; the defaults are the paper's, for MNIST.
+
+    The paper gives the networks in words (section 5); the numbers stand in the authors'
+    ``mnist.yaml``, github.com/goodfeli/adversarial.
+    """
+
+    sample_shape: tuple = (1, 28, 28)  # one sample: (channels, height, width), or (2,) for points
+    latent_dim: int = 100  # numbers in z
+    prior: str = "uniform"  # of z, mean 0 and variance 1: "uniform" or "normal"
+    g_hidden: tuple = (1200, 1200)  # ReLU units per hidden layer of G
+    d_hidden: tuple = (240, 240)  # units per hidden layer of D
+    maxout_pieces: int = 5  # linear pieces per unit of D; 1 means LeakyReLU(0.2) units instead
+    dropout: tuple = (0.2, 0.5)  # share dropped of D's input, of its hidden units
+    g_init: float = 0.05  # weights of G start uniform in +-g_init; 0 means PyTorch's default
+    d_init: float = 0.005  # the same for D
+    saturating: bool = False  # G minimises log(1 - D(G(z))) instead of -log D(G(z)) (section 3)
+    optimizer: str = "sgd"  # "sgd" with momentum, or "adam"
+    lr_g: float = 0.1  # step size of G
+    lr_d: float = 0.1  # step size of D
+    lr_decay: float = 1.000004  # SGD: divides both step sizes after each step
+    momentum: tuple = (0.5, 0.7)  # SGD: at the first step, and from `momentum_steps` on
+    momentum_steps: int = 125_000  # SGD: steps over which momentum rises (250 epochs of 500)
+    betas: tuple = (0.5, 0.999)  # Adam's two decay rates
+    ema_decay: float = 0.0  # average of G's weights for sampling; 0 means none
+    batch_size: int = 100  # samples
+    steps: int = 125_000  # updates of each player; the paper does not say when it stopped
+
+
+# Smaller, and with Adam, which did not exist when the paper was written (it came six months
+# later) and reaches the same samples in a tenth of the steps.
+_LAPTOP = Config(
+    latent_dim=64,
+    g_hidden=(512, 512),
+    d_hidden=(128, 128),
+    g_init=0.0,
+    d_init=0.0,
+    optimizer="adam",
+    lr_g=2e-4,
+    lr_d=2e-4,
+    ema_decay=0.998,
+    batch_size=64,
+    steps=8_000,
+)
+
+PRESETS = {
+    "smoke": replace(_LAPTOP, g_hidden=(64, 64), d_hidden=(32, 32), steps=40),
+    "laptop": _LAPTOP,
+    # The published numbers. Two things differ: G's output bias starts at 0 and not at the
+    # pixels' log-odds, since `build` does not see the data; and pixels are in [-1, 1], so that
+    # the sigmoid at the end of G is a tanh (the same function, rescaled).
+    "paper": Config(),
+}
+
+# For points in the plane, which the paper draws (figure 1) but gives no numbers for.
+_PLANE = Config(
+    sample_shape=(2,),
+    latent_dim=2,
+    prior="normal",
+    g_hidden=(128, 128),
+    d_hidden=(128, 128),
+    maxout_pieces=1,
+    dropout=(0.0, 0.0),
+    g_init=0.0,
+    d_init=0.0,
+    optimizer="adam",
+    lr_g=1e-3,
+    lr_d=1e-3,
+    batch_size=256,
+    steps=3_000,
+)
+
+PLANE = {
+    "smoke": replace(_PLANE, steps=60),
+    "laptop": _PLANE,
+    "paper": replace(_PLANE, g_hidden=(400,) * 4, steps=25_000),
+}
+
+
+class Generator(nn.Module):
+    """Noise in, a sample out: linear layers with ReLU between them.
+
+    Parameters
+    ----------
+    cfg : Config
+    """
+
+    def __init__(self, cfg):
+        super().__init__()
+        self.sample_shape = tuple(cfg.sample_shape)
+        sizes = (cfg.latent_dim, *cfg.g_hidden)
+        self.hidden = nn.ModuleList(nn.Linear(a, b) for a, b in pairwise(sizes))
+        self.out = nn.Linear(sizes[-1], prod(self.sample_shape))
+
+    def forward(self, z):
+        """Turn z, (N, latent_dim), into samples, (N, *sample_shape)."""
+        for layer in self.hidden:
+            z = F.relu(layer(z))  # (N, g_hidden[i])
+        x = self.out(z).unflatten(1, self.sample_shape)  # (N, *sample_shape)
+        return torch.tanh(x) if len(self.sample_shape) == 3 else x  # pixels end in [-1, 1]
+
+
+class Discriminator(nn.Module):
+    """A sample in, one logit out: positive for real, negative for fake.
+
+    A maxout unit takes the largest of several linear functions of its input
+    (Goodfellow et al. 2013, arXiv:1302.4389).
+
+    Parameters
+    ----------
+    cfg : Config
+    """
+
+    def __init__(self, cfg):
+        super().__init__()
+        self.pieces = cfg.maxout_pieces
+        sizes = (prod(cfg.sample_shape), *cfg.d_hidden)
+        self.hidden = nn.ModuleList(nn.Linear(a, b * self.pieces) for a, b in pairwise(sizes))
+        self.out = nn.Linear(sizes[-1], 1)
+        self.drop_input, self.drop_hidden = (nn.Dropout(p) for p in cfg.dropout)
+
+    def forward(self, x):
+        """Judge samples, (N, *sample_shape), by one logit each, (N,)."""
+        x = self.drop_input(x.flatten(1))  # (N, prod(sample_shape))
+        for layer in self.hidden:
+            x = layer(x)  # (N, d_hidden[i] * pieces)
+            if self.pieces == 1:
+                x = F.leaky_relu(x, 0.2)
+            else:
+                x = x.unflatten(1, (-1, self.pieces)).amax(2)  # (N, d_hidden[i])
+            x = self.drop_hidden(x)
+        return self.out(x).squeeze(1)  # (N,)
+
+
+def d_loss(real_logits, fake_logits):
+    """Return what D minimises: -log D(x) - log(1 - D(G(z))), equation 1 with its sign turned.
+
+    ``softplus(-t)`` is -log sigmoid(t), and stays exact where the sigmoid rounds to 0 or 1.
+
+    Parameters
+    ----------
+    real_logits, fake_logits : Tensor, (N,)
+
+    Returns
+    -------
+    Tensor, ()
+        Log 4 = 1.386 nats when D cannot tell the two apart.
+    """
+    return F.softplus(-real_logits).mean() + F.softplus(fake_logits).mean()
+
+
+def g_loss(fake_logits, saturating=False):
+    """Return what G minimises: -log D(G(z)), or log(1 - D(G(z))) when ``saturating``.
+
+    Parameters
+    ----------
+    fake_logits : Tensor, (N,)
+    saturating : bool
+        The minimax form of equation 1. Its gradient vanishes where D is sure (section 3).
+
+    Returns
+    -------
+    Tensor, ()
+        In nats.
+    """
+    if saturating:
+        return -F.softplus(fake_logits).mean()
+    return F.softplus(-fake_logits).mean()
+
+
+class Anneal(LRScheduler):
+    """The authors' SGD schedule: step sizes decay a little each step, momentum rises."""
+
+    def __init__(self, optimizer, decay, momentum, momentum_steps):
+        self.decay, self.momentum, self.momentum_steps = decay, momentum, momentum_steps
+        super().__init__(optimizer)
+
+    def get_lr(self):
+        """Return the step sizes, at least 1e-6, and set the momentum beside them."""
+        first, last = self.momentum
+        risen = min(1.0, self.last_epoch / self.momentum_steps)
+        for group in self.optimizer.param_groups:
+            group["momentum"] = first + risen * (last - first)
+        return [max(lr / self.decay**self.last_epoch, 1e-6) for lr in self.base_lrs]
+
+
+def draw_z(cfg, n, generator=None, device="cpu"):
+    """Draw ``n`` latent vectors from the prior; each number has mean 0 and variance 1.
+
+    Returns
+    -------
+    Tensor, (n, latent_dim)
+        Within +-sqrt(3) for the uniform prior.
+    """
+    shape = (n, cfg.latent_dim)
+    if cfg.prior == "uniform":
+        return (torch.rand(shape, generator=generator, device=device) * 2 - 1) * 3**0.5
+    return torch.randn(shape, generator=generator, device=device)
+
+
+def build(cfg, run):
+    """Make the two players and their optimizers.
+
+    Parameters
+    ----------
+    cfg : Config
+    run : Run
+
+    Returns
+    -------
+    GAN
+        With ``netG``, ``netD``, ``opt_g``, ``opt_d``, and ``ema`` if it is asked for.
+    """
+    netG, netD = Generator(cfg), Discriminator(cfg)
+    for net, width in ((netG, cfg.g_init), (netD, cfg.d_init)):
+        for layer in net.modules():
+            if width and isinstance(layer, nn.Linear):
+                nn.init.uniform_(layer.weight, -width, width)
+                nn.init.zeros_(layer.bias)
+    gan = GAN(cfg, netG=run.place(netG), netD=run.place(netD))
+    for player, net, lr in (("g", netG, cfg.lr_g), ("d", netD, cfg.lr_d)):
+        if cfg.optimizer == "adam":
+            optimizer = torch.optim.Adam(net.parameters(), lr=lr, betas=cfg.betas, fused=True)
+        else:
+            optimizer = torch.optim.SGD(net.parameters(), lr=lr, momentum=cfg.momentum[0])
+            anneal = Anneal(optimizer, cfg.lr_decay, cfg.momentum, cfg.momentum_steps)
+            setattr(gan, f"schedule_{player}", anneal)
+        setattr(gan, f"opt_{player}", optimizer)
+    if cfg.ema_decay:
+        gan.ema = EMA(netG, cfg.ema_decay)
+    return gan
+
+
+def train_step(gan, batch, run):
+    """Update D once, then G once: algorithm 1 of the paper with k = 1.
+
+    Parameters
+    ----------
+    gan : GAN
+    batch : dict
+        ``real``: (N, *sample_shape), in G's output range.
+    run : Run
+
+    Returns
+    -------
+    dict of str to Tensor, ()
+        Both losses in nats, and the mean probability that D gives to each side.
+    """
+    real = batch["real"]
+    with run.autocast():
+        fake = gan.netG(draw_z(gan.cfg, len(real), device=run.device))
+
+        real_logits = gan.netD(real)
+        fake_logits = gan.netD(fake.detach())  # no gradient may reach G from here
+        loss_d = d_loss(real_logits, fake_logits)
+    gan.opt_d.zero_grad()
+    loss_d.backward()
+    gan.opt_d.step()
+
+    gan.netD.requires_grad_(False)  # D is the ruler now: it passes gradients on and keeps none
+    with run.autocast():
+        loss_g = g_loss(gan.netD(fake), gan.cfg.saturating)
+    gan.opt_g.zero_grad()
+    loss_g.backward()
+    gan.opt_g.step()
+    gan.netD.requires_grad_(True)
+
+    return {
+        "D/adv": loss_d.detach(),
+        "G/adv": loss_g.detach(),
+        "D/prob_real": real_logits.detach().sigmoid().mean(),
+        "D/prob_fake": fake_logits.detach().sigmoid().mean(),
+    }
+
+
+@torch.no_grad()
+def sample(gan, n, *, seed=0, z=None):
+    """Draw ``n`` samples, from the averaged generator if there is one.
+
+    Parameters
+    ----------
+    gan : GAN
+    n : int
+    seed : int
+        Of the noise; the training's random numbers are left alone.
+    z : Tensor, (n, latent_dim), optional
+        The noise itself, in place of ``n`` and ``seed``.
+
+    Returns
+    -------
+    Tensor, (n, *sample_shape)
+        Pixels in [-1, 1]; points in the data's own units.
+    """
+    net = getattr(gan, "ema", gan.netG)
+    device = next(net.parameters()).device
+    if z is None:
+        z = draw_z(gan.cfg, n, torch.Generator(device).manual_seed(seed), device)
+    training = net.training
+    try:
+        return net.eval()(z.to(device))
+    finally:
+        net.train(training)

@@ -1,0 +1,161 @@
+"""How a run shows itself: one display that is updated in a notebook, plain lines elsewhere."""
+
+import html
+import sys
+import time
+
+from gancourse import plotting
+
+
+def make_view(first, steps, quiet=False):
+    """Choose how to show a run.
+
+    Parameters
+    ----------
+    first : int
+        The step at which training begins, more than 0 when a run goes on.
+    steps : int
+        The step at which it ends.
+    quiet : bool
+        Show nothing.
+
+    Returns
+    -------
+    View
+    """
+    if quiet:
+        return View(first, steps)
+    return (Notebook if in_notebook() else Terminal)(first, steps)
+
+
+def in_notebook():
+    """Return whether this process is a Jupyter kernel."""
+    if "IPython" not in sys.modules:
+        return False
+    shell = sys.modules["IPython"].get_ipython()
+    return shell is not None and hasattr(shell, "kernel")
+
+
+class View:
+    """Shows nothing; the methods are called by the trainer.
+
+    Parameters
+    ----------
+    first, steps : int
+        See :func:`make_view`.
+    """
+
+    def __init__(self, first, steps):
+        self.first, self.steps = first, steps
+        self.start = time.perf_counter()
+
+    def update(self, step, history):
+        """Note that a log window has ended."""
+
+    def wants_picture(self):
+        """Whether it is worth drawing samples now; files are written at every occasion."""
+        return True
+
+    def picture(self, history, data):
+        """Note that new samples were drawn."""
+
+    def close(self, step, history):
+        """Note that training has ended, for whatever reason."""
+
+    def words(self, step, history):
+        """Say how far the run is, as in "step 500 of 4000, 12 s, 80 s left"."""
+        spent = time.perf_counter() - self.start
+        words = f"step {step:,} of {self.steps:,} · {duration(spent)}"
+        if step < self.steps and step > self.first:
+            left = spent / (step - self.first) * (self.steps - step)
+            words += f", {duration(left)} left"
+        return words
+
+    def losses(self, history):
+        """Name the latest losses."""
+        return "  ".join(f"{tag} {values[-1]:.3f}" for tag, values in history.values.items())
+
+
+class Terminal(View):
+    """A line for each twentieth of the run."""
+
+    shown = 0
+
+    def update(self, step, history):
+        """Print a line if a twentieth has passed since the last."""
+        if step * 20 // self.steps > self.shown or step == self.steps:
+            self.shown = step * 20 // self.steps
+            print(f"{self.words(step, history)} · {self.losses(history)}", flush=True)
+
+    def close(self, step, history):
+        """Say so if the run was cut short."""
+        if step < self.steps:
+            print(f"stopped at step {step:,} of {self.steps:,}; run it again to go on", flush=True)
+
+
+class Notebook(View):
+    """A bar with the losses, samples and curves; an executed notebook keeps the last ones."""
+
+    seconds_between_bars = 0.3
+    seconds_between_pictures = 3.0
+
+    def __init__(self, first, steps):
+        from IPython.display import display
+
+        super().__init__(first, steps)
+        self.bar_time = self.picture_time = self.start
+        self.bar = display(self.bundle(first, None), raw=True, display_id=True)
+        self.figure = None
+
+    def update(self, step, history):
+        """Move the bar."""
+        if time.perf_counter() - self.bar_time > self.seconds_between_bars:
+            self.bar_time = time.perf_counter()
+            self.bar.update(self.bundle(step, history), raw=True)
+
+    def wants_picture(self):
+        """Not more often than every few seconds: drawing takes time from training."""
+        return time.perf_counter() - self.picture_time > self.seconds_between_pictures
+
+    def picture(self, history, data):
+        """Draw samples and curves in place of the last ones."""
+        from IPython.display import display
+
+        self.picture_time = time.perf_counter()
+        image = plotting.as_display(plotting.training_view(history, data))
+        if self.figure is None:
+            self.figure = display(image, display_id=True)
+        else:
+            self.figure.update(image)
+
+    def close(self, step, history):
+        """Leave the bar as it stands at the end."""
+        self.bar.update(self.bundle(step, history, ended=True), raw=True)
+
+    def bundle(self, step, history, ended=False):
+        """Return the bar as HTML and as text: how far, how long, and the latest losses."""
+        words = self.words(step, history)
+        if ended and step < self.steps:
+            words = f"stopped at step {step:,} of {self.steps:,}: run this cell again to go on"
+        losses = self.losses(history) if history is not None and len(history) else ""
+        share = 100 * step / self.steps
+        markup = (
+            '<div style="font-family: var(--jp-code-font-family, monospace); font-size: 12px; '
+            'line-height: 1.6; max-width: 760px">'
+            '<div style="height: 5px; border-radius: 3px; background: #8883">'
+            f'<div style="height: 5px; border-radius: 3px; width: {share:.1f}%; '
+            f'background: {plotting.FAKE}"></div></div>'
+            f"{html.escape(words)}"
+            f'<span style="float: right; opacity: .75">{html.escape(losses)}</span></div>'
+        )
+        return {"text/html": markup, "text/plain": words}
+
+
+def duration(seconds):
+    """Write a time as a person says it: 42 s, 3 min 05 s, 2 h 10 min."""
+    seconds = round(seconds)
+    if seconds < 60:
+        return f"{seconds} s"
+    if seconds < 3600:
+        return f"{seconds // 60} min {seconds % 60:02d} s"
+    return f"{seconds // 3600} h {seconds % 3600 // 60:02d} min"
