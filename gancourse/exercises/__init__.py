@@ -1,0 +1,188 @@
+"""Exercises that check themselves.
+
+The exercises of lesson 1 stand in ``gancourse/exercises/lesson_01.py``. A checker names a
+property, then tests it; a solution must pass, and answers that people plausibly give must not::
+
+    @exercise("1.2", "The loss that does not saturate")
+    def non_saturating(g_loss):
+        yield "the loss is log 2 where D cannot tell"
+        expect(g_loss(torch.zeros(4, 1)), math.log(2))
+        yield "it falls as D believes more"
+        assert g_loss(torch.ones(4, 1)) < g_loss(torch.zeros(4, 1)), "it rises"
+
+    @non_saturating.solution
+    def g_loss(fake_logits):
+        return F.softplus(-fake_logits).mean()
+
+    @non_saturating.wrong
+    def saturating(fake_logits):
+        return -F.softplus(fake_logits).mean()
+"""
+
+import importlib
+import inspect
+import pkgutil
+from dataclasses import dataclass, field
+
+import torch
+
+from gancourse.errors import choose
+from gancourse.training.runtime import undisturbed
+
+_registry = {}
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a checker found out about one answer.
+
+    Attributes
+    ----------
+    holds : tuple of str
+        The properties that hold, up to the first that fails.
+    fails : str or None
+        The first property that fails.
+    detail : str
+        What was expected and what was found instead.
+    written : bool
+        False as long as the answer is still the stub that the notebook gives.
+    """
+
+    holds: tuple = ()
+    fails: str | None = None
+    detail: str = ""
+    written: bool = True
+
+    @property
+    def passed(self):
+        """Whether every property holds."""
+        return self.written and self.fails is None
+
+
+@dataclass
+class Exercise:
+    """One exercise: a checker, its solution, and wrong answers that the checker must refuse."""
+
+    number: str
+    title: str
+    checker: callable
+    answer: object = None
+    why: str = ""
+    wrongs: list = field(default_factory=list)
+
+    def solution(self, answer, why=""):
+        """Set the solution, a function or class (then a decorator) or a value and its reason."""
+        self.answer, self.why = answer, why
+        return answer
+
+    def wrong(self, answer):
+        """Add an answer that must fail; a decorator, or called with a value."""
+        self.wrongs.append(answer)
+        return answer
+
+    def check(self, answer):
+        """Test ``answer`` property by property, always with the same random numbers.
+
+        Returns
+        -------
+        Result
+            Whatever the answer does: an exception in it fails the property that met it.
+        """
+        if _is_stub(answer):
+            return Result(written=False)
+        names = []
+        with undisturbed():
+            torch.manual_seed(0)
+            try:
+                names.extend(self.checker(answer))
+            except NotImplementedError:
+                return Result(written=False)
+            except AssertionError as problem:
+                detail = str(problem)
+            except Exception as problem:
+                detail = f"{type(problem).__name__}: {problem}"
+            else:
+                return Result(holds=tuple(names))
+        *holds, fails = names or ["the answer has the form that was asked for"]
+        return Result(holds=tuple(holds), fails=fails, detail=detail)
+
+
+def exercise(number, title):
+    """Register the decorated generator function as the checker of exercise ``number``.
+
+    The checker takes the answer. It yields the name of a property and then tests it, by
+    ``assert`` or :func:`expect`, before it yields the next name.
+    """
+
+    def register(checker):
+        if not inspect.isgeneratorfunction(checker) or number in _registry:
+            raise TypeError(f"exercise {number} needs a checker of its own that yields names")
+        _registry[number] = Exercise(number, title, checker)
+        return _registry[number]
+
+    return register
+
+
+def find(number):
+    """Return the :class:`Exercise` with that number, such as ``"1.2"``.
+
+    Raises
+    ------
+    CourseError
+        If there is no such exercise; the known ones of the lesson are listed.
+    """
+    known = {ex.number: ex for ex in lesson(str(number).partition(".")[0])}
+    return known[choose("exercise", str(number), known)]
+
+
+def lesson(number):
+    """Return the exercises of lesson ``number``, in the order in which they are written."""
+    choose("lesson with exercises", str(number), map(str, lessons()))
+    importlib.import_module(f"{__name__}.lesson_{int(number):02d}")
+    return [ex for ex in _registry.values() if ex.number.partition(".")[0] == str(number)]
+
+
+def lessons():
+    """Return the numbers of the lessons that have exercises."""
+    names = [module.name for module in pkgutil.iter_modules(__path__)]
+    return sorted(int(name.removeprefix("lesson_")) for name in names if "lesson_" in name)
+
+
+def expect(got, expected, *, atol=1e-5):
+    """Assert that two numbers or tensors agree to within ``atol``, or that two others are equal.
+
+    The message shows both, so don't use it where ``expected`` is what the reader must find.
+    """
+    if got is None or got is ...:
+        raise NotImplementedError
+    if isinstance(got, torch.Tensor | int | float):
+        got, expected = (torch.as_tensor(x).detach().cpu().double() for x in (got, expected))
+        assert got.shape == expected.shape, (
+            f"expected the shape {tuple(expected.shape)}, got {tuple(got.shape)}"
+        )
+        equal = torch.allclose(got, expected, rtol=1e-5, atol=atol)
+    else:
+        equal = got == expected
+    assert equal, f"expected {short(expected)}, got {short(got)}"
+
+
+def short(value):
+    """Return ``value`` as text, a number that isn't whole with 4 significant digits."""
+    if isinstance(value, torch.Tensor):
+        if value.numel() > 16:
+            return (
+                f"{len(value.flatten())} numbers from {short(value.min())} to {short(value.max())}"
+            )
+        value = value.tolist()
+    if isinstance(value, list):
+        return f"[{', '.join(map(short, value))}]"
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
+def _is_stub(answer):
+    """Whether nothing has been written in place of ``...`` or ``None`` yet."""
+    if isinstance(answer, dict):
+        answer = tuple(answer.values())
+    if isinstance(answer, tuple | list):
+        return any(map(_is_stub, answer))
+    return answer is None or answer is ...

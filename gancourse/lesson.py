@@ -1,0 +1,295 @@
+"""What a notebook calls: setup(), show(), claim(), check() and solution()."""
+
+import ast
+import html
+import inspect
+import os
+import platform
+import re
+import sys
+import textwrap
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from IPython import get_ipython
+from IPython.display import Markdown, display
+
+import gancourse
+from gancourse import data as datasets
+from gancourse import exercises, plotting
+from gancourse.errors import CourseError, choose
+from gancourse.exercises import short
+from gancourse.training import runtime
+
+PRESETS = ("smoke", "laptop", "paper")
+DEFAULT_PRESET = "laptop"  # what every notebook's parameters cell says
+CLAIM = "application/vnd.gancourse.claim+json"
+CHECK = "application/vnd.gancourse.check+json"
+
+_current = None  # the last setup()'s Lesson; claim() asks it for the preset
+
+
+@dataclass(frozen=True, kw_only=True)
+class Lesson:
+    """What :func:`setup` made of a notebook's parameters.
+
+    Attributes
+    ----------
+    preset : {"smoke", "laptop", "paper"}
+        How much is computed.
+    run : gancourse.training.runtime.Run
+        Device, seed and precision.
+    data : str
+        The name of the data set, for ``gancourse.data.load``.
+    out_dir : pathlib.Path or None
+        Where the lesson keeps what it makes; None keeps nothing.
+    """
+
+    preset: str
+    run: runtime.Run
+    data: str
+    out_dir: Path | None
+
+    def pick(self, *, smoke, laptop, paper):
+        """Return the value that belongs to the preset."""
+        return {"smoke": smoke, "laptop": laptop, "paper": paper}[self.preset]
+
+
+def setup(*, preset, seed, device, data, out_dir):
+    """Check a notebook's parameters, choose the device, seed everything and print all of it.
+
+    The environment variable GANCOURSE_PRESET takes the place of the default preset, for tools
+    that cannot inject parameters.
+
+    Parameters
+    ----------
+    preset : {"smoke", "laptop", "paper"}
+        How much is computed: a test's worth, a laptop's, or what the paper did.
+    seed : int
+        Seeds every random source; at least 0.
+    device : {"auto", "cuda", "mps", "cpu"} or str
+        See :func:`gancourse.training.runtime.start`.
+    data : str
+        A data set that ``gancourse data list`` shows.
+    out_dir : str or pathlib.Path
+        A folder for what the lesson makes; "" keeps nothing.
+
+    Returns
+    -------
+    Lesson
+
+    Raises
+    ------
+    CourseError
+        If a value is unknown, or papermill injected a parameter that the lesson doesn't have;
+        the known ones are listed.
+    """
+    global _current
+    for name in _injected_parameters():
+        choose("parameter", name, inspect.signature(setup).parameters)
+    choose("preset", preset, PRESETS)
+    choose("data set", str(data).partition(":")[0], datasets.DATASETS)
+    note = ""
+    if preset == DEFAULT_PRESET and os.environ.get("GANCOURSE_PRESET"):
+        preset = choose("preset in GANCOURSE_PRESET", os.environ["GANCOURSE_PRESET"], PRESETS)
+        note = " (from GANCOURSE_PRESET)"
+    run = runtime.start(device, seed)
+    # Free on the CPU; elsewhere it costs speed, and some layers have no deterministic form.
+    torch.use_deterministic_algorithms(run.device.type == "cpu", warn_only=True)
+    torch.utils.deterministic.fill_uninitialized_memory = False
+    plotting.use_style()
+    _current = Lesson(
+        preset=preset, run=run, data=data, out_dir=Path(out_dir).expanduser() if out_dir else None
+    )
+    rows = {
+        "gancourse": f"{gancourse.__version__}, Python {platform.python_version()}, "
+        f"PyTorch {torch.__version__}",
+        "device": _device_text(run.device),
+        "preset": preset + note,
+        "seed": seed,
+        "data": data,
+        "out_dir": _current.out_dir or "none: nothing is kept",
+    }
+    print("\n".join(f"{name:<10} {value}" for name, value in rows.items()))
+    return _current
+
+
+def show(obj):
+    """Display the source of a function, class, method or module, with its file and line.
+
+    Raises
+    ------
+    CourseError
+        If ``obj`` has no Python source.
+    """
+    place, source = _source(obj)
+    display(Markdown(f"`{place}`\n\n{_fence(source)}"))
+
+
+def claim(text, condition, value):
+    """Display one statement of the lesson, whether it holds here, and what was measured.
+
+    Parameters
+    ----------
+    text : str
+        The statement, such as "all 8 modes are covered".
+    condition : bool
+        Whether it holds; a Python, NumPy or 0-d tensor boolean.
+    value : int, float, str or 0-d array or tensor
+        What was measured.
+
+    Returns
+    -------
+    bool or None
+        None in the smoke preset, which is too small to judge anything.
+    """
+    condition, value = (x.item() if hasattr(x, "item") else x for x in (condition, value))
+    if not isinstance(condition, bool):
+        raise CourseError(
+            f"claim(text, condition, value): the condition must be True or False, not {condition!r}"
+        )
+    holds = None if _current and _current.preset == "smoke" else condition
+    outcome = "not judged at this size" if holds is None else ""
+    measured = f"{short(value)}, {outcome}" if outcome else short(value)
+    number = isinstance(value, int | float) and abs(value) < float("inf")  # JSON has no NaN
+    bundle = {"text": text, "holds": holds, "value": value if number else str(value)}
+    display(_Lines([(holds, text, measured)], {CLAIM: bundle}))
+    return _quiet(holds)
+
+
+def check(number, answer):
+    """Test the answer to an exercise and show which property holds and which fails.
+
+    Nothing that the answer does raises an error here, so that a whole notebook runs through.
+
+    Parameters
+    ----------
+    number : str
+        The exercise, such as ``"1.2"``.
+    answer : object
+        What the exercise asks for: a function, a class or a value.
+
+    Returns
+    -------
+    bool
+        Whether the answer is right.
+    """
+    ex = exercises.find(number)
+    result = ex.check(answer)
+    if not result.written:
+        lines = [(None, f"{ex.number} {ex.title}", "not yet: write the answer, then run the cell")]
+    else:
+        lines = [(result.passed, f"{ex.number} {ex.title}", "")]
+        lines += [(True, f"\N{EM SPACE}{name}", "") for name in result.holds]
+        if not result.passed:
+            lines += [(False, f"\N{EM SPACE}{result.fails}", result.detail)]
+    bundle = {"number": ex.number, "written": result.written, "passed": result.passed}
+    display(_Lines(lines, {CHECK: bundle}))
+    return _quiet(result.passed)
+
+
+def solution(number):
+    """Display the solution of an exercise, folded away until it is clicked."""
+    ex = exercises.find(number)
+    if callable(ex.answer):
+        _, source = _source(ex.answer)
+        body = _fence(re.sub(r"\A@.*\n", "", source))  # without the line that registers it
+    else:
+        body = f"`{ex.answer!r}`"
+    title = html.escape(f"Solution {ex.number}: {ex.title}")
+    parts = [f"<details><summary>{title}</summary>", body, ex.why, "</details>"]
+    display(Markdown("\n\n".join(filter(None, parts))))
+
+
+def _injected_parameters():
+    """Return the names that papermill's injected cell assigns; none outside a notebook."""
+    shell = get_ipython()
+    cells = shell.user_ns.get("In", []) if shell else []
+    for cell in cells:
+        if cell.startswith("# Parameters\n"):  # papermill's first line, always
+            for node in ast.walk(ast.parse(cell)):
+                if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
+                    yield node.id
+
+
+def _device_text(device):
+    if device.type == "cuda":
+        return f"{device}, {torch.cuda.get_device_name(device)}"
+    return f"{device}, {platform.machine()}, {torch.get_num_threads()} threads"
+
+
+def _source(obj):
+    """Return where ``obj`` is defined, as text, and its source."""
+    obj = inspect.unwrap(obj.fget if isinstance(obj, property) else obj)
+    module = obj.__name__ if inspect.ismodule(obj) else getattr(obj, "__module__", None)
+    here = module == "__main__"
+    try:
+        lines, first = inspect.getsourcelines(obj)
+    except (OSError, TypeError):
+        if here and isinstance(obj, type):  # before Python 3.13 a notebook's classes have no source
+            return "defined in this notebook", f"# {obj.__name__}: see the cell that defines it"
+        raise CourseError(
+            f"show() takes a function, class, method or module written in Python, not {obj!r:.80}"
+        ) from None
+    source = textwrap.dedent("".join(lines))
+    if here:
+        return "defined in this notebook", source
+    package = Path(sys.modules[module.partition(".")[0]].__file__)
+    root = package.parent.parent if package.name == "__init__.py" else package.parent
+    path = Path(inspect.getsourcefile(obj)).relative_to(root)
+    return f"{path.as_posix()}:{max(first, 1)}", source
+
+
+def _fence(source):
+    """Return the source as Markdown that every notebook viewer colours in its own theme."""
+    return f"````python\n{source.rstrip()}\n````"
+
+
+_MARKS = {  # holds: sign and colour, in JupyterLab the theme's own
+    True: ("✓", "var(--jp-success-color1, #388e3c)"),
+    False: ("✗", "var(--jp-error-color1, #d32f2f)"),
+    None: ("–", "var(--jp-ui-font-color2, #808080)"),
+}
+
+
+class _Lines:
+    """Lines of a mark, a text and a remark, in plain text and in HTML, with data for tools."""
+
+    def __init__(self, lines, data):
+        self.lines, self.data = lines, data
+
+    def __repr__(self):
+        return "\n".join(
+            f"{_MARKS[holds][0]} {text}{f': {remark}' if remark else ''}"
+            for holds, text, remark in self.lines
+        )
+
+    def _repr_mimebundle_(self, include=None, exclude=None):
+        rows = []
+        for holds, text, remark in self.lines:
+            sign, colour = _MARKS[holds]
+            remark = f" &nbsp; <code>{html.escape(remark)}</code>" if remark else ""
+            mark = f'<b style="color: {colour}">{sign}</b>'
+            rows.append(f"<div>{mark} {html.escape(text)}{remark}</div>")
+        _, colour = _MARKS[self.lines[0][0]]
+        frame = f"border-left: 3px solid {colour}; padding: 2px 10px"
+        return {
+            "text/plain": repr(self),
+            "text/html": f'<div style="{frame}">{"".join(rows)}</div>',
+            **self.data,
+        }
+
+
+class _Verdict(int):
+    """A boolean that a notebook doesn't echo when it is the last value of a cell."""
+
+    def __repr__(self):
+        return repr(bool(self))
+
+    def _ipython_display_(self):
+        pass
+
+
+def _quiet(holds):
+    return None if holds is None else _Verdict(holds)
