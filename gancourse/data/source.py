@@ -1,0 +1,234 @@
+"""What every data set offers to the trainer, and the form in which pictures are kept."""
+
+from pathlib import Path
+from typing import Protocol
+
+import torch
+from torchvision.transforms.v2 import functional as transforms
+
+from gancourse.errors import DataError
+
+# The first word of every key that a batch is drawn with, so that the data never share their
+# random numbers with the noise that a generator is fed at the same step.
+BATCH_KEY = 0xDA7A
+
+
+class Data(Protocol):
+    """What a data set is: anything with these five members.
+
+    Attributes
+    ----------
+    name : str
+        As :func:`gancourse.data.load` knows it.
+    shape : tuple of int
+        The shape of one sample: (1, 28, 28), or (2,) for points.
+    num_classes : int
+        0 where there are no labels.
+    classes : tuple of str
+        A name for each label; empty where there are none.
+    """
+
+    name: str
+    shape: tuple
+    num_classes: int
+    classes: tuple
+
+    def batch(self, step, size, run):
+        """Return the batch of a step: a pure function of ``(run.seed, step)``.
+
+        Whoever resumes at step 700 sees the batches that they would have seen, with nothing to
+        save or restore.
+
+        Parameters
+        ----------
+        step : int
+            Counted from 0.
+        size : int
+            Samples in the batch, N.
+        run : gancourse.training.runtime.Run
+            Gives the seed, and the device that the batch lies on.
+
+        Returns
+        -------
+        dict of str to torch.Tensor
+            ``"real"``: float32, (N, C, H, W) in [-1, 1] or (N, 2) in the data's own units;
+            ``"labels"``: int64 (N,), where there are labels.
+        """
+
+
+class ImageData:
+    """Pictures with or without labels, kept as bytes and turned into floats by the batch.
+
+    Parameters
+    ----------
+    images : uint8 torch.Tensor, (N, C, H, W)
+        0 is the darkest value and 255 the brightest.
+    labels : torch.Tensor of whole numbers, (N,), or None
+        Indices into ``classes``.
+    name : str
+    classes : sequence of str
+        As many as there are kinds of label.
+
+    Raises
+    ------
+    DataError
+        If the types, the shapes or the labels do not fit together.
+
+    Notes
+    -----
+    Bytes take a quarter of the room of floats, so that a whole data set fits on the device and a
+    batch is one indexing there, with no loader in other processes.
+    """
+
+    def __init__(self, images, labels, name, classes=()):
+        if images.dtype != torch.uint8 or images.ndim != 4 or not len(images):
+            raise DataError(
+                f"{name}: expected uint8 pictures of shape (N, C, H, W) with N > 0, "
+                f"found {str(images.dtype).removeprefix('torch.')} {tuple(images.shape)}"
+            )
+        if labels is not None:
+            if labels.shape != images.shape[:1]:
+                raise DataError(
+                    f"{name}: {len(images):,} pictures need as many labels, "
+                    f"found labels of shape {tuple(labels.shape)}"
+                )
+            labels = labels.to(images.device, torch.int64)
+            low, high = labels.min().item(), labels.max().item()
+            if low < 0 or high >= len(classes):
+                raise DataError(
+                    f"{name}: labels must lie in 0..{len(classes) - 1} for {len(classes)} classes, "
+                    f"found {low}..{high}"
+                )
+        self.name = name
+        self.pixels = images
+        self.labels = labels
+        self.classes = tuple(classes) if labels is not None else ()
+        self._order = (None, None)
+
+    def __len__(self):
+        return len(self.pixels)
+
+    def __repr__(self):
+        kinds = f", {self.num_classes} classes" if self.num_classes else ""
+        return f"<{self.name}: {len(self):,} pictures {self.shape}{kinds} on {self.device}>"
+
+    @property
+    def shape(self):
+        """The shape of one picture, (C, H, W)."""
+        return tuple(self.pixels.shape[1:])
+
+    @property
+    def num_classes(self):
+        """How many classes there are; 0 without labels."""
+        return len(self.classes)
+
+    @property
+    def device(self):
+        """Where the pictures lie."""
+        return self.pixels.device
+
+    def to(self, device):
+        """Return the same data on another device."""
+        labels = None if self.labels is None else self.labels.to(device)
+        return ImageData(self.pixels.to(device), labels, self.name, self.classes)
+
+    def images(self, index=None):
+        """Return pictures as a model sees them.
+
+        Parameters
+        ----------
+        index : int, slice, list or torch.Tensor, optional
+            Which ones; all of them if left out.
+
+        Returns
+        -------
+        float32 torch.Tensor in [-1, 1]
+            (N, C, H, W), or (C, H, W) for a single number; byte 0 becomes -1, 255 becomes 1.
+        """
+        pixels = self.pixels if index is None else self.pixels[index]
+        return pixels.float().div(127.5).sub(1)
+
+    def resized(self, image_size):
+        """Return the data with pictures of ``image_size`` by ``image_size`` pixels.
+
+        Pictures of 28 pixels get a border of 2 pixels to reach 32, the way MNIST is commonly
+        brought to a power of two: nothing is blurred. Every other size is reached by bilinear
+        interpolation with antialiasing.
+        """
+        if isinstance(image_size, bool) or not isinstance(image_size, int) or image_size < 1:
+            raise DataError(f"image_size is a whole number of pixels, not {image_size!r}")
+        if self.shape[1:] == (image_size, image_size):
+            return self
+        if self.shape[1:] == (28, 28) and image_size == 32:
+            pixels = transforms.pad(self.pixels, [2])
+        else:
+            pixels = transforms.resize(self.pixels, [image_size, image_size], antialias=True)
+        return ImageData(pixels, self.labels, self.name, self.classes)
+
+    def first(self, limit):
+        """Return the first ``limit`` pictures; a larger limit is an error."""
+        if isinstance(limit, bool) or not isinstance(limit, int) or not 0 < limit <= len(self):
+            raise DataError(f"{self.name}: limit must be 1 to {len(self):,}, not {limit!r}")
+        labels = None if self.labels is None else self.labels[:limit]
+        return ImageData(self.pixels[:limit], labels, self.name, self.classes)
+
+    def batch(self, step, size, run):
+        """Return the batch of a step; see :meth:`Data.batch`.
+
+        The pictures of an epoch come in an order drawn from the seed and the epoch's number. What
+        is left at its end, fewer than ``size``, is dropped, so that every batch is full.
+
+        Raises
+        ------
+        DataError
+            If a batch is larger than the data.
+        """
+        epoch_steps = len(self) // size
+        if not epoch_steps:
+            raise DataError(
+                f"a batch of {size:,} was asked for, but {self.name} has {len(self):,} pictures. "
+                "Lower batch_size, or take more of the data."
+            )
+        epoch, place = divmod(step, epoch_steps)
+        index = self._epoch_order(epoch, run)[place * size : (place + 1) * size]
+        batch = {"real": self.images(index).to(run.device)}
+        if self.labels is not None:
+            batch["labels"] = self.labels[index].to(run.device)
+        return batch
+
+    def _epoch_order(self, epoch, run):
+        key = (run.seed, run.device, epoch)
+        if self._order[0] != key:  # kept for the epoch: drawing it anew at every step is waste
+            generator = run.generator(BATCH_KEY, epoch)
+            order = torch.randperm(len(self), generator=generator, device=run.device)
+            self._order = (key, order.to(self.device))
+        return self._order[1]
+
+
+def shipped(name):
+    """Return where a file that comes with the course lies.
+
+    Parameters
+    ----------
+    name : str
+        Its path inside ``data/``, such as ``"digits.npz"``.
+
+    Returns
+    -------
+    pathlib.Path
+        In ``data/`` of a checkout, or inside the package where it was installed as a wheel.
+
+    Raises
+    ------
+    DataError
+        If it is not there.
+    """
+    package = Path(__file__).resolve().parents[1]
+    installed = package / "_shipped" / "data"
+    path = (installed if installed.is_dir() else package.parent / "data") / name
+    if not path.exists():
+        raise DataError(
+            f"{name} should have come with the course, but is not at {path}. "
+            "The installation is incomplete: install gancourse again, or restore the file with git."
+        )
+    return path
