@@ -66,7 +66,8 @@ def train(
         ``record(gan)`` returns a dict that is kept, with its step, in ``history.records``:
         before the first step and then every ``record_every`` steps.
     log_every, sample_every, checkpoint_every : int, optional
-        In steps. If left out: 200 log lines, 20 pictures and 20 checkpoints a run.
+        In steps. If left out: 200 log lines, 20 pictures and 20 checkpoints a run. A checkpoint
+        waits for the end of the log window that it falls into.
     out_dir : path, optional
         Gets checkpoint.safetensors, history.jsonl, samples/ and, whenever training stops,
         generator.safetensors. Without it the state is kept in memory alone.
@@ -100,6 +101,8 @@ def train(
     for name, value in {"steps": steps, **{f"{k}_every": v for k, v in every.items()}}.items():
         if not isinstance(value, int) or value < 1:
             raise CourseError(f"{name} must be a whole number of at least 1, not {value!r}.")
+    # A checkpoint ends a log window, so that a resumed run logs the same windows.
+    every["checkpoint"] = -(-every["checkpoint"] // every["log"]) * every["log"]
     history = gan.history = getattr(gan, "history", History())
     store = Store(gan, run, out_dir, card or {})
     if resume:
@@ -153,7 +156,6 @@ def train(
                     with undisturbed():
                         history.records.append((gan.step, record(gan)))
                 if gan.step % every["checkpoint"] == 0:
-                    log()
                     store.keep()
                 if gan.step % every["sample"] == 0 and gan.step < steps and view.wants_picture():
                     picture()
