@@ -6,7 +6,6 @@ import inspect
 import os
 import platform
 import re
-import sys
 import textwrap
 from dataclasses import dataclass
 from pathlib import Path
@@ -235,10 +234,9 @@ def _source(obj):
     source = textwrap.dedent("".join(lines))
     if here:
         return "defined in this notebook", source
-    package = Path(sys.modules[module.partition(".")[0]].__file__)
-    root = package.parent.parent if package.name == "__init__.py" else package.parent
-    path = Path(inspect.getsourcefile(obj)).relative_to(root)
-    return f"{path.as_posix()}:{max(first, 1)}", source
+    file = Path(inspect.getsourcefile(obj)).name
+    packages = module.split(".") if file == "__init__.py" else module.split(".")[:-1]
+    return "/".join([*packages, f"{file}:{max(first, 1)}"]), source
 
 
 def _fence(source):

@@ -1,0 +1,188 @@
+"""Exercises: the framework, and that every checker accepts its solution and nothing else."""
+
+import math
+import sys
+
+import pytest
+import torch
+
+from gancourse import exercises
+from gancourse.errors import CourseError
+from gancourse.exercises import Exercise, exercise, expect, short
+
+EVERY = [ex for number in exercises.lessons() for ex in exercises.lesson(number)]
+WRONG = [(ex, answer) for ex in EVERY for answer in ex.wrongs]
+
+
+def test_there_are_exercises():
+    assert EVERY
+
+
+@pytest.mark.parametrize("ex", EVERY, ids=lambda ex: ex.number)
+def test_solution_passes(ex):
+    result = ex.check(ex.answer)
+    assert result.passed, f"{result.fails}: {result.detail}"
+    assert result.holds, "a checker tests at least one property"
+
+
+@pytest.mark.parametrize("ex", EVERY, ids=lambda ex: ex.number)
+def test_stub_is_not_yet_an_answer(ex):
+    def stub(*args, **kwargs):
+        raise NotImplementedError
+
+    stubs = [None, ...] + (
+        [stub] if callable(ex.answer) and not isinstance(ex.answer, type) else []
+    )
+    for answer in stubs:
+        assert not ex.check(answer).written
+
+
+@pytest.mark.parametrize("ex", EVERY, ids=lambda ex: ex.number)
+def test_there_is_a_wrong_answer_to_refuse(ex):
+    assert ex.wrongs
+
+
+@pytest.mark.parametrize(("ex", "answer"), WRONG, ids=lambda x: getattr(x, "number", ""))
+def test_wrong_answer_is_refused(ex, answer):
+    result = ex.check(answer)
+    assert result.written
+    assert not result.passed
+
+
+def halving(answer):
+    yield "zero stays zero"
+    expect(answer(0.0), 0.0)
+    yield "one becomes a half"
+    expect(answer(1.0), 0.5)
+    yield "the sign is kept"
+    assert answer(-1.0) < 0, "it is lost"
+
+
+@pytest.fixture
+def ex():
+    return Exercise("0.1", "Half", halving)
+
+
+def test_every_property_is_named_when_all_hold(ex):
+    result = ex.check(lambda x: x / 2)
+    assert result.passed
+    assert result.holds == ("zero stays zero", "one becomes a half", "the sign is kept")
+
+
+def test_first_failing_property_is_named_with_both_values(ex):
+    result = ex.check(lambda x: x)
+    assert not result.passed
+    assert result.holds == ("zero stays zero",)
+    assert result.fails == "one becomes a half"
+    assert result.detail == "expected 0.5, got 1"
+
+
+def test_own_words_of_an_assertion_are_the_detail(ex):
+    assert ex.check(lambda x: abs(x) / 2).detail.startswith("it is lost")
+
+
+def test_an_exception_in_the_answer_fails_the_property_that_met_it(ex):
+    result = ex.check(lambda x: 1 / x)
+    assert (result.fails, result.holds) == ("zero stays zero", ())
+    assert result.detail.startswith("ZeroDivisionError: ")
+
+
+def test_an_answer_of_the_wrong_kind_fails_and_does_not_raise(ex):
+    assert ex.check("half").detail.startswith("TypeError: ")
+
+
+@pytest.mark.parametrize("stub", [None, ..., (1, ...), {"a": None}, lambda x: None])
+def test_what_is_left_open_is_not_yet_written(ex, stub):
+    assert not ex.check(stub).written
+
+
+def test_checking_does_not_disturb_the_training_and_sees_the_same_numbers_each_time():
+    drawn = []
+
+    def checker(answer):
+        yield "draws"
+        drawn.append(torch.rand(3))
+
+    torch.manual_seed(5)
+    expected = torch.rand(3)
+    torch.manual_seed(5)
+    Exercise("0.2", "", checker).check(1)
+    assert torch.equal(torch.rand(3), expected)
+    Exercise("0.2", "", checker).check(1)
+    assert torch.equal(*drawn)
+
+
+def test_a_checker_must_yield_names():
+    with pytest.raises(TypeError, match=r"0\.3"):
+        exercise("0.3", "Names nothing")(lambda answer: None)
+
+
+def test_a_number_is_given_once(monkeypatch):
+    monkeypatch.setattr(exercises, "_registry", {})
+    exercise("0.4", "First")(halving)
+    with pytest.raises(TypeError, match=r"0\.4"):
+        exercise("0.4", "Second")(halving)
+
+
+def test_a_lesson_is_loaded_by_its_number_and_only_then(monkeypatch, tmp_path):
+    name = "gancourse.exercises.lesson_98"
+    (tmp_path / "lesson_98.py").write_text(
+        "from gancourse.exercises import exercise\n"
+        "@exercise('98.1', 'One')\n"
+        "def one(answer):\n"
+        "    yield 'it is 1'\n"
+        "    assert answer == 1\n"
+        "one.solution(1, 'because')\n",
+        encoding="utf-8",
+    )
+    monkeypatch.setattr(exercises, "__path__", [str(tmp_path)])
+    monkeypatch.setattr(exercises, "_registry", {})
+    monkeypatch.delitem(sys.modules, name, raising=False)
+    assert exercises.lessons() == [98]
+    assert name not in sys.modules
+    ex = exercises.find("98.1")
+    assert (ex.title, ex.answer, ex.why) == ("One", 1, "because")
+    with pytest.raises(CourseError, match=r"unknown exercise '98\.2'; there are: 98\.1"):
+        exercises.find("98.2")
+    with pytest.raises(CourseError, match=r"unknown lesson with exercises '97'; there are: 98"):
+        exercises.find("97.1")
+    del sys.modules[name]
+
+
+@pytest.mark.parametrize(
+    ("got", "expected"),
+    [
+        (0.5, 0.5 + 1e-6),
+        (torch.tensor(0.5), 0.5),
+        (2, 2.0),
+        (torch.ones(2, 2), torch.ones(2, 2)),
+        ("a", "a"),
+        ({1, 2}, {2, 1}),
+    ],
+)
+def test_expect_accepts_equals(got, expected):
+    expect(got, expected)
+
+
+@pytest.mark.parametrize(
+    ("got", "expected", "message"),
+    [
+        (0.5, 0.5 + 1e-3, "expected 0.501, got 0.5"),
+        (math.nan, 0.5, "expected 0.5, got nan"),
+        (torch.ones(2), torch.ones(2, 1), "expected the shape (2, 1), got (2,)"),
+        (torch.ones(2), torch.zeros(2), "expected [0, 0], got [1, 1]"),
+        (torch.ones(5, 5), torch.zeros(5, 5), "got 25 numbers from 1 to 1"),
+        ("a", "b", "expected b, got a"),
+    ],
+)
+def test_expect_refuses_and_shows_both(got, expected, message):
+    with pytest.raises(AssertionError) as problem:
+        expect(got, expected)
+    assert message in str(problem.value)
+
+
+@pytest.mark.parametrize(
+    ("value", "text"), [(0.123456, "0.1235"), (12345, "12345"), (8.0, "8"), ("8 of 8", "8 of 8")]
+)
+def test_numbers_are_shown_with_four_digits_and_whole_ones_in_full(value, text):
+    assert short(value) == text

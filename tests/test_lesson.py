@@ -1,0 +1,275 @@
+"""What a notebook calls: checked here directly, and once in a kernel of its own."""
+
+import inspect
+from types import SimpleNamespace
+
+import nbformat
+import numpy as np
+import pytest
+import torch
+from nbclient import NotebookClient
+
+from gancourse import exercises, lesson
+from gancourse.errors import CourseError
+from gancourse.exercises import Exercise
+
+PARAMETERS = {"preset": "laptop", "seed": 0, "device": "cpu", "data": "ring", "out_dir": ""}
+
+
+@pytest.fixture(autouse=True)
+def unchanged_afterwards(monkeypatch):
+    monkeypatch.delenv("GANCOURSE_PRESET", raising=False)
+    monkeypatch.setattr(lesson, "_current", None)
+    monkeypatch.setattr(lesson.plotting, "use_style", lambda: None)
+    yield
+    torch.use_deterministic_algorithms(False)
+    torch.utils.deterministic.fill_uninitialized_memory = True
+
+
+@pytest.fixture
+def shown(monkeypatch):
+    """The objects that were displayed."""
+    objects = []
+    monkeypatch.setattr(lesson, "display", objects.append)
+    return objects
+
+
+def test_setup_returns_and_prints_what_it_chose(capsys):
+    made = lesson.setup(**PARAMETERS | {"seed": 3})
+    assert (made.preset, made.data, made.out_dir) == ("laptop", "ring", None)
+    assert (made.run.seed, made.run.device.type) == (3, "cpu")
+    printed = dict(line.split(maxsplit=1) for line in capsys.readouterr().out.splitlines())
+    assert torch.__version__ in printed["gancourse"]
+    assert printed["device"].startswith("cpu")
+    assert printed["preset"] == "laptop"
+    assert printed["seed"] == "3"
+
+
+def test_setup_seeds_every_random_source():
+    lesson.setup(**PARAMETERS)
+    first = torch.rand(2), np.random.rand(2)  # noqa: NPY002
+    lesson.setup(**PARAMETERS)
+    assert torch.equal(torch.rand(2), first[0])
+    assert (np.random.rand(2) == first[1]).all()  # noqa: NPY002
+
+
+def test_setup_takes_a_number_of_modes_and_a_folder(tmp_path):
+    made = lesson.setup(**PARAMETERS | {"data": "ring:12", "out_dir": str(tmp_path)})
+    assert (made.data, made.out_dir) == ("ring:12", tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        ({"preset": "labtop"}, "unknown preset 'labtop'; there are: smoke, laptop, paper"),
+        ({"data": "digit"}, "unknown data set 'digit'; there are: ring"),
+        ({"device": "gpu"}, "unknown device 'gpu'; there are: auto, cuda, mps, cpu"),
+        ({"seed": "3"}, "seed must be a whole number"),
+    ],
+)
+def test_setup_refuses_an_unknown_value_and_lists_the_known_ones(wrong, message):
+    with pytest.raises(CourseError, match=message):
+        lesson.setup(**PARAMETERS | wrong)
+
+
+def test_environment_replaces_the_default_preset_only(monkeypatch, capsys):
+    monkeypatch.setenv("GANCOURSE_PRESET", "smoke")
+    assert lesson.setup(**PARAMETERS).preset == "smoke"
+    assert "smoke (from GANCOURSE_PRESET)" in capsys.readouterr().out
+    assert lesson.setup(**PARAMETERS | {"preset": "paper"}).preset == "paper"
+
+
+def test_environment_with_an_unknown_preset_is_named(monkeypatch):
+    monkeypatch.setenv("GANCOURSE_PRESET", "small")
+    with pytest.raises(CourseError, match="GANCOURSE_PRESET 'small'; there are: smoke, laptop"):
+        lesson.setup(**PARAMETERS)
+
+
+def injected(monkeypatch, *cells):
+    shell = SimpleNamespace(user_ns={"In": ["", *cells]})
+    monkeypatch.setattr(lesson, "get_ipython", lambda: shell)
+
+
+def test_unknown_injected_parameter_is_refused_and_the_known_ones_listed(monkeypatch):
+    injected(monkeypatch, 'preset = "laptop"', '# Parameters\npreset = "smoke"\nsede = 3\n')
+    with pytest.raises(CourseError) as problem:
+        lesson.setup(**PARAMETERS)
+    assert str(problem.value) == (
+        "unknown parameter 'sede'; there are: preset, seed, device, data, out_dir. "
+        "Did you mean 'seed'?"
+    )
+
+
+def test_own_variables_and_known_injected_parameters_are_accepted(monkeypatch):
+    injected(monkeypatch, "sede = 3", '# Parameters\npreset = "smoke"\nseed = 3\n')
+    assert lesson.setup(**PARAMETERS)
+
+
+def test_pick_returns_the_value_of_the_preset():
+    made = lesson.setup(**PARAMETERS | {"preset": "smoke"})
+    assert made.pick(smoke=1, laptop=2, paper=3) == 1
+
+
+@pytest.mark.parametrize("condition", [True, np.True_, np.bool_(True), torch.tensor(True)])
+def test_claim_that_holds(shown, condition):
+    assert lesson.claim("all modes are covered", condition, 8)
+    bundle = shown[0]._repr_mimebundle_()
+    assert bundle["text/plain"] == "✓ all modes are covered: 8"
+    assert bundle[lesson.CLAIM] == {"text": "all modes are covered", "holds": True, "value": 8}
+
+
+def test_claim_that_fails_is_shown_and_returned(shown):
+    assert lesson.claim("a < b", torch.tensor(False), torch.tensor(0.125)) == False  # noqa: E712
+    bundle = shown[0]._repr_mimebundle_()
+    assert bundle["text/plain"] == "✗ a < b: 0.125"
+    assert "a &lt; b" in bundle["text/html"]
+    assert bundle[lesson.CLAIM] == {"text": "a < b", "holds": False, "value": 0.125}
+
+
+@pytest.mark.parametrize("condition", [True, False])
+def test_claim_is_not_judged_in_smoke(shown, condition):
+    lesson.setup(**PARAMETERS | {"preset": "smoke"})
+    assert lesson.claim("all modes are covered", condition, 2) is None
+    bundle = shown[0]._repr_mimebundle_()
+    assert bundle["text/plain"] == "– all modes are covered: 2, not judged at this size"
+    assert bundle[lesson.CLAIM]["holds"] is None
+
+
+def test_claim_shows_four_digits_and_keeps_all(shown):
+    lesson.claim("close", True, 0.123456)
+    bundle = shown[0]._repr_mimebundle_()
+    assert bundle["text/plain"].endswith(" 0.1235")
+    assert bundle[lesson.CLAIM]["value"] == 0.123456
+
+
+def test_claim_value_that_json_cannot_hold_becomes_text(shown):
+    lesson.claim("finite", False, float("nan"))
+    assert shown[0]._repr_mimebundle_()[lesson.CLAIM]["value"] == "nan"
+
+
+def test_claim_refuses_a_condition_that_is_a_measurement():
+    with pytest.raises(CourseError, match=r"must be True or False, not 0\.9"):
+        lesson.claim("swapped", 0.9, True)
+
+
+@pytest.fixture
+def ex(monkeypatch):
+    def checker(answer):
+        yield "it is positive"
+        assert answer > 0, "it is not"
+        yield "it is even"
+        assert answer % 2 == 0
+
+    made = Exercise("9.1", "An even number", checker, answer=2, why="Twice one.")
+    monkeypatch.setattr(exercises, "find", lambda number: {"9.1": made}[number])
+    return made
+
+
+@pytest.mark.parametrize(
+    ("answer", "right", "text"),
+    [
+        (2, True, "✓ 9.1 An even number\n✓ it is positive\n✓ it is even"),
+        (1, False, "✗ 9.1 An even number\n✓ it is positive\n✗ it is even"),
+        (-1, False, "✗ 9.1 An even number\n✗ it is positive: it is not"),
+        ("2", False, "✗ 9.1 An even number\n✗ it is positive: TypeError: "),
+        (None, False, "– 9.1 An even number: not yet: "),
+    ],
+)
+def test_check_shows_each_property_up_to_the_one_that_fails(shown, ex, answer, right, text):
+    assert bool(lesson.check("9.1", answer)) is right
+    bundle = shown[0]._repr_mimebundle_()
+    assert bundle["text/plain"].replace("\N{EM SPACE}", "").startswith(text)
+    assert bundle[lesson.CHECK] == {
+        "number": "9.1",
+        "written": answer is not None,
+        "passed": right,
+    }
+
+
+def test_solution_of_a_value_is_folded_and_gives_its_reason(shown, ex):
+    lesson.solution("9.1")
+    folded = "<details><summary>Solution 9.1: An even number</summary>\n\n`2`\n\nTwice one."
+    assert shown[0].data.startswith(folded)
+
+
+def registered(function):
+    return function
+
+
+@registered
+def half(x):
+    return x / 2
+
+
+def test_solution_of_a_function_is_its_source_without_the_decorator(shown, ex):
+    ex.answer = half
+    lesson.solution("9.1")
+    assert "````python\ndef half(x):\n    return x / 2\n````" in shown[0].data
+
+
+def test_show_names_file_and_line_relative_to_the_package(shown):
+    lesson.show(lesson.Lesson.pick)
+    line = inspect.getsourcelines(lesson.Lesson.pick)[1]
+    assert shown[0].data.startswith(f"`gancourse/lesson.py:{line}`\n\n````python\ndef pick(self,")
+
+
+def test_show_takes_modules_packages_and_other_libraries(shown):
+    lesson.show(lesson)
+    lesson.show(exercises)
+    lesson.show(torch.nn.Linear)
+    places = [markdown.data.partition("\n")[0] for markdown in shown]
+    assert places[0] == "`gancourse/lesson.py:1`"
+    assert places[1] == "`gancourse/exercises/__init__.py:1`"
+    assert places[2].startswith("`torch/nn/modules/linear.py:")
+
+
+def test_show_looks_behind_decorators_and_properties(shown):
+    lesson.show(torch.no_grad()(half))
+    lesson.show(exercises.Result.passed)
+    assert "def half(x)" in shown[0].data
+    assert "def passed(self)" in shown[1].data
+
+
+@pytest.mark.parametrize("thing", [3, len, "text"])
+def test_show_refuses_what_has_no_source(thing):
+    with pytest.raises(CourseError, match=r"show\(\) takes a function, class, method or module"):
+        lesson.show(thing)
+
+
+CELLS = [
+    'preset = "smoke"; seed = 0; device = "cpu"; data = "ring"; out_dir = ""',
+    "from gancourse.lesson import check, claim, setup, show, solution\n"
+    "lesson = setup(preset=preset, seed=seed, device=device, data=data, out_dir=out_dir)",
+    'claim("all modes are covered", True, 8)',
+    'lesson = setup(preset="laptop", seed=0, device=device, data=data, out_dir="")\n'
+    'claim("all modes are covered", False, 7)',
+    "def mine(x):\n    return x\n\n\nshow(mine)",
+    "class Net:\n    pass\n\n\nshow(Net)",
+]
+
+
+@pytest.fixture(scope="module")
+def executed():
+    """The outputs of each of CELLS in a fresh kernel."""
+    book = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell) for cell in CELLS])
+    NotebookClient(book, kernel_name="python3").execute()
+    return [cell.outputs for cell in book.cells]
+
+
+def test_kernel_setup_prints_one_block_and_echoes_nothing(executed):
+    assert [output.output_type for output in executed[1]] == ["stream"]
+
+
+def test_kernel_claim_is_one_output_that_is_not_echoed(executed):
+    for outputs, holds in [(executed[2], None), (executed[3][1:], False)]:
+        (output,) = outputs
+        assert output.output_type == "display_data"
+        assert set(output.data) == {"text/plain", "text/html", lesson.CLAIM}
+        assert output.data[lesson.CLAIM]["holds"] is holds
+
+
+def test_kernel_show_says_what_is_defined_in_the_notebook(executed):
+    for outputs, text in [(executed[4], "def mine(x)"), (executed[5], "Net")]:
+        markdown = outputs[0].data["text/markdown"]
+        assert markdown.startswith("`defined in this notebook`")
+        assert text in markdown

@@ -1,0 +1,210 @@
+"""Each rule of a lesson: the good lesson keeps it, and a lesson that breaks it is found out."""
+
+import inspect
+
+import nbformat
+import pytest
+
+from gancourse import lesson
+from tools import lint
+
+TITLE, PARAMETERS, PROSE, CODE = 0, 1, 2, 3  # where they stand in the good lesson
+
+
+@pytest.fixture
+def found(lesson_file):
+    """Return a function that gives a notebook's findings as text."""
+    return lambda book: [str(finding) for finding in lint.lint(lesson_file(book))]
+
+
+def test_good_lesson_has_no_findings(book, found):
+    assert found(book) == []
+
+
+def test_parameters_are_those_of_setup():
+    assert lint.PARAMETERS == set(inspect.signature(lesson.setup).parameters)
+
+
+def test_finding_names_notebook_cell_fault_and_remedy(book, found):
+    book.cells[CODE].source += "\ny = 1 "
+    assert found(book) == ["01_lesson.ipynb cell 4: white space at the end of 'y = 1'. Delete it."]
+
+
+def stream(text):
+    return nbformat.v4.new_output("stream", text=text)
+
+
+def picture():
+    return nbformat.v4.new_output("display_data", data={"image/png": "iVBORw0KGgo="})
+
+
+def change(cell, **values):
+    def apply(book):
+        book.cells[cell].update(values)
+
+    return apply
+
+
+def tag(cell, *tags):
+    return change(cell, metadata={"tags": list(tags)})
+
+
+def append(make, *args):
+    def apply(book):
+        book.cells.append(make(*args))
+
+    return apply
+
+
+def add_outputs(*outputs):
+    def apply(book):
+        book.cells[CODE].outputs += outputs
+
+    return apply
+
+
+def metadata(**values):
+    def apply(book):
+        book.metadata.update(values)
+
+    return apply
+
+
+def parameters(old, new):
+    def apply(book):
+        cell = book.cells[PARAMETERS]
+        cell.source = cell.source.replace(old, new)
+
+    return apply
+
+
+def long_cell(lines, *tags):
+    return change(CODE, source="\n".join(["x = 1"] * lines), metadata={"tags": list(tags)})
+
+
+def remove_all(kind):
+    def apply(book):
+        book.cells = [cell for cell in book.cells if cell.cell_type != kind]
+
+    return apply
+
+
+def clear_outputs(book):
+    for cell in book.cells:
+        if cell.cell_type == "code":
+            cell.outputs = []
+
+
+def trebled(book):
+    book.cells += [cell.copy() for cell in book.cells[2:]] * 2
+
+
+@pytest.mark.parametrize(
+    ("damage", "message"),
+    [
+        (change(PROSE, id="title"), "cell 3: the cell id 'title' is not its own"),
+        (tag(CODE, "parameters"), "2 cells with the tag parameters"),
+        (tag(PARAMETERS), "0 cells with the tag parameters"),
+        (parameters("seed = 0", "seed = 2 * 3"), "cell 2: 'seed = 2 * 3' is not name = plain"),
+        (parameters("seed = 0", "import os"), "cell 2: 'import os' is not name = plain value"),
+        (parameters("seed", "sede"), "cell 2: parameters ['data', 'device', 'out_dir', 'preset'"),
+        (parameters("laptop", "smoke"), "cell 2: preset = 'smoke'. The default is 'laptop'."),
+        (remove_all("markdown"), "25 cells. A lesson has 45 to 65."),
+        (remove_all("markdown"), "0 words. A lesson has 2,000 to 3,500."),
+        (remove_all("code"), "0 code lines. A lesson has 250 to 450."),
+        (trebled, "146 cells. A lesson has 45 to 65."),
+        (trebled, "869 code lines. A lesson has 250 to 450."),
+        (trebled, "7,346 words. A lesson has 2,000 to 3,500."),
+        (long_cell(41), "cell 4: 41 lines of code. At most 40: split the cell."),
+        (long_cell(61, "sync:a.b"), "cell 4: 61 lines of code. At most 60"),
+        (change(PROSE, source="``` \ncode\n```"), "cell 3: white space at the end of '```'"),
+        (change(PROSE, source=""), "cell 3: the cell is empty. Delete it."),
+        (change(PROSE, source="# Title"), "cell 3: there is one H1, the title, at the top"),
+        (change(PROSE, source="### Deep"), "cell 3: H3 follows H1. Make it H2."),
+        (change(TITLE, source="text"), "cell 3: there is one H1, the title, at the top"),
+        (change(PROSE, source="![](a.png)"), "cell 3: a.png has no alternative text"),
+        (change(PROSE, source="[a](gone.md#top)"), "cell 3: the link to gone.md leads nowhere"),
+        (
+            metadata(gancourse={"preset": "smoke"}),
+            "the outputs are of preset 'smoke', not",
+        ),
+        (metadata(papermill={}), "papermill's metadata is in the file"),
+        (metadata(widgets={"state": "x" * 50_000}), "50,013 bytes of widget state"),
+        (tag(CODE, "injected-parameters"), "cell 4: papermill has left its traces"),
+        (change(CODE, execution_count=None), "cell 4: the cell has not been executed"),
+        (change(CODE, execution_count=7), "cell 4: code cell 2 was executed as number 7"),
+        (add_outputs(stream("x" * 1_000_000)), "bytes. At most 1,000,000: draw smaller"),
+        (
+            add_outputs(nbformat.v4.new_output("error", ename="KeyError", evalue="1")),
+            "cell 4: the cell failed: KeyError: 1. Mend it.",
+        ),
+        (clear_outputs, "no cell has an output. Run: python -m tools.refresh 01."),
+        (change(PROSE, source="see /home/ada/x"), "the source has the local path /home/ada"),
+        (add_outputs(stream("at /work/main/x.py:3")), "the output has the local path /work/main"),
+        (add_outputs(stream("file:///tmp/x")), "the output has the local path /tmp/x"),
+        (add_outputs(stream("C:\\Users\\ada")), "the output has the local path C:\\Users"),
+        (
+            add_outputs(
+                nbformat.v4.new_output(
+                    "display_data", data={"application/json": {"p": "C:\\Users\\ada"}}
+                )
+            ),
+            "the output (application/json) has the local path C:\\\\Users",
+        ),
+    ],
+)
+def test_fault_is_found(book, found, damage, message):
+    damage(book)
+    assert any(message in finding and "warning" not in finding for finding in found(book))
+
+
+def test_format_must_be_the_current_one(book, lesson_file):
+    path = lesson_file(book)
+    text = path.read_text(encoding="utf-8")
+    path.write_text(text.replace('"nbformat_minor": 5', '"nbformat_minor": 4'), encoding="utf-8")
+    assert any("the format is not 4.5" in str(finding) for finding in lint.lint(path))
+
+
+def test_third_code_cell_in_a_row_is_a_fault(book, found):
+    first = book.cells[CODE]
+    for count in (2, 3):
+        book.cells.insert(CODE, nbformat.from_dict({**first, "id": f"more-{count}"}))
+        in_a_row = [finding for finding in found(book) if "in a row" in finding]
+        assert len(in_a_row) == (count == 3)
+    assert in_a_row[0].startswith("01_lesson.ipynb cell 6: 3 code cells in a row")
+
+
+def test_size_a_little_outside_is_a_warning(book, found):
+    del book.cells[-8:]
+    assert "01_lesson.ipynb: warning: 42 cells. A lesson has 45 to 65." in found(book)
+
+
+def test_picture_at_the_end_without_text_is_a_warning(book, found):
+    book.cells[-1].outputs = [picture()]
+    assert found(book) == [
+        "01_lesson.ipynb cell 50: warning: a picture and no text after it. Say what to see in it."
+    ]
+
+
+@pytest.mark.parametrize(
+    "innocent",
+    [
+        change(PROSE, source="## H\n\n```bash\n# a comment\n```\n" + "word " * 99 + "end"),
+        change(PROSE, source="## H\n\n" + "word " * 99 + "[a](https://a.org/home/b) /home"),
+        long_cell(60, "sync:a.b"),
+        add_outputs(stream("https://example.org/home/ada and ~/work/x")),
+    ],
+)
+def test_what_is_allowed_is_not_found(book, found, innocent):
+    innocent(book)
+    assert found(book) == []
+
+
+def test_main_prints_the_findings_and_fails_on_faults_only(book, lesson_file, capsys):
+    assert lint.main([str(lesson_file(book))]) == 0
+    book.cells[-1].outputs = [picture()]
+    assert lint.main([str(lesson_file(book))]) == 0
+    assert "1 notebooks, 0 faults, 1 warnings" in capsys.readouterr().out
+    book.cells[CODE].source += " "
+    assert lint.main([str(lesson_file(book))]) == 1
+    assert "cell 4: white space" in capsys.readouterr().out

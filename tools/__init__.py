@@ -1,0 +1,1 @@
+"""What keeps the notebooks true: run from the repository as ``python -m tools.sync`` and so on."""

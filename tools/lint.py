@@ -1,0 +1,242 @@
+"""Hold the notebooks to the rules of a lesson: ``make lint``.
+
+Each finding names the notebook, the cell (counted from 1), what is wrong and the remedy. A
+warning doesn't fail; everything else does.
+"""
+
+import argparse
+import ast
+import json
+import re
+import sys
+from collections import Counter
+from dataclasses import dataclass
+
+from gancourse.errors import CourseError
+from tools import sync
+
+# What a lesson should keep to (a warning outside), and what it must keep to.
+SIZES = {
+    "cells": ((45, 65), (40, 70)),
+    "code lines": ((250, 450), (200, 480)),  # without blank lines
+    "words": ((2_000, 3_500), (1_800, 3_800)),  # of prose: no code, no formulas
+}
+PARAMETERS = {"preset", "seed", "device", "data", "out_dir"}
+PRESET = "laptop"  # the outputs that are committed
+MAX_CELL_LINES = 40
+MAX_SYNCED_LINES = 60
+MAX_CODE_CELLS_IN_A_ROW = 2
+MAX_NOTEBOOK_BYTES = 1_000_000
+MAX_WIDGET_BYTES = 50_000
+
+LOCAL_PATH = re.compile(
+    r"(?<![\w.~-])/(?:home|work|root|tmp|Users|private|var/folders)/[\w.-]+"
+    r"|\b[A-Za-z]:(?:\\{1,2}|/)Users\b"
+)
+FENCE = re.compile(r"^(`{3,}|~{3,}).*?^\1", re.MULTILINE | re.DOTALL)
+NOT_WORDS = re.compile(r"\$\$.*?\$\$|\$[^$\n]+\$|<[^>]+>|\]\([^)]*\)", re.DOTALL)
+LINK = re.compile(r"(!?)\[([^\]]*)\]\(([^)\s]+)[^)]*\)")
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that is wrong with a notebook."""
+
+    notebook: str
+    cell: int | None
+    what: str
+    remedy: str
+    fatal: bool = True
+
+    def __str__(self):
+        place = f"{self.notebook} cell {self.cell}" if self.cell else self.notebook
+        return f"{place}: {'' if self.fatal else 'warning: '}{self.what}. {self.remedy}."
+
+
+def main(argv=None):
+    """Print what is wrong with the given notebooks, or all; return the exit status."""
+    parser = argparse.ArgumentParser(prog="python -m tools.lint", description=__doc__)
+    parser.add_argument("notebooks", nargs="*", help="numbers or files; all if none is given")
+    try:
+        paths = sync.find(parser.parse_args(argv).notebooks)
+    except CourseError as problem:
+        sys.exit(str(problem))
+    findings = [finding for path in paths for finding in lint(path)]
+    print(*findings, sep="\n", end="\n" if findings else "")
+    failed = sum(finding.fatal for finding in findings)
+    print(f"{len(paths)} notebooks, {failed} faults, {len(findings) - failed} warnings")
+    return int(failed > 0)
+
+
+def lint(path):
+    """Return the list of :class:`Finding` for the notebook at ``path``."""
+    notebook = sync.read(path)
+    findings = []
+    for rule in RULES:
+        for cell, what, remedy, *fatal in rule(notebook, path):
+            findings.append(Finding(path.name, cell, what, remedy, *fatal))
+    return sorted(findings, key=lambda finding: finding.cell or 0)
+
+
+def file_format(notebook, path):
+    """Yield what is wrong with the file as such."""
+    if (notebook.nbformat, notebook.nbformat_minor) != (4, 5):
+        yield None, "the format is not 4.5", "Save it with JupyterLab 4"
+    ids = Counter(cell.get("id") for cell in notebook.cells)
+    for number, cell in enumerate(notebook.cells, start=1):
+        if ids[cell.get("id")] > 1 or not cell.get("id"):
+            yield number, f"the cell id {cell.get('id')!r} is not its own", "Give it another"
+    size = path.stat().st_size
+    if size > MAX_NOTEBOOK_BYTES:
+        remedy = f"At most {MAX_NOTEBOOK_BYTES:,}: draw smaller or fewer figures"
+        yield None, f"{size:,} bytes", remedy
+    widgets = len(json.dumps(notebook.metadata.get("widgets", {})))
+    if widgets > MAX_WIDGET_BYTES:
+        remedy = f"At most {MAX_WIDGET_BYTES:,}: show a figure in place of the widget's state"
+        yield None, f"{widgets:,} bytes of widget state", remedy
+
+
+def parameters(notebook, path):
+    """Yield what is wrong with the one cell that papermill injects after."""
+    cells = [n for n, cell in enumerate(notebook.cells, start=1) if "parameters" in _tags(cell)]
+    if len(cells) != 1:
+        yield None, f"{len(cells)} cells with the tag parameters", "There must be exactly one"
+        return
+    values = {}
+    for node in ast.parse(notebook.cells[cells[0] - 1].source).body:
+        try:
+            (name,) = node.targets
+            values[name.id] = ast.literal_eval(node.value)
+        except (AttributeError, ValueError):
+            yield cells[0], f"{ast.unparse(node)!r} is not name = plain value", "Move it down"
+    if set(values) != PARAMETERS:
+        yield cells[0], f"parameters {sorted(values)}", f"They must be {sorted(PARAMETERS)}"
+    if values.get("preset") != PRESET:
+        yield cells[0], f"preset = {values.get('preset')!r}", f"The default is {PRESET!r}"
+
+
+def sizes(notebook, path):
+    """Yield what is too long or too short."""
+    code = [cell.source for cell in notebook.cells if cell.cell_type == "code"]
+    prose = [cell.source for cell in notebook.cells if cell.cell_type == "markdown"]
+    measured = {
+        "cells": len(notebook.cells),
+        "code lines": sum(map(_code_lines, code)),
+        "words": sum(map(_words, prose)),
+    }
+    for what, value in measured.items():
+        (low, high), (lowest, highest) = SIZES[what]
+        if not low <= value <= high:
+            remedy = f"A lesson has {low:,} to {high:,}"
+            yield None, f"{value:,} {what}", remedy, not lowest <= value <= highest
+    in_a_row = 0
+    for number, cell in enumerate(notebook.cells, start=1):
+        in_a_row = in_a_row + 1 if cell.cell_type == "code" else 0
+        if in_a_row == MAX_CODE_CELLS_IN_A_ROW + 1:
+            yield number, f"{in_a_row} code cells in a row", "Say in between what the reader sees"
+        if not cell.source.strip():
+            yield number, "the cell is empty", "Delete it"
+        most = MAX_SYNCED_LINES if sync.objects(cell) else MAX_CELL_LINES
+        lines = len(cell.source.splitlines())
+        if cell.cell_type == "code" and lines > most:
+            yield number, f"{lines} lines of code", f"At most {most}: split the cell"
+
+
+def text(notebook, path):
+    """Yield what is wrong with headings, links, pictures and white space."""
+    level = 0
+    for number, cell in enumerate(notebook.cells, start=1):
+        for line in cell.source.splitlines():
+            if line != line.rstrip():
+                yield number, f"white space at the end of {line.strip()!r}", "Delete it"
+        if cell.cell_type != "markdown":
+            continue
+        prose = FENCE.sub("", cell.source)
+        for marks in re.findall(r"^(#+) ", prose, re.MULTILINE):
+            if (len(marks) == 1) != (level == 0):
+                yield number, "there is one H1, the title, at the top", "Make it the only one"
+            elif len(marks) > level + 1:
+                yield number, f"H{len(marks)} follows H{level}", f"Make it H{level + 1}"
+            level = len(marks)
+        for image, alt, target in LINK.findall(prose):
+            if image and not alt.strip():
+                yield number, f"{target} has no alternative text", "Say what it shows: ![...]"
+            file = target.partition("#")[0]
+            if file and not re.match(r"\w+:", file) and not (path.parent / file).exists():
+                yield number, f"the link to {file} leads nowhere", "Correct or delete it"
+    if level == 0:
+        yield None, "there is no heading", "Start with a title: # ..."
+    for number, (cell, follower) in enumerate(
+        zip(notebook.cells, [*notebook.cells[1:], {}], strict=True), start=1
+    ):
+        if _has_picture(cell) and follower.get("cell_type") != "markdown":
+            yield number, "a picture and no text after it", "Say what to see in it", False
+
+
+def run(notebook, path):
+    """Yield what shows that the outputs are not those of one clean run."""
+    preset = notebook.metadata.get("gancourse", {}).get("preset")
+    if preset != PRESET:
+        yield None, f"the outputs are of preset {preset!r}, not {PRESET!r}", _refresh(path)
+    if "papermill" in notebook.metadata:
+        yield None, "papermill's metadata is in the file", _refresh(path)
+    code = [(n, cell) for n, cell in enumerate(notebook.cells, 1) if cell.cell_type == "code"]
+    for position, (number, cell) in enumerate(code, start=1):
+        if "injected-parameters" in _tags(cell) or "papermill" in cell.metadata:
+            yield number, "papermill has left its traces", _refresh(path)
+        if cell.execution_count is None:
+            yield number, "the cell has not been executed", _refresh(path)
+        elif cell.execution_count != position:
+            what = f"code cell {position} was executed as number {cell.execution_count}"
+            yield number, what, _refresh(path)
+        for output in cell.outputs:
+            if output.output_type == "error":
+                yield number, f"the cell failed: {output.ename}: {output.evalue}", "Mend it"
+    if not any(cell.outputs for _, cell in code):
+        yield None, "no cell has an output", _refresh(path)
+
+
+def local_paths(notebook, path):
+    """Yield the paths of one particular machine, in sources and outputs."""
+    for number, cell in enumerate(notebook.cells, start=1):
+        for where, content in [("source", cell.source), *_output_texts(cell)]:
+            for found in sorted(set(LOCAL_PATH.findall(content))):
+                remedy = "Print a relative path, or nothing"
+                yield number, f"the {where} has the local path {found}", remedy
+
+
+RULES = (file_format, parameters, sizes, text, run, local_paths)
+
+
+def _tags(cell):
+    return cell.metadata.get("tags", [])
+
+
+def _code_lines(source):
+    return sum(bool(line.strip()) for line in source.splitlines())
+
+
+def _words(source):
+    prose = NOT_WORDS.sub(" ", FENCE.sub(" ", source))
+    return sum(bool(re.search(r"\w", word)) for word in prose.split())
+
+
+def _has_picture(cell):
+    return any("image/png" in output.get("data", {}) for output in cell.get("outputs", []))
+
+
+def _output_texts(cell):
+    for output in cell.get("outputs", []):
+        if "text" in output:
+            yield "output", output.text
+        for kind, value in output.get("data", {}).items():
+            if kind not in ("image/png", "image/jpeg"):
+                yield f"output ({kind})", value if isinstance(value, str) else json.dumps(value)
+
+
+def _refresh(path):
+    return f"Run: python -m tools.refresh {path.name.partition('_')[0]}"
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,157 @@
+"""Execute notebooks in a clean kernel and write their outputs back: ``make refresh``.
+
+The sources stay as they are, and a notebook of which a cell fails stays as it is altogether.
+What the run was goes into the notebook's metadata, under "gancourse".
+"""
+
+import argparse
+import base64
+import datetime
+import io
+import os
+import sys
+import tempfile
+import time
+
+import papermill
+import torch
+from papermill.exceptions import PapermillExecutionError
+from PIL import Image
+
+from gancourse.errors import CourseError, choose
+from gancourse.training.runtime import find_device
+from tools import sync
+
+PRESETS = ("smoke", "laptop", "paper")
+
+
+def main(argv=None):
+    """Refresh the given notebooks, or all; return the exit status."""
+    parser = argparse.ArgumentParser(prog="python -m tools.refresh", description=__doc__)
+    parser.add_argument("notebooks", nargs="*", help="numbers or files; all if none is given")
+    parser.add_argument("--preset", default="laptop", help="smoke, laptop (default) or paper")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--time", metavar="PRESET", help="measure this preset, keep the outputs")
+    options = parser.parse_args(argv)
+    preset = options.time or options.preset
+    os.environ.pop("GANCOURSE_PRESET", None)  # the option says which preset is meant
+    failed = 0
+    try:
+        choose("preset", preset, PRESETS)
+        for path in sync.find(options.notebooks):
+            try:
+                seconds = refresh(path, preset, options.seed, outputs=not options.time)
+            except PapermillExecutionError as problem:
+                failed += 1
+                print(f"{path.name}: left as it was, because a cell failed\n{problem}")
+            else:
+                size = path.stat().st_size / 1e6
+                print(f"{path.name}: {preset}, {seconds:.1f} s, {size:.2f} MB", flush=True)
+    except CourseError as problem:
+        sys.exit(str(problem))
+    return int(failed > 0)
+
+
+def refresh(path, preset="laptop", seed=0, *, outputs=True):
+    """Execute the notebook and write its outputs and what the run was into the file.
+
+    Parameters
+    ----------
+    path : pathlib.Path
+        The notebook.
+    preset, seed
+        The parameters that are injected.
+    outputs : bool
+        Keep the new outputs; otherwise only the time that the run took.
+
+    Returns
+    -------
+    float
+        Seconds that the run took, the start of the kernel included.
+
+    Raises
+    ------
+    papermill.exceptions.PapermillExecutionError
+        If a cell fails; nothing is written then.
+    CourseError
+        If the file was changed while it ran; nothing is written then.
+    """
+    before = path.read_text(encoding="utf-8")
+    started = time.perf_counter()
+    executed = execute(path, preset=preset, seed=seed)
+    seconds = round(time.perf_counter() - started, 1)
+    if path.read_text(encoding="utf-8") != before:
+        raise CourseError(f"{path.name} was changed while it ran, so the outputs were dropped")
+    notebook = sync.read(path)
+    record = notebook.metadata.setdefault("gancourse", {})
+    record["seconds"] = {**record.get("seconds", {}), preset: seconds}
+    if outputs:
+        take_outputs(notebook, executed)
+        record.update(
+            preset=preset,
+            seed=seed,
+            torch=torch.__version__.partition("+")[0],
+            device=find_device("auto").type,
+            cpu_count=os.cpu_count(),
+            date=datetime.date.today().isoformat(),
+        )
+    sync.write(path, notebook)
+    return seconds
+
+
+def execute(path, **parameters):
+    """Return the notebook, executed with the parameters in a clean kernel and an empty folder."""
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
+        return papermill.execute_notebook(
+            path,
+            None,
+            parameters,
+            kernel_name="python3",
+            cwd=folder,
+            progress_bar=False,
+            coalesce_streams=True,  # one output for what a cell prints, not one for each chunk
+        )
+
+
+def take_outputs(notebook, executed):
+    """Put the outputs of the executed copy into ``notebook``, as if nothing had been injected."""
+    notebook.cells, done = (
+        [cell for cell in book.cells if "injected-parameters" not in cell.metadata.get("tags", [])]
+        for book in (notebook, executed)
+    )
+    count = 0
+    for cell, copy in zip(notebook.cells, done, strict=True):
+        if cell.cell_type != "code":
+            continue
+        count += 1
+        cell.update(execution_count=count, outputs=copy.outputs)
+        for output in cell.outputs:
+            if output.output_type == "execute_result":
+                output.execution_count = count
+            if "image/png" in output.get("data", {}):
+                output.data["image/png"] = smaller_png(output.data["image/png"])
+    for key in ("language_info", "widgets"):
+        notebook.metadata.pop(key, None)
+        if key in executed.metadata:
+            notebook.metadata[key] = executed.metadata[key]
+
+
+def smaller_png(encoded):
+    """Return the same picture, pixel by pixel, in as few bytes as Pillow can (base64)."""
+    original = Image.open(io.BytesIO(base64.b64decode(encoded)))
+    candidates = [original]
+    if original.mode == "RGBA" and original.getextrema()[3] == (255, 255):
+        candidates.append(original.convert("RGB"))
+    if original.mode in ("RGB", "RGBA"):
+        candidates.append(candidates[-1].quantize(256, dither=Image.Dither.NONE))
+    texts = [encoded.strip()]
+    for picture in candidates:
+        if picture.convert("RGBA").tobytes() == original.convert("RGBA").tobytes():
+            file = io.BytesIO()
+            picture.save(file, "PNG", optimize=True, dpi=original.info.get("dpi", (72, 72)))
+            texts.append(base64.b64encode(file.getvalue()).decode("ascii"))
+    return min(texts, key=len) + "\n"
+
+
+if __name__ == "__main__":
+    sys.exit(main())

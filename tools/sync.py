@@ -1,0 +1,129 @@
+"""Write the package's source into the live cells of the notebooks: ``make sync``.
+
+A code cell with the tag ``sync:gancourse.gans.vanilla.train_step`` holds that function exactly as
+it stands in the package; with several such tags it holds them one after the other.
+``--check`` changes nothing and fails where a cell differs.
+"""
+
+import argparse
+import ast
+import difflib
+import sys
+from pathlib import Path
+
+import nbformat
+
+from gancourse.errors import CourseError
+
+ROOT = Path(__file__).resolve().parents[1]
+NOTEBOOKS = ROOT / "notebooks"
+
+
+def main(argv=None):
+    """Bring the given notebooks, or all, into step; return the exit status."""
+    parser = argparse.ArgumentParser(prog="python -m tools.sync", description=__doc__)
+    parser.add_argument("notebooks", nargs="*", help="numbers or files; all if none is given")
+    parser.add_argument("--check", action="store_true", help="only say which cells differ")
+    options = parser.parse_args(argv)
+    drifted = 0
+    try:
+        for path in find(options.notebooks):
+            notebook = read(path)
+            for number, cell, source in drift(notebook, path.name):
+                drifted += 1
+                print(f"{path.name} cell {number}: {', '.join(objects(cell))}")
+                if options.check:
+                    print(_difference(cell.source, source))
+                cell.update(source=source, outputs=[], execution_count=None)
+            if not options.check:
+                write(path, notebook)
+    except CourseError as problem:
+        sys.exit(str(problem))
+    if options.check and drifted:
+        print(f"{drifted} cells differ from the package. Change the package, then: make sync")
+    return int(options.check and drifted > 0)
+
+
+def find(names=()):
+    """Return the notebooks that ``names`` (files, numbers such as "1", or "all") stand for."""
+    paths = sorted(NOTEBOOKS.glob("[0-9][0-9]_*.ipynb"))
+    by_number = {str(int(path.name[:2])): path for path in paths}
+    if not names or "all" in names:
+        return paths
+    found = []
+    for name in names:
+        path = by_number.get(name.lstrip("0"), Path(name))
+        if not path.is_file():
+            raise CourseError(f"no notebook {name!r}; there are: {', '.join(by_number)}, all")
+        found.append(path)
+    return found
+
+
+def read(path):
+    """Return the notebook in the file as it is; ``nbformat.read`` would mend some faults."""
+    return nbformat.v4.reads(path.read_text(encoding="utf-8"))
+
+
+def write(path, notebook):
+    """Write the notebook as JupyterLab does, and only if that changes the file."""
+    text = nbformat.v4.writes(notebook).rstrip("\n") + "\n"
+    if not path.exists() or path.read_text(encoding="utf-8") != text:
+        path.write_text(text, encoding="utf-8", newline="\n")
+
+
+def objects(cell):
+    """Return the dotted names of the objects that the cell shows."""
+    tags = cell.metadata.get("tags", [])
+    return [tag.removeprefix("sync:") for tag in tags if tag.startswith("sync:")]
+
+
+def drift(notebook, name):
+    """Yield number (from 1), cell and right source of each cell that differs from the package."""
+    for number, cell in enumerate(notebook.cells, start=1):
+        if not objects(cell):
+            continue
+        try:
+            source = "\n\n\n".join(source_of(dotted) for dotted in objects(cell))
+        except CourseError as problem:
+            raise CourseError(f"{name} cell {number}: {problem}") from None
+        if cell.source != source:
+            yield number, cell, source
+
+
+def source_of(dotted):
+    """Return the source of a function or class, such as ``gancourse.gans.vanilla.train_step``.
+
+    The file is read, not imported, so that this takes no time.
+
+    Raises
+    ------
+    CourseError
+        If there is no such module or object; what comes near is named.
+    """
+    module, _, name = dotted.rpartition(".")
+    path = ROOT.joinpath(*module.split(".")).with_suffix(".py")
+    if not path.is_file():
+        raise CourseError(f"sync:{dotted} names no module: there is no file {path.name}")
+    text = path.read_text(encoding="utf-8")
+    definitions = {
+        node.name: node
+        for node in ast.parse(text).body
+        if isinstance(node, ast.FunctionDef | ast.ClassDef)
+    }
+    if name not in definitions:
+        near = difflib.get_close_matches(name, definitions, n=3, cutoff=0.4) or definitions
+        raise CourseError(
+            f"sync:{dotted} names no function or class of {module}; near are: {', '.join(near)}"
+        )
+    node = definitions[name]
+    first = min([node.lineno, *(decorator.lineno for decorator in node.decorator_list)])
+    return "\n".join(text.splitlines()[first - 1 : node.end_lineno])
+
+
+def _difference(cell, package):
+    lines = difflib.unified_diff(cell.splitlines(), package.splitlines(), "cell", "package", n=1)
+    return "\n".join(f"    {line.rstrip()}" for line in lines)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
