@@ -1,0 +1,214 @@
+"""What every GAN file keeps, whatever its paper: checked for each file in the folder."""
+
+import ast
+import dataclasses
+import importlib
+import inspect
+from pathlib import Path
+
+import pytest
+import torch
+
+import gancourse.gans
+from gancourse.training import checkpoint, runtime
+
+FOLDER = Path(gancourse.gans.__file__).parent
+NAMES = sorted(path.stem for path in FOLDER.glob("*.py") if not path.stem.startswith("_"))
+PRESETS = ("smoke", "laptop", "paper")
+
+
+def test_there_are_gans():
+    assert "vanilla" in NAMES
+
+
+@pytest.fixture(params=NAMES)
+def module(request):
+    return importlib.import_module(f"gancourse.gans.{request.param}")
+
+
+def smallest(module):
+    run = runtime.start("cpu", 0)
+    gan = module.build(module.PRESETS["smoke"], run)
+    return gan, run, fake_batch(module.PRESETS["smoke"])
+
+
+def fake_batch(cfg, size=8):
+    """Noise in the shape of the data that the config describes."""
+    shape = getattr(cfg, "sample_shape", None) or (
+        cfg.image_channels,
+        cfg.image_size,
+        cfg.image_size,
+    )
+    batch = {"real": torch.rand(size, *shape) * 2 - 1}
+    if getattr(cfg, "num_classes", 0):
+        batch["labels"] = torch.randint(cfg.num_classes, (size,))
+    return batch
+
+
+def nets(gan, letter):
+    return {n: p for n, p in vars(gan).items() if n.startswith(f"net{letter}")}
+
+
+def tensors(parts):
+    return {f"{n}.{k}": v.clone() for n, p in parts.items() for k, v in p.state_dict().items()}
+
+
+def test_the_file_is_in_the_agreed_order(module):
+    source = Path(module.__file__).read_text(encoding="utf-8")
+    body = ast.parse(source).body
+    names = []
+    for node in body:
+        if isinstance(node, ast.ClassDef | ast.FunctionDef):
+            names.append(node.name)
+        elif isinstance(node, ast.Assign):
+            names.append(node.targets[0].id)
+    landmarks = ["Config", "PRESETS", "Generator", "Discriminator", "build", "train_step", "sample"]
+    assert [name for name in names if name in landmarks] == landmarks
+    assert "arXiv" in module.__doc__
+    assert 120 <= len(source.splitlines()) <= 350
+
+
+def test_no_gan_imports_another(module):
+    own = module.__name__.rpartition(".")[2]
+    source = ast.parse(Path(module.__file__).read_text(encoding="utf-8"))
+    imported = {
+        node.module for node in ast.walk(source) if isinstance(node, ast.ImportFrom) and node.module
+    }
+    others = {f"gancourse.gans.{name}" for name in NAMES if name != own}
+    assert not imported & others
+
+
+def test_the_config_is_frozen_keyword_only_and_commented(module):
+    fields = dataclasses.fields(module.Config)
+    assert all(field.kw_only for field in fields)
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        module.Config().steps = 1
+    source = inspect.getsource(module.Config)
+    for field in fields:
+        line = next(
+            line for line in source.splitlines() if line.strip().startswith(f"{field.name}:")
+        )
+        assert "  # " in line, f"{field.name} has no comment"
+    checkpoint.describe(module.Config())
+
+
+def test_the_presets_are_complete_and_paper_is_the_default(module):
+    assert tuple(module.PRESETS) == PRESETS
+    assert module.PRESETS["paper"] == module.Config()
+    assert module.PRESETS["smoke"].steps < module.PRESETS["laptop"].steps
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+def test_every_preset_can_be_built(module, preset):
+    """The paper's too: on the meta device, which has shapes and no memory."""
+    cfg = module.PRESETS[preset]
+    with torch.device("meta"):
+        for part in (module.Generator(cfg), module.Discriminator(cfg)):
+            assert sum(p.numel() for p in part.parameters()) > 0
+
+
+def test_each_player_changes_itself_alone(module):
+    for frozen, moving in (("g", "D"), ("d", "G")):
+        gan, run, batch = smallest(module)
+        getattr(gan, f"opt_{frozen}").step = lambda: (
+            None
+        )  # the other player may not move its weights
+        before = tensors(nets(gan, frozen.upper()))
+        moved = tensors(nets(gan, moving))
+        module.train_step(gan, batch, run)
+        after = tensors(nets(gan, frozen.upper()))
+        changed = [n for n in before if not torch.equal(before[n], after[n])]
+        # BatchNorm's statistics follow every forward pass; they are not weights.
+        assert not [n for n in changed if "running" not in n and "num_batches" not in n]
+        assert any(not torch.equal(moved[n], v) for n, v in tensors(nets(gan, moving)).items())
+
+
+def test_no_gradient_leaks_from_one_update_into_the_other(module):
+    gan, run, batch = smallest(module)
+    seen = {}
+
+    def watch(optimizer, key, parts):
+        real = optimizer.step
+
+        def step():
+            seen[key] = [
+                None if p.grad is None else p.grad.clone()
+                for net in parts.values()
+                for p in net.parameters()
+            ]
+            return real()
+
+        optimizer.step = step
+
+    watch(gan.opt_d, "G while D is updated", nets(gan, "G"))
+    watch(gan.opt_g, "D while G is updated", nets(gan, "D"))
+    module.train_step(gan, batch, run)
+    assert all(grad is None for grad in seen["G while D is updated"])
+    kept = [p.grad for net in nets(gan, "D").values() for p in net.parameters()]
+    for before, now in zip(seen["D while G is updated"], kept, strict=True):
+        assert torch.equal(before, now)  # D's own gradients: G's update added nothing
+
+
+def test_every_weight_gets_a_gradient(module):
+    gan, run, batch = smallest(module)
+    module.train_step(gan, batch, run)
+    for letter in "GD":
+        for name, net in nets(gan, letter).items():
+            for key, weight in net.named_parameters():
+                assert weight.grad is not None and weight.grad.abs().sum() > 0, f"{name}.{key}"
+                assert weight.requires_grad
+
+
+def test_the_step_returns_detached_scalars(module):
+    gan, run, batch = smallest(module)
+    losses = module.train_step(gan, batch, run)
+    assert {"D/adv", "G/adv"} <= set(losses)
+    for tag, value in losses.items():
+        assert value.shape == () and not value.requires_grad and value.isfinite(), tag
+        assert "/" in tag
+
+
+def test_samples_are_in_the_range_of_the_data_and_repeatable(module):
+    gan, _, batch = smallest(module)
+    first = module.sample(gan, 5, seed=1)
+    assert first.shape == (5, *batch["real"].shape[1:])
+    if first.dim() == 4:
+        assert first.min() >= -1 and first.max() <= 1
+    assert torch.equal(first, module.sample(gan, 5, seed=1))
+    assert not torch.equal(first, module.sample(gan, 5, seed=2))
+    assert not first.requires_grad
+
+
+def test_sampling_changes_nothing(module):
+    gan, _, _ = smallest(module)
+    networks = {n: p for n, p in gan.parts().items() if isinstance(p, torch.nn.Module)}
+    before, random = tensors(networks), torch.get_rng_state()
+    modes = [net.training for net in nets(gan, "G").values()]
+    module.sample(gan, 5)
+    after = tensors(networks)
+    assert all(torch.equal(before[n], after[n]) for n in before)
+    assert torch.equal(random, torch.get_rng_state())
+    assert modes == [net.training for net in nets(gan, "G").values()]
+
+
+def test_bf16_trains_too(module):
+    run = runtime.start("cpu", 0, precision="bf16")
+    cfg = module.PRESETS["smoke"]
+    losses = module.train_step(module.build(cfg, run), fake_batch(cfg), run)
+    assert all(value.isfinite() for value in losses.values())
+
+
+@pytest.mark.gpu
+def test_a_step_runs_on_cuda_without_waiting(module):
+    if not torch.cuda.is_available():
+        pytest.skip("no CUDA device here")
+    run = runtime.start("cuda", 0)
+    cfg = module.PRESETS["smoke"]
+    gan = module.build(cfg, run)
+    batch = {name: value.cuda() for name, value in fake_batch(cfg).items()}
+    module.train_step(gan, batch, run)
+    torch.cuda.set_sync_debug_mode("error")
+    try:
+        module.train_step(gan, batch, run)
+    finally:
+        torch.cuda.set_sync_debug_mode("default")
