@@ -1,0 +1,266 @@
+"""The command ``gancourse``: run lessons, train and sample GANs, look after data, examine.
+
+Nothing heavy is imported before a command is chosen, so that help comes at once.
+"""
+
+import dataclasses
+import sys
+from pathlib import Path
+from textwrap import indent
+
+import click
+
+from gancourse import __version__
+from gancourse.errors import CheckpointError, CourseError, choose
+
+INTERRUPTED = 130  # what a shell expects after Ctrl-C
+
+
+class Problem(click.ClickException):
+    """A CourseError on its way to the terminal."""
+
+    exit_code = 2
+
+    def show(self, file=None):
+        """Print the message alone."""
+        click.echo(f"gancourse: error: {self.message}", err=True)
+
+
+class Commands(click.Group):
+    """A group whose commands may raise CourseError, and may be stopped by Ctrl-C."""
+
+    def invoke(self, ctx):
+        """Run the chosen command."""
+        try:
+            return super().invoke(ctx)
+        except CourseError as error:
+            raise Problem(str(error)) from error
+        except KeyboardInterrupt:
+            click.echo("stopped", err=True)
+            ctx.exit(INTERRUPTED)
+
+
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="gancourse")
+def main():
+    """Learn generative adversarial networks, one paper a lesson."""
+
+
+# Lessons
+
+
+@main.command()
+@click.argument("lessons", nargs=-1, required=True)
+@click.option(
+    "-p",
+    "--parameter",
+    "given",
+    nargs=2,
+    multiple=True,
+    metavar="NAME VALUE",
+    help="Set a parameter of the lesson, as in -p preset smoke. Can be repeated.",
+)
+@click.option("--out", type=click.Path(path_type=Path), help="Output folder [build/PRESET].")
+@click.option("--check-claims", is_flag=True, help="Fail when a claim does not hold.")
+def run(lessons, given, out, check_claims):
+    """Execute LESSONS: numbers or names (01 02), "all", or notebooks of your own.
+
+    Leaves the executed notebooks, a page for each, index.html and claims.json. A lesson that
+    fails does not stop the others.
+    """
+    from gancourse import course
+
+    jobs = course.prepare(course.find(lessons), dict(given), out)
+    from gancourse import report
+
+    bad = 0
+    for job in jobs:
+        notebook = course.run(job)
+        outcome = notebook.metadata.gancourse.run
+        found = report.add(job, notebook)
+        done, total = outcome.cells
+        summary = f"{done}/{total} cells  {outcome.seconds:.1f} s  {claims_in_words(found)}"
+        click.echo(f"{job.name}  {summary}  {outcome.status}")
+        for claim in found:
+            if claim["holds"] is False:
+                click.echo(f"  does not hold: {claim['text']} ({claim['value']})")
+                bad += check_claims
+        if outcome.status == "failed":
+            bad += 1
+            click.echo(indent(f"{outcome.error}\nsee {job.out / job.name}.ipynb", "  "), err=True)
+        if outcome.status == "interrupted":
+            raise KeyboardInterrupt
+    for folder in dict.fromkeys(job.out for job in jobs):
+        click.echo(f"see {folder / 'index.html'}")
+    sys.exit(1 if bad else 0)
+
+
+def claims_in_words(claims):
+    """Return how many of the judged claims hold, as text."""
+    judged = [claim["holds"] for claim in claims if claim["holds"] is not None]
+    return f"{sum(judged)} of {len(judged)} claims hold" if judged else "no claims judged"
+
+
+# GANs
+
+
+def find_gan(name):
+    """Return the module ``gancourse.gans.NAME``."""
+    from importlib import import_module
+
+    files = (Path(__file__).parent / "gans").glob("[!_]*.py")
+    return import_module(f"gancourse.gans.{choose('GAN', name, sorted(f.stem for f in files))}")
+
+
+def fit(cfg, **facts):
+    """Return ``cfg`` with those of ``facts`` that it has a field for."""
+    fields = {field.name for field in dataclasses.fields(cfg)}
+    return dataclasses.replace(cfg, **{k: v for k, v in facts.items() if k in fields})
+
+
+def configure(module, name, preset, data_name):
+    """Load the data, and choose the preset's configuration for it.
+
+    Returns
+    -------
+    cfg : dataclass
+        The preset, with the fields that the data decide.
+    data
+        See :class:`gancourse.data.source.Data`; on the CPU.
+    """
+    from gancourse.data import load
+
+    cfg = module.PRESETS[choose("preset", preset, module.PRESETS)]
+    data = load(data_name, image_size=getattr(cfg, "image_size", None))
+    facts = {"sample_shape": tuple(data.shape), "num_classes": data.num_classes}
+    if len(data.shape) == 3:
+        facts |= {"image_channels": data.shape[0], "image_size": data.shape[-1]}
+    elif hasattr(module, "PLANE"):
+        cfg = module.PLANE[choose("preset", preset, module.PLANE)]
+    else:
+        raise CourseError(f"{name} draws pictures, but {data_name} is points in the plane.")
+    return fit(cfg, **facts), data
+
+
+@main.command()
+@click.argument("name", metavar="GAN")
+@click.option("--preset", default="laptop", show_default=True, help="smoke, laptop or paper.")
+@click.option("--data", "data_name", default="digits", show_default=True, help="A data set.")
+@click.option("--seed", default=0, show_default=True, help="The one seed of the run.")
+@click.option("--steps", type=click.IntRange(min=1), help="Training steps [the preset's].")
+@click.option("--device", default="auto", show_default=True, help="auto, cuda, cuda:1, mps, cpu.")
+@click.option("--precision", default="fp32", show_default=True, help="fp32 or bf16.")
+@click.option("--compile", "compiled", is_flag=True, help="Compile the networks first.")
+@click.option("--out", required=True, type=click.Path(path_type=Path), help="Folder for the run.")
+@click.option("--resume", is_flag=True, help="Go on with the run in the folder.")
+def train(name, preset, data_name, seed, steps, device, precision, compiled, out, resume):
+    """Train GAN (vanilla, ...) and leave its generator, checkpoint, log and samples in a folder.
+
+    Ctrl-C stops after the step in hand; --resume goes on from there.
+    """
+    module = find_gan(name)
+    cfg, data = configure(module, name, preset, data_name)
+    from gancourse.training import runtime
+    from gancourse.training.trainer import train
+
+    run = runtime.start(device, seed, precision=precision, compile=compiled)
+    gan = module.build(cfg, run)
+    steps = steps or cfg.steps
+    train(
+        gan,
+        module.train_step,
+        data.to(run.device),
+        run,
+        steps=steps,
+        sample=module.sample,
+        out_dir=out,
+        resume=resume,
+        card={"model": name, "preset": preset, "data": data_name},
+    )
+    if gan.step < steps:
+        click.echo(f"stopped after step {gan.step:,}; go on with --resume", err=True)
+        sys.exit(INTERRUPTED)
+    click.echo(f"{out}: trained to step {gan.step:,}; see samples/, or `gancourse sample {out}`")
+
+
+@main.command()
+@click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
+@click.option("-n", "count", default=64, show_default=True, type=click.IntRange(min=1))
+@click.option("--seed", default=0, show_default=True, help="Of the noise.")
+@click.option("--device", default="auto", show_default=True, help="auto, cuda, cuda:1, mps, cpu.")
+@click.option(
+    "-o",
+    "--output",
+    default="grid.png",
+    show_default=True,
+    type=click.Path(path_type=Path, dir_okay=False),
+)
+def sample(folder, count, seed, device, output):
+    """Draw samples from the trained generator in DIR (or from a .safetensors file)."""
+    from gancourse import plotting
+    from gancourse.training import checkpoint, runtime
+
+    path = folder / "generator.safetensors" if folder.is_dir() else folder
+    states, header = checkpoint.load(path)
+    card = header.get("card") or {}
+    if "model" not in card or "config" not in card:
+        raise CheckpointError(f"{path} does not say which GAN it holds; it is no generator's file.")
+    module = find_gan(card["model"])
+    values = {k: tuple(v) if isinstance(v, list) else v for k, v in card["config"].items()}
+    try:
+        cfg = module.Config(**values)
+    except TypeError as error:
+        raise CheckpointError(
+            f"{path} was written by another version of {card['model']}: {error}. Train it again."
+        ) from error
+    gan = module.build(cfg, runtime.start(device, seed))
+    checkpoint.load_parts(gan, states, path)
+    plotting.save_samples(module.sample(gan, count, seed=seed).float().cpu(), output)
+    click.echo(f"{output}: {count} samples of {card['model']}, {card.get('data', 'unknown')} data")
+
+
+# Data
+
+
+@main.group()
+def data():
+    """List, fetch and check data sets."""
+
+
+@data.command("list")
+def list_data():
+    """List the data sets of the course."""
+    from gancourse.data import DATASETS
+
+    for name, info in DATASETS.items():
+        click.echo(f"{name:<14} {info}")
+
+
+@data.command()
+@click.argument("name")
+def fetch(name):
+    """Download the data set NAME; what is there already is only checked."""
+    from gancourse.data import fetch
+
+    click.echo(fetch(name))
+
+
+@data.command()
+@click.argument("what", metavar="NAME-OR-FOLDER")
+def check(what):
+    """Check a data set, or a folder of your own pictures, before training on it."""
+    from gancourse.data import check
+
+    click.echo(check(what))
+
+
+# The machine
+
+
+@main.command()
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def doctor(as_json):
+    """Say what this machine has, what is missing, and what the lessons will take here."""
+    from gancourse import doctor
+
+    sys.exit(doctor.main(as_json))
