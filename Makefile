@@ -1,0 +1,43 @@
+# The course's commands. README.md has the plain equivalents for those without make.
+
+PRESET ?= laptop
+PYTHON ?= python3
+BIN := .venv/bin
+export UV_TORCH_BACKEND ?= auto
+
+.PHONY: help setup lab test course regress refresh sync lint bench
+
+help: ## print this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' Makefile
+
+setup: .venv/installed ## make .venv and install everything; the others do this first when due
+
+# One install call, so that torch and torchvision are chosen together.
+.venv/installed: pyproject.toml
+	@if command -v uv >/dev/null; then uv venv --quiet --allow-existing .venv && uv pip install --python .venv -e '.[dev]'; \
+	else $(PYTHON) -m venv .venv && $(BIN)/python -m pip install -e '.[dev]'; fi
+	@touch $@
+
+lab: setup ## open JupyterLab on the first lesson
+	$(BIN)/jupyter lab notebooks/01_vanilla_gan.ipynb
+
+test: lint ## everything that must pass before a change lands
+	$(BIN)/python -m pytest
+
+course: setup ## execute all lessons into build/PRESET (make course PRESET=smoke)
+	$(BIN)/gancourse run all -p preset $(PRESET) --out build/$(PRESET)
+
+regress: setup ## the laptop preset; fails when a claim does not hold
+	$(BIN)/gancourse run all -p preset laptop --out build/laptop --check-claims
+
+refresh: setup ## execute the lessons and put their outputs into notebooks/
+	$(BIN)/python -m tools.refresh
+
+sync: setup ## write the package's code into the lessons' live cells
+	$(BIN)/python -m tools.sync
+
+lint: setup ## style of code and lessons
+	$(BIN)/ruff check && $(BIN)/ruff format --check && $(BIN)/python -m tools.lint
+
+bench: setup ## throughput on this machine, into benchmarks/
+	$(BIN)/python -m benchmarks.run
