@@ -138,17 +138,64 @@ class Notebook(View):
         if ended and step < self.steps:
             words = f"stopped at step {step:,} of {self.steps:,}: run this cell again to go on"
         losses = self.losses(history) if history is not None and len(history) else ""
-        share = 100 * step / self.steps
-        markup = (
-            '<div style="font-family: var(--jp-code-font-family, monospace); font-size: 12px; '
-            'line-height: 1.6; max-width: 760px">'
-            '<div style="height: 5px; border-radius: 3px; background: #8883">'
-            f'<div style="height: 5px; border-radius: 3px; width: {share:.1f}%; '
-            f'background: {plotting.FAKE}"></div></div>'
-            f"{html.escape(words)}"
-            f'<span style="float: right; opacity: .75">{html.escape(losses)}</span></div>'
-        )
-        return {"text/html": markup, "text/plain": words}
+        return bar(step / self.steps, words, losses)
+
+
+def track(items, label):
+    """Go through ``items`` with a bar for the reader: how many are done, and how long it takes.
+
+    Parameters
+    ----------
+    items : iterable
+        Of known length: seeds, settings.
+    label : str
+        What is done with each, such as "seed".
+
+    Yields
+    ------
+    object
+        One item after the other.
+    """
+    items, start = list(items), time.perf_counter()
+    shown = None
+    if in_notebook():
+        from IPython.display import display
+
+        shown = display(bar(0, f"{label} 1 of {len(items)}"), raw=True, display_id=True)
+    for i, item in enumerate(items, 1):
+        yield item
+        words = f"{label} {i} of {len(items)} · {duration(time.perf_counter() - start)}"
+        if shown:
+            shown.update(bar(i / len(items), words), raw=True)
+        else:
+            print(words, flush=True)
+
+
+def bar(share, words, remark=""):
+    """Return a progress bar as HTML and as text.
+
+    Parameters
+    ----------
+    share : float
+        How much is done, 0 to 1.
+    words, remark : str
+        Under the bar, on the left and on the right.
+
+    Returns
+    -------
+    dict of str to str
+        A MIME bundle.
+    """
+    markup = (
+        '<div style="font-family: var(--jp-code-font-family, monospace); font-size: 12px; '
+        'line-height: 1.6; max-width: 790px">'
+        '<div style="height: 4px; border-radius: 2px; background: #8883">'
+        f'<div style="height: 4px; border-radius: 2px; width: {100 * share:.1f}%; '
+        f'background: {plotting.REAL}"></div></div>'
+        f"{html.escape(words)}"
+        f'<span style="float: right; opacity: .75">{html.escape(remark)}</span></div>'
+    )
+    return {"text/html": markup, "text/plain": f"{words} {remark}".strip()}
 
 
 def duration(seconds):
