@@ -12,7 +12,7 @@ from pathlib import Path
 
 import torch
 from IPython import get_ipython
-from IPython.display import Markdown, display
+from IPython.display import display
 
 import gancourse
 from gancourse import data as datasets
@@ -123,7 +123,8 @@ def show(obj):
         If ``obj`` has no Python source.
     """
     place, source = _source(obj)
-    display(Markdown(f"`{place}`\n\n{_fence(source)}"))
+    markdown = f"`{place}`\n\n{_fence(source)}"
+    display(_Output({"text/plain": f"# {place}\n{source}", "text/markdown": markdown}))
 
 
 def claim(text, condition, value):
@@ -153,7 +154,7 @@ def claim(text, condition, value):
     measured = f"{short(value)}, {outcome}" if outcome else short(value)
     number = isinstance(value, int | float) and abs(value) < float("inf")  # JSON has no NaN
     bundle = {"text": text, "holds": holds, "value": value if number else str(value)}
-    display(_Lines([(holds, text, measured)], {CLAIM: bundle}))
+    display(_Output({**_lines((holds, text, measured)), CLAIM: bundle}))
     return _quiet(holds)
 
 
@@ -184,7 +185,7 @@ def check(number, answer):
         if not result.passed:
             lines += [(False, f"\N{EM SPACE}{result.fails}", result.detail)]
     bundle = {"number": ex.number, "written": result.written, "passed": result.passed}
-    display(_Lines(lines, {CHECK: bundle}))
+    display(_Output({**_lines(*lines), CHECK: bundle}))
     return _quiet(result.passed)
 
 
@@ -193,12 +194,18 @@ def solution(number):
     ex = exercises.find(number)
     if callable(ex.answer):
         _, source = _source(ex.answer)
-        body = _fence(re.sub(r"\A@.*\n", "", source))  # without the line that registers it
+        plain = re.sub(r"\A@.*\n", "", source)  # without the line that registers it
+        body = _fence(plain)
     else:
-        body = f"`{ex.answer!r}`"
-    title = html.escape(f"Solution {ex.number}: {ex.title}")
-    parts = [f"<details><summary>{title}</summary>", body, ex.why, "</details>"]
-    display(Markdown("\n\n".join(filter(None, parts))))
+        plain = repr(ex.answer)
+        body = f"`{plain}`"
+    title = f"Solution {ex.number}: {ex.title}"
+    folded = [f"<details><summary>{html.escape(title)}</summary>", body, ex.why, "</details>"]
+    bundle = {
+        "text/plain": "\n".join(filter(None, [title, plain, ex.why])),
+        "text/markdown": "\n\n".join(filter(None, folded)),
+    }
+    display(_Output(bundle))
 
 
 def _injected_parameters():
@@ -251,32 +258,34 @@ _MARKS = {  # holds: sign and colour, in JupyterLab the theme's own
 }
 
 
-class _Lines:
-    """Lines of a mark, a text and a remark, in plain text and in HTML, with data for tools."""
+def _lines(*lines):
+    """Return lines of whether it holds, a text and a remark as plain text and as HTML."""
+    plain, rows = [], []
+    for holds, text, remark in lines:
+        sign, colour = _MARKS[holds]
+        plain.append(f"{sign} {text}{f': {remark}' if remark else ''}")
+        mark = f'<b style="color: {colour}">{sign}</b>'
+        remark = f" &nbsp; <code>{html.escape(remark)}</code>" if remark else ""
+        rows.append(f"<div>{mark} {html.escape(text)}{remark}</div>")
+    _, colour = _MARKS[lines[0][0]]
+    frame = f"border-left: 3px solid {colour}; padding: 2px 10px"
+    return {
+        "text/plain": "\n".join(plain),
+        "text/html": f'<div style="{frame}">{"".join(rows)}</div>',
+    }
 
-    def __init__(self, lines, data):
-        self.lines, self.data = lines, data
+
+class _Output:
+    """One output in several MIME types; a plain Python prints the text."""
+
+    def __init__(self, bundle):
+        self.bundle = bundle
 
     def __repr__(self):
-        return "\n".join(
-            f"{_MARKS[holds][0]} {text}{f': {remark}' if remark else ''}"
-            for holds, text, remark in self.lines
-        )
+        return self.bundle["text/plain"]
 
     def _repr_mimebundle_(self, include=None, exclude=None):
-        rows = []
-        for holds, text, remark in self.lines:
-            sign, colour = _MARKS[holds]
-            remark = f" &nbsp; <code>{html.escape(remark)}</code>" if remark else ""
-            mark = f'<b style="color: {colour}">{sign}</b>'
-            rows.append(f"<div>{mark} {html.escape(text)}{remark}</div>")
-        _, colour = _MARKS[self.lines[0][0]]
-        frame = f"border-left: 3px solid {colour}; padding: 2px 10px"
-        return {
-            "text/plain": repr(self),
-            "text/html": f'<div style="{frame}">{"".join(rows)}</div>',
-            **self.data,
-        }
+        return self.bundle
 
 
 class _Verdict(int):

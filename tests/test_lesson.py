@@ -113,14 +113,14 @@ def test_pick_returns_the_value_of_the_preset():
 @pytest.mark.parametrize("condition", [True, np.True_, np.bool_(True), torch.tensor(True)])
 def test_claim_that_holds(shown, condition):
     assert lesson.claim("all modes are covered", condition, 8)
-    bundle = shown[0]._repr_mimebundle_()
+    bundle = shown[0].bundle
     assert bundle["text/plain"] == "✓ all modes are covered: 8"
     assert bundle[lesson.CLAIM] == {"text": "all modes are covered", "holds": True, "value": 8}
 
 
 def test_claim_that_fails_is_shown_and_returned(shown):
     assert lesson.claim("a < b", torch.tensor(False), torch.tensor(0.125)) == False  # noqa: E712
-    bundle = shown[0]._repr_mimebundle_()
+    bundle = shown[0].bundle
     assert bundle["text/plain"] == "✗ a < b: 0.125"
     assert "a &lt; b" in bundle["text/html"]
     assert bundle[lesson.CLAIM] == {"text": "a < b", "holds": False, "value": 0.125}
@@ -130,21 +130,21 @@ def test_claim_that_fails_is_shown_and_returned(shown):
 def test_claim_is_not_judged_in_smoke(shown, condition):
     lesson.setup(**PARAMETERS | {"preset": "smoke"})
     assert lesson.claim("all modes are covered", condition, 2) is None
-    bundle = shown[0]._repr_mimebundle_()
+    bundle = shown[0].bundle
     assert bundle["text/plain"] == "– all modes are covered: 2, not judged at this size"
     assert bundle[lesson.CLAIM]["holds"] is None
 
 
 def test_claim_shows_four_digits_and_keeps_all(shown):
     lesson.claim("close", True, 0.123456)
-    bundle = shown[0]._repr_mimebundle_()
+    bundle = shown[0].bundle
     assert bundle["text/plain"].endswith(" 0.1235")
     assert bundle[lesson.CLAIM]["value"] == 0.123456
 
 
 def test_claim_value_that_json_cannot_hold_becomes_text(shown):
     lesson.claim("finite", False, float("nan"))
-    assert shown[0]._repr_mimebundle_()[lesson.CLAIM]["value"] == "nan"
+    assert shown[0].bundle[lesson.CLAIM]["value"] == "nan"
 
 
 def test_claim_refuses_a_condition_that_is_a_measurement():
@@ -177,7 +177,7 @@ def ex(monkeypatch):
 )
 def test_check_shows_each_property_up_to_the_one_that_fails(shown, ex, answer, right, text):
     assert bool(lesson.check("9.1", answer)) is right
-    bundle = shown[0]._repr_mimebundle_()
+    bundle = shown[0].bundle
     assert bundle["text/plain"].replace("\N{EM SPACE}", "").startswith(text)
     assert bundle[lesson.CHECK] == {
         "number": "9.1",
@@ -189,7 +189,7 @@ def test_check_shows_each_property_up_to_the_one_that_fails(shown, ex, answer, r
 def test_solution_of_a_value_is_folded_and_gives_its_reason(shown, ex):
     lesson.solution("9.1")
     folded = "<details><summary>Solution 9.1: An even number</summary>\n\n`2`\n\nTwice one."
-    assert shown[0].data.startswith(folded)
+    assert shown[0].bundle["text/markdown"].startswith(folded)
 
 
 def registered(function):
@@ -204,20 +204,24 @@ def half(x):
 def test_solution_of_a_function_is_its_source_without_the_decorator(shown, ex):
     ex.answer = half
     lesson.solution("9.1")
-    assert "````python\ndef half(x):\n    return x / 2\n````" in shown[0].data
+    assert "````python\ndef half(x):\n    return x / 2\n````" in shown[0].bundle["text/markdown"]
 
 
 def test_show_names_file_and_line_relative_to_the_package(shown):
     lesson.show(lesson.Lesson.pick)
     line = inspect.getsourcelines(lesson.Lesson.pick)[1]
-    assert shown[0].data.startswith(f"`gancourse/lesson.py:{line}`\n\n````python\ndef pick(self,")
+    assert (
+        shown[0]
+        .bundle["text/markdown"]
+        .startswith(f"`gancourse/lesson.py:{line}`\n\n````python\ndef pick(self,")
+    )
 
 
 def test_show_takes_modules_packages_and_other_libraries(shown):
     lesson.show(lesson)
     lesson.show(exercises)
     lesson.show(torch.nn.Linear)
-    places = [markdown.data.partition("\n")[0] for markdown in shown]
+    places = [output.bundle["text/markdown"].partition("\n")[0] for output in shown]
     assert places[0] == "`gancourse/lesson.py:1`"
     assert places[1] == "`gancourse/exercises/__init__.py:1`"
     assert places[2].startswith("`torch/nn/modules/linear.py:")
@@ -226,8 +230,8 @@ def test_show_takes_modules_packages_and_other_libraries(shown):
 def test_show_looks_behind_decorators_and_properties(shown):
     lesson.show(torch.no_grad()(half))
     lesson.show(exercises.Result.passed)
-    assert "def half(x)" in shown[0].data
-    assert "def passed(self)" in shown[1].data
+    assert "def half(x)" in shown[0].bundle["text/markdown"]
+    assert "def passed(self)" in shown[1].bundle["text/markdown"]
 
 
 @pytest.mark.parametrize("thing", [3, len, "text"])

@@ -12,6 +12,8 @@ import sys
 from collections import Counter
 from dataclasses import dataclass
 
+from IPython.core.inputtransformer2 import TransformerManager
+
 from gancourse.errors import CourseError
 from tools import sync
 
@@ -64,7 +66,7 @@ def main(argv=None):
     findings = [finding for path in paths for finding in lint(path)]
     print(*findings, sep="\n", end="\n" if findings else "")
     failed = sum(finding.fatal for finding in findings)
-    print(f"{len(paths)} notebooks, {failed} faults, {len(findings) - failed} warnings")
+    print(f"notebooks: {len(paths)}, faults: {failed}, warnings: {len(findings) - failed}")
     return int(failed > 0)
 
 
@@ -113,6 +115,10 @@ def parameters(notebook, path):
         yield cells[0], f"parameters {sorted(values)}", f"They must be {sorted(PARAMETERS)}"
     if values.get("preset") != PRESET:
         yield cells[0], f"preset = {values.get('preset')!r}", f"The default is {PRESET!r}"
+    given = [ast.unparse(word) for _, call in calls(notebook, "setup") for word in call.keywords]
+    if set(given) != {f"{name}={name}" for name in PARAMETERS}:
+        remedy = "Hand every parameter over by its name: setup(preset=preset, ...)"
+        yield cells[0], f"setup is called with ({', '.join(given)})", remedy
 
 
 def sizes(notebook, path):
@@ -203,6 +209,16 @@ def local_paths(notebook, path):
             for found in sorted(set(LOCAL_PATH.findall(content))):
                 remedy = "Print a relative path, or nothing"
                 yield number, f"the {where} has the local path {found}", remedy
+
+
+def calls(notebook, name):
+    """Yield the cell and the syntax tree of each call of ``name(...)`` in the notebook."""
+    for cell in notebook.cells:
+        if cell.cell_type == "code" and f"{name}(" in cell.source:
+            source = TransformerManager().transform_cell(cell.source)  # magics are no Python
+            for node in ast.walk(ast.parse(source)):
+                if isinstance(node, ast.Call) and ast.unparse(node.func) == name:
+                    yield cell, node
 
 
 RULES = (file_format, parameters, sizes, text, run, local_paths)

@@ -40,7 +40,7 @@ def main(argv=None):
     except CourseError as problem:
         sys.exit(str(problem))
     if options.check and drifted:
-        print(f"{drifted} cells differ from the package. Change the package, then: make sync")
+        print(f"cells that differ: {drifted}. Change the package, not the cell, then: make sync")
     return int(options.check and drifted > 0)
 
 

@@ -6,6 +6,7 @@ import pytest
 from tools import sync
 
 PARAMETERS = 'preset = "laptop"\nseed = 0\ndevice = "auto"\ndata = "digits"\nout_dir = ""'
+SETUP = "lesson = setup(preset=preset, seed=seed, device=device, data=data, out_dir=out_dir)"
 
 
 def good_lesson():
@@ -15,7 +16,7 @@ def good_lesson():
     ]
     for part in range(24):
         prose = f"## Part {part}\n\n" + "word " * 99 + "end."
-        code = "\n".join(f"x{line} = {line}" for line in range(12))
+        code = "\n".join([SETUP] * (part == 0) + [f"x{line} = {line}" for line in range(12)])
         cells.append(nbformat.v4.new_markdown_cell(prose, id=f"prose-{part}"))
         cells.append(nbformat.v4.new_code_cell(code, id=f"code-{part}"))
     book = nbformat.v4.new_notebook(cells=cells, metadata={"gancourse": {"preset": "laptop"}})

@@ -8,6 +8,7 @@ import pytest
 from gancourse import lesson
 from tools import lint
 
+SETUP = "setup(preset=preset, seed=seed, device=device, data=data, out_dir=out_dir)"
 TITLE, PARAMETERS, PROSE, CODE = 0, 1, 2, 3  # where they stand in the good lesson
 
 
@@ -79,7 +80,8 @@ def parameters(old, new):
 
 
 def long_cell(lines, *tags):
-    return change(CODE, source="\n".join(["x = 1"] * lines), metadata={"tags": list(tags)})
+    source = "\n".join([SETUP] + ["x = 1"] * (lines - 1))
+    return change(CODE, source=source, metadata={"tags": list(tags)})
 
 
 def remove_all(kind):
@@ -109,11 +111,13 @@ def trebled(book):
         (parameters("seed = 0", "import os"), "cell 2: 'import os' is not name = plain value"),
         (parameters("seed", "sede"), "cell 2: parameters ['data', 'device', 'out_dir', 'preset'"),
         (parameters("laptop", "smoke"), "cell 2: preset = 'smoke'. The default is 'laptop'."),
+        (change(CODE, source="setup(seed=3, data=data)"), "called with (seed=3, data=data)"),
+        (change(CODE, source="%time\nx = 1"), "cell 2: setup is called with ()"),
         (remove_all("markdown"), "25 cells. A lesson has 45 to 65."),
         (remove_all("markdown"), "0 words. A lesson has 2,000 to 3,500."),
         (remove_all("code"), "0 code lines. A lesson has 250 to 450."),
         (trebled, "146 cells. A lesson has 45 to 65."),
-        (trebled, "869 code lines. A lesson has 250 to 450."),
+        (trebled, "872 code lines. A lesson has 250 to 450."),
         (trebled, "7,346 words. A lesson has 2,000 to 3,500."),
         (long_cell(41), "cell 4: 41 lines of code. At most 40: split the cell."),
         (long_cell(61, "sync:a.b"), "cell 4: 61 lines of code. At most 60"),
@@ -204,7 +208,7 @@ def test_main_prints_the_findings_and_fails_on_faults_only(book, lesson_file, ca
     assert lint.main([str(lesson_file(book))]) == 0
     book.cells[-1].outputs = [picture()]
     assert lint.main([str(lesson_file(book))]) == 0
-    assert "1 notebooks, 0 faults, 1 warnings" in capsys.readouterr().out
+    assert "notebooks: 1, faults: 0, warnings: 1" in capsys.readouterr().out
     book.cells[CODE].source += " "
     assert lint.main([str(lesson_file(book))]) == 1
     assert "cell 4: white space" in capsys.readouterr().out

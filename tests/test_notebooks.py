@@ -1,0 +1,98 @@
+"""What must hold of every lesson; nbval (see pyproject.toml) executes them besides."""
+
+import ast
+import inspect
+
+import papermill
+import pytest
+from papermill.exceptions import PapermillExecutionError
+
+from gancourse import exercises
+from gancourse.lesson import CHECK, CLAIM
+from tools import lint, sync
+
+NOTEBOOKS = sync.find()
+every_notebook = pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+
+
+def outputs(notebook, mime):
+    """Return the data of that type in the committed outputs."""
+    found = [output for cell in notebook.cells for output in cell.get("outputs", [])]
+    return [output.data[mime] for output in found if mime in output.get("data", {})]
+
+
+def checked(notebook):
+    """Return the number of each exercise that the notebook checks, with the cell and the answer."""
+    return {
+        call.args[0].value: (cell, ast.unparse(call.args[1]))
+        for cell, call in lint.calls(notebook, "check")
+    }
+
+
+def test_there_are_notebooks():
+    assert NOTEBOOKS, f"no lessons in {sync.NOTEBOOKS}"
+
+
+@every_notebook
+def test_live_cells_are_in_step_with_the_package(path):
+    drifted = [f"cell {number}" for number, *_ in sync.drift(sync.read(path), path.name)]
+    assert not drifted, f"{path.name}: {', '.join(drifted)} differ from the package: make sync"
+
+
+@every_notebook
+def test_rules_of_a_lesson_are_kept(path):
+    faults = [str(finding) for finding in lint.lint(path) if finding.fatal]
+    assert not faults, "\n" + "\n".join(faults)
+
+
+@every_notebook
+def test_committed_claims_hold(path):
+    claims = outputs(sync.read(path), CLAIM)
+    assert claims
+    assert [claim["text"] for claim in claims if claim["holds"] is not True] == []
+
+
+@every_notebook
+def test_every_exercise_of_the_lesson_is_asked_checked_and_solved(path):
+    notebook = sync.read(path)
+    numbers = [ex.number for ex in exercises.lesson(str(int(path.name[:2])))]
+    assert list(checked(notebook)) == numbers
+    assert [call.args[0].value for _, call in lint.calls(notebook, "solution")] == numbers
+
+
+@every_notebook
+def test_committed_stubs_are_not_yet_answers(path):
+    notebook = sync.read(path)
+    results = outputs(notebook, CHECK)
+    assert [result["number"] for result in results] == list(checked(notebook))
+    assert not any(result["written"] or result["passed"] for result in results)
+
+
+@every_notebook
+def test_stub_takes_what_the_solution_takes(path):
+    for number, (cell, answer) in checked(sync.read(path)).items():
+        solution = exercises.find(number).answer
+        stubs = [
+            node
+            for node in ast.walk(ast.parse(cell.source))
+            if isinstance(node, ast.FunctionDef) and node.name == answer
+        ]
+        if inspect.isfunction(solution):
+            (stub,) = stubs
+            names = [argument.arg for argument in (*stub.args.args, *stub.args.kwonlyargs)]
+            assert names == list(inspect.signature(solution).parameters), number
+
+
+def test_papermill_refuses_an_unknown_parameter_at_once(tmp_path):
+    with pytest.raises(PapermillExecutionError) as problem:
+        papermill.execute_notebook(
+            NOTEBOOKS[0],
+            None,
+            {"sede": 3},
+            kernel_name="python3",
+            cwd=tmp_path,
+            progress_bar=False,
+        )
+    assert problem.value.ename == "CourseError"
+    assert "unknown parameter 'sede'; there are: preset, seed, device" in problem.value.evalue
+    assert problem.value.exec_count <= 4
