@@ -16,7 +16,8 @@ import nbformat
 
 from gancourse.errors import CourseError, choose
 
-PRESETS = ("smoke", "laptop", "paper")
+PRESETS = ("smoke", "laptop", "paper")  # as in gancourse.lesson, which imports PyTorch
+CLAIM = "application/vnd.gancourse.claim+json"
 
 
 def folder():
@@ -264,9 +265,8 @@ def claims(notebook):
     list of dict
         ``text``, ``holds`` (None: not judged in this preset) and ``value``.
     """
-    kind = "application/vnd.gancourse.claim+json"
     outputs = [out for cell in notebook.cells for out in cell.get("outputs", [])]
-    found = [out["data"][kind] for out in outputs if kind in out.get("data", {})]
+    found = [out["data"][CLAIM] for out in outputs if CLAIM in out.get("data", {})]
     return [{name: claim.get(name) for name in ("text", "holds", "value")} for claim in found]
 
 

@@ -16,7 +16,6 @@ from packaging.requirements import Requirement
 
 from gancourse import course
 
-CHECKOUT = (Path(__file__).parents[1] / "pyproject.toml").exists()
 INSTALL = "python -m pip install {}"
 
 
@@ -38,7 +37,7 @@ def examine(measure=True):
     problems = [
         {
             "what": f"{p['name']} {p['needed']} is needed, found: {p['found'] or 'none'}",
-            "mends": "make setup" if CHECKOUT else INSTALL.format(f'"{p["name"]}{p["needed"]}"'),
+            "mends": INSTALL.format(f'"{p["name"]}{p["needed"]}"'),
         }
         for p in packages
         if not p["ok"] and not p["extra"]

@@ -1,0 +1,229 @@
+"""The command line as a person meets it: what it leaves, what it refuses, how it exits."""
+
+import json
+import signal
+import subprocess
+import sys
+import sysconfig
+from pathlib import Path
+
+import pytest
+import torch
+from click.testing import CliRunner
+from PIL import Image
+
+from gancourse.cli import main
+from gancourse.data import DATASETS
+from gancourse.gans import vanilla
+from gancourse.training import checkpoint
+
+COMMAND = str(Path(sysconfig.get_path("scripts")) / "gancourse")
+
+
+def call(*arguments):
+    """Run a command in this process."""
+    return CliRunner().invoke(main, [str(argument) for argument in arguments])
+
+
+def refusal(*arguments):
+    """Run a command that must be refused, and return its message."""
+    result = call(*arguments)
+    assert result.exit_code == 2, result.output
+    assert result.stderr.startswith("gancourse: error: ")
+    return result.stderr
+
+
+def train(out, *options, data="ring", steps=4):
+    """Run the shortest training there is."""
+    run = ("train", "vanilla", "--preset", "smoke", "--data", data, "--device", "cpu")
+    return call(*run, "--steps", steps, "--out", out, *options)
+
+
+@pytest.fixture(scope="module")
+def points(tmp_path_factory):
+    """A folder with a GAN of points, trained for 4 steps."""
+    out = tmp_path_factory.mktemp("points")
+    assert train(out).exit_code == 0
+    return out
+
+
+# As a whole
+
+
+def test_help_comes_without_importing_what_is_slow():
+    code = "import sys, gancourse.cli; print({'torch', 'papermill', 'matplotlib'} & {*sys.modules})"
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert result.stdout.strip() == "set()"
+
+
+def test_help_names_every_command():
+    result = subprocess.run([COMMAND, "--help"], capture_output=True, text=True)
+    assert result.returncode == 0
+    for name in ("run", "train", "sample", "data", "doctor"):
+        assert f"\n  {name} " in result.stdout
+
+
+def test_a_mistake_is_one_message_and_exit_code_2_without_a_traceback(tmp_path):
+    command = [COMMAND, "train", "vanila", "--out", str(tmp_path / "run")]
+    result = subprocess.run(command, capture_output=True, text=True)
+    assert result.returncode == 2
+    assert result.stdout == ""
+    assert result.stderr == (
+        "gancourse: error: unknown GAN 'vanila'; there are: vanilla. Did you mean 'vanilla'?\n"
+    )
+
+
+def test_a_defect_of_the_course_is_not_hidden(monkeypatch, tmp_path):
+    def broken(cfg, run):
+        raise RuntimeError("a defect")
+
+    monkeypatch.setattr(vanilla, "build", broken)
+    assert isinstance(train(tmp_path / "run").exception, RuntimeError)
+
+
+# train
+
+
+def test_training_leaves_generator_checkpoint_log_and_samples(points):
+    names = {path.name for path in points.iterdir()}
+    assert {"generator.safetensors", "checkpoint.safetensors", "history.jsonl", "samples"} <= names
+    rows = [json.loads(row) for row in (points / "history.jsonl").read_text().splitlines()]
+    assert rows[-1]["step"] == 4
+    assert {"seconds", "D/adv", "G/adv"} <= rows[-1].keys()
+    assert (points / "samples" / "step_0000004.png").exists()
+
+
+def test_the_generators_card_says_what_it_is(points):
+    card = checkpoint.load(points / "generator.safetensors")[1]["card"]
+    assert (card["model"], card["preset"], card["data"]) == ("vanilla", "smoke", "ring")
+    assert (card["seed"], card["step"], card["config"]["sample_shape"]) == (0, 4, [2])
+
+
+def test_points_take_the_presets_for_the_plane(points):
+    card = checkpoint.load(points / "generator.safetensors")[1]["card"]
+    assert card["config"] == checkpoint.describe(vanilla.PLANE["smoke"])
+
+
+def test_the_data_decide_the_shape_of_a_sample(tmp_path):
+    assert train(tmp_path, data="digits").exit_code == 0
+    card = checkpoint.load(tmp_path / "generator.safetensors")[1]["card"]
+    assert card["config"]["sample_shape"] == [1, 28, 28]
+
+
+def test_a_finished_run_is_not_overwritten(points):
+    before = (points / "checkpoint.safetensors").read_bytes()
+    result = train(points)
+    assert result.exit_code == 2
+    assert "--resume" in result.stderr
+    assert (points / "checkpoint.safetensors").read_bytes() == before
+
+
+def test_resume_goes_on_to_where_one_long_run_ends(tmp_path):
+    assert train(tmp_path / "long", steps=6).exit_code == 0
+    assert train(tmp_path / "short", steps=3).exit_code == 0
+    assert train(tmp_path / "short", "--resume", steps=6).exit_code == 0
+    long, short = (
+        checkpoint.load(tmp_path / name / "generator.safetensors")[0]["netG"]
+        for name in ("long", "short")
+    )
+    assert all(torch.equal(long[key], short[key]) for key in long)
+
+
+def test_resume_with_another_seed_is_refused_with_the_difference(points):
+    result = train(points, "--resume", "--seed", "5", steps=8)
+    assert result.exit_code == 2
+    assert "seed: 0 -> 5" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--preset", "huge"], "there are: smoke, laptop, paper"),
+        (["--data", "digitz"], "Did you mean 'digits'?"),
+        (["--device", "tpu"], "there are: auto, cuda, mps, cpu"),
+        (["--device", "cuda:99"], "gancourse doctor"),
+        (["--precision", "fp8"], "there are: fp32, bf16"),
+        (["--seed", "-1"], "0 or more"),
+    ],
+)
+def test_a_wrong_setting_is_refused_before_anything_is_written(tmp_path, options, message):
+    assert message in refusal("train", "vanilla", "--out", tmp_path / "run", *options)
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_gan_of_pictures_refuses_points(monkeypatch, tmp_path):
+    monkeypatch.delattr(vanilla, "PLANE")
+    result = train(tmp_path / "run")
+    assert result.exit_code == 2
+    assert "vanilla draws pictures, but ring is points in the plane" in result.stderr
+
+
+def test_ctrl_c_keeps_the_run_and_says_how_to_go_on(monkeypatch, tmp_path):
+    step = vanilla.train_step
+
+    def interrupted(gan, batch, run):
+        if gan.step == 2:
+            signal.raise_signal(signal.SIGINT)
+        return step(gan, batch, run)
+
+    monkeypatch.setattr(vanilla, "train_step", interrupted)
+    result = train(tmp_path)
+    assert result.exit_code == 130
+    assert "stopped after step 3; go on with --resume" in result.stderr
+    assert (tmp_path / "generator.safetensors").exists()
+
+
+# sample
+
+
+def test_samples_of_points_are_drawn(points, tmp_path):
+    assert call("sample", points, "-o", tmp_path / "points.png").exit_code == 0
+    assert Image.open(tmp_path / "points.png").format == "PNG"
+
+
+def test_the_seed_decides_the_samples(points, tmp_path):
+    # The file itself will do in place of its folder.
+    for name, seed in (("a", 0), ("b", 0), ("c", 1)):
+        file = points / "generator.safetensors"
+        assert call("sample", file, "--seed", seed, "-o", tmp_path / name).exit_code == 0
+    a, b, c = ((tmp_path / name).read_bytes() for name in "abc")
+    assert a == b != c
+
+
+def test_as_many_pictures_are_drawn_as_were_asked_for(tmp_path):
+    assert train(tmp_path, data="digits").exit_code == 0
+    for count, side in ((4, 2), (9, 3)):
+        call("sample", tmp_path, "-n", count, "-o", tmp_path / "grid.png")
+        assert 2 * 28 * side <= Image.open(tmp_path / "grid.png").width < 2 * 28 * (side + 1)
+
+
+def test_a_folder_without_a_generator_is_refused(tmp_path):
+    assert "there is no file" in refusal("sample", tmp_path)
+
+
+def test_a_checkpoint_is_no_generator(points):
+    assert "does not say which GAN" in refusal("sample", points / "checkpoint.safetensors")
+
+
+def test_a_damaged_generator_is_refused(points, tmp_path):
+    whole = (points / "generator.safetensors").read_bytes()
+    (tmp_path / "generator.safetensors").write_bytes(whole[: len(whole) // 2])
+    assert "damaged" in refusal("sample", tmp_path)
+
+
+def test_a_generator_of_another_version_is_refused(points, tmp_path):
+    states, header = checkpoint.load(points / "generator.safetensors")
+    header["card"]["config"]["sharpness"] = 3
+    checkpoint.save(tmp_path / "generator.safetensors", states, **header)
+    assert "another version" in refusal("sample", tmp_path)
+
+
+# data
+
+
+def test_the_data_sets_are_listed():
+    result = call("data", "list")
+    assert result.exit_code == 0
+    assert [line.split()[0] for line in result.stdout.splitlines() if line[:1] != " "] == [
+        *DATASETS
+    ]

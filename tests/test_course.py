@@ -1,0 +1,246 @@
+"""Finding lessons, refusing wrong requests, and running a batch."""
+
+import base64
+import io
+import json
+import os
+import signal
+import subprocess
+import sys
+import sysconfig
+import time
+from pathlib import Path
+
+import nbformat
+import pytest
+from click.testing import CliRunner
+from PIL import Image
+
+from gancourse import course, lesson
+from gancourse.cli import main
+from gancourse.errors import CourseError
+
+COMMAND = str(Path(sysconfig.get_path("scripts")) / "gancourse")
+PARAMETERS = """\
+preset = "laptop"  # GANCOURSE_PRESET=smoke takes its place
+seed = 0
+rate = 0.5
+fast = False
+device = "auto"
+data = "digits"
+out_dir = ""
+"""
+CLAIMS = """\
+from IPython.display import display
+
+def claim(text, holds, value):
+    claim = {"text": text, "holds": holds, "value": value}
+    bundle = {"text/plain": text, "application/vnd.gancourse.claim+json": claim}
+    display(bundle, raw=True)
+
+claim("the seed is 3", seed == 3, seed)
+claim("twice one is two", True, 2)
+claim("nobody knows", None, 0)
+"""
+
+
+def write(folder, name, *cells):
+    """Write a notebook of a title, the parameters and some code cells."""
+    tagged = nbformat.v4.new_code_cell(PARAMETERS, metadata={"tags": ["parameters"]})
+    cells = [nbformat.v4.new_code_cell(source) for source in cells]
+    title = nbformat.v4.new_markdown_cell(f"# Lesson *{name}*")
+    path = folder / f"{name}.ipynb"
+    nbformat.write(nbformat.v4.new_notebook(cells=[title, tagged, *cells]), path)
+    return path
+
+
+@pytest.fixture
+def lessons(tmp_path, monkeypatch):
+    """A course of two lessons."""
+    folder = tmp_path / "notebooks"
+    folder.mkdir()
+    monkeypatch.setattr(course, "folder", lambda: folder)
+    return [write(folder, "01_vanilla_gan", "1"), write(folder, "02_dcgan", "2")]
+
+
+# Finding
+
+
+@pytest.mark.parametrize("name", ["01", "1", "vanilla_gan", "01_vanilla_gan"])
+def test_a_lesson_is_found_by_number_or_name(lessons, name):
+    assert course.find([name]) == lessons[:1]
+
+
+def test_all_means_each_lesson_once(lessons):
+    assert course.find(["02", "all"]) == lessons[::-1]
+
+
+def test_a_notebook_of_ones_own_is_found_by_its_path(lessons, tmp_path):
+    own = write(tmp_path, "own", "1")
+    assert course.find([str(own)]) == [own]
+
+
+@pytest.mark.parametrize("name", ["03", "vanila_gan", "nowhere.ipynb"])
+def test_an_unknown_lesson_is_refused(lessons, name):
+    with pytest.raises(CourseError, match=name):
+        course.find([name])
+
+
+def test_the_refusal_lists_the_known_lessons(lessons):
+    with pytest.raises(CourseError, match=r"there are: 01_vanilla_gan, 02_dcgan, all\."):
+        course.find(["03"])
+
+
+def test_a_file_that_is_no_notebook_is_refused(tmp_path):
+    (tmp_path / "text.ipynb").write_text("not JSON", encoding="utf-8")
+    with pytest.raises(CourseError, match=r"text\.ipynb is not a notebook"):
+        course.read(tmp_path / "text.ipynb")
+
+
+def test_the_lessons_presets_and_claims_are_those_that_the_runner_knows():
+    assert course.PRESETS == lesson.PRESETS
+    assert course.CLAIM == lesson.CLAIM
+
+
+# Refusing, before anything runs
+
+
+def test_parameters_are_read_with_their_types(lessons):
+    assert course.parameters(course.read(lessons[0])) == {
+        "preset": "laptop",
+        "seed": 0,
+        "rate": 0.5,
+        "fast": False,
+        "device": "auto",
+        "data": "digits",
+        "out_dir": "",
+    }
+
+
+def test_values_take_the_type_of_the_default(lessons, tmp_path):
+    given = {"seed": "3", "rate": "1", "fast": "True", "data": "ring:12", "preset": "smoke"}
+    (job,) = course.prepare(lessons[:1], given, tmp_path / "out")
+    values = job.parameters
+    assert values == {"seed": 3, "rate": 1.0, "fast": True, "data": "ring:12", "preset": "smoke"}
+    assert [type(values[name]) for name in ("seed", "rate", "fast")] == [int, float, bool]
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "message"),
+    [
+        ("speed", "1", "there are: preset, seed, rate, fast, device, data, out_dir"),
+        ("preset", "lap", "there are: smoke, laptop, paper"),
+        ("data", "digitz", "there are: .*digits"),
+        ("device", "tpu", "there are: auto, cuda, mps, cpu"),
+        ("device", "cuda:99", "PyTorch .* sees"),
+        ("seed", "x", "'seed' takes a whole number, not 'x'"),
+        ("seed", "1.5", "'seed' takes a whole number, not '1.5'"),
+        ("seed", "-1", "0 or more"),
+        ("rate", "high", "'rate' takes a number"),
+        ("fast", "1", "'fast' takes true or false"),
+    ],
+)
+def test_what_a_lesson_does_not_know_is_refused(lessons, tmp_path, name, value, message):
+    with pytest.raises(CourseError, match=message):
+        course.prepare(lessons, {name: value}, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_the_output_folder_follows_the_preset(lessons, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("GANCOURSE_PRESET")
+    assert course.prepare(lessons, {})[0].out == tmp_path / "build/laptop"
+    monkeypatch.setenv("GANCOURSE_PRESET", "smoke")
+    assert course.prepare(lessons, {})[0].out == tmp_path / "build/smoke"
+    assert course.prepare(lessons, {"preset": "paper"})[0].out == tmp_path / "build/paper"
+
+
+def test_the_lessons_own_folder_is_no_place_for_the_output(lessons):
+    with pytest.raises(CourseError, match="name another"):
+        course.prepare(lessons, {}, lessons[0].parent)
+
+
+# Running
+
+
+@pytest.fixture(scope="module")
+def batch(tmp_path_factory):
+    """A batch of a lesson that fails and one that does not."""
+    folder = tmp_path_factory.mktemp("batch")
+    broken = write(folder, "01_broken", "1", "raise ValueError('the sky\\nis green')", "3")
+    figure = f"display({{'image/png': {pixel()!r}}}, raw=True)"
+    claims = write(folder, "02_claims", CLAIMS, figure, "print(preset, seed)")
+    out = folder / "out"
+    arguments = ["run", str(broken), str(claims), "-p", "seed", "3", "-p", "preset", "laptop"]
+    result = CliRunner().invoke(main, [*arguments, "--out", str(out)])
+    return result, out
+
+
+def pixel():
+    """A picture of one pixel, as it stands in a notebook."""
+    file = io.BytesIO()
+    Image.new("RGB", (1, 1), "red").save(file, "PNG")
+    return base64.b64encode(file.getvalue()).decode()
+
+
+def test_a_failure_is_told_and_does_not_stop_the_others(batch):
+    result, _ = batch
+    assert result.exit_code == 1
+    assert "01_broken  3/5 cells" in result.stdout
+    assert "02_claims  5/5 cells" in result.stdout
+    assert "cell [4]: ValueError: the sky" in result.stderr
+    assert "Traceback" not in result.output
+
+
+def test_executed_notebooks_are_kept_with_what_happened(batch):
+    _, out = batch
+    broken, claims = (course.read(out / f"{name}.ipynb") for name in ("01_broken", "02_claims"))
+    assert broken.metadata.gancourse.run.status == "failed"
+    assert any(o.output_type == "error" for cell in broken.cells for o in cell.get("outputs", []))
+    assert claims.metadata.gancourse.run.status == "done"
+    # The parameter wins over GANCOURSE_PRESET, which the tests have set to smoke.
+    assert claims.cells[-1].outputs[0].text == "laptop 3\n"
+
+
+def test_the_report_holds_the_claims(batch):
+    result, out = batch
+    assert json.loads((out / "claims.json").read_text(encoding="utf-8")) == [
+        {"lesson": "02_claims", "text": "the seed is 3", "holds": True, "value": 3},
+        {"lesson": "02_claims", "text": "twice one is two", "holds": True, "value": 2},
+        {"lesson": "02_claims", "text": "nobody knows", "holds": None, "value": 0},
+    ]
+    assert "2 of 2 claims hold" in result.stdout
+    index = (out / "index.html").read_text(encoding="utf-8")
+    assert 'href="02_claims.html">Lesson 02_claims</a>' in index
+    assert index.count("<img") == 1
+    assert (out / "02_claims.html").exists()
+
+
+def test_a_claim_that_does_not_hold_fails_the_batch_only_when_asked(tmp_path):
+    path = str(write(tmp_path, "claims", CLAIMS))
+    command = [COMMAND, "run", path, "--out", str(tmp_path / "out")]
+    result = subprocess.run(command, capture_output=True, text=True, encoding="utf-8")
+    assert result.returncode == 0
+    assert "does not hold: the seed is 3 (0)" in result.stdout
+    result = CliRunner().invoke(main, [*command[1:], "--check-claims"])
+    assert result.exit_code == 1
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="sends a signal as a POSIX terminal does")
+def test_ctrl_c_stops_the_batch_and_keeps_what_was_finished(tmp_path):
+    mark = tmp_path / "begun"
+    wait = f"print('begun'); open({str(mark)!r}, 'w').close(); import time; time.sleep(600)"
+    slow, never = write(tmp_path, "slow", wait), write(tmp_path, "never", "1")
+    out = tmp_path / "out"
+    command = [COMMAND, "run", str(slow), str(never), "--out", str(out)]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    while not mark.exists() and process.poll() is None:
+        time.sleep(0.1)
+    os.kill(process.pid, signal.SIGINT)
+    output, errors = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert "slow  1/2 cells" in output
+    assert "Traceback" not in errors
+    assert course.read(out / "slow.ipynb").metadata.gancourse.run.status == "interrupted"
+    assert not (out / "never.ipynb").exists()
+    assert "interrupted" in (out / "index.html").read_text(encoding="utf-8")

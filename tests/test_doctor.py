@@ -1,0 +1,99 @@
+"""What the doctor finds, and what it says is wrong."""
+
+import importlib.metadata
+import json
+import sys
+
+import nbformat
+import pytest
+from click.testing import CliRunner
+
+from gancourse import course, doctor
+from gancourse.cli import main
+
+
+@pytest.fixture
+def quick(monkeypatch):
+    """Spare the measurement of the machine's speed."""
+    monkeypatch.setattr(doctor, "measure_speed", lambda device: 10.0)
+
+
+@pytest.fixture
+def recorded(tmp_path, monkeypatch):
+    """A course of one lesson, whose smoke preset took 20 s on a machine of speed 30."""
+    notebook = nbformat.v4.new_notebook()
+    notebook.metadata["gancourse"] = {
+        "seconds": {"smoke": 20, "laptop": 300},
+        "speed": {"smoke": 30},
+    }
+    nbformat.write(notebook, tmp_path / "01_tiny.ipynb")
+    monkeypatch.setattr(course, "folder", lambda: tmp_path)
+
+
+def test_this_machine_is_found_fit_for_the_course(quick):
+    result = CliRunner().invoke(main, ["doctor"])
+    assert result.exit_code == 0
+    assert "All that the course needs is here." in result.stdout
+
+
+def test_the_findings_can_be_read_by_programs(quick):
+    result = CliRunner().invoke(main, ["doctor", "--json"])
+    found = json.loads(result.stdout)
+    assert found["problems"] == []
+    assert found["devices"][-1]["name"] == "cpu"
+    assert found["speed"] == 10.0
+    torch = next(package for package in found["packages"] if package["name"] == "torch")
+    assert torch["ok"]
+    assert torch["found"]
+
+
+@pytest.mark.parametrize("need", ["nonesuch>=3", "click>=999"])
+def test_a_package_that_is_missing_or_old_fails_with_the_command_that_mends_it(
+    quick, monkeypatch, need
+):
+    monkeypatch.setattr(importlib.metadata, "requires", lambda name: [need])
+    result = CliRunner().invoke(main, ["doctor"])
+    assert result.exit_code == 1
+    assert f'mend it: python -m pip install "{need}"' in result.stdout
+
+
+def test_a_package_that_only_some_need_may_be_missing(quick, monkeypatch):
+    needs = ["nonesuch>=3; extra == 'dev'"]
+    monkeypatch.setattr(importlib.metadata, "requires", lambda name: needs)
+    result = CliRunner().invoke(main, ["doctor"])
+    assert result.exit_code == 0
+    assert "only for dev" in result.stdout
+
+
+def test_a_missing_kernel_is_a_problem(quick, monkeypatch):
+    monkeypatch.setattr(doctor, "find_kernel", lambda: False)
+    result = CliRunner().invoke(main, ["doctor"])
+    assert result.exit_code == 1
+    assert "pip install ipykernel" in result.stdout
+
+
+def test_a_pytorch_that_cannot_be_imported_leaves_no_device(monkeypatch):
+    monkeypatch.setitem(sys.modules, "torch", None)
+    assert doctor.find_devices() == []
+
+
+def test_the_recorded_seconds_are_scaled_to_this_machines_speed(recorded):
+    assert doctor.estimates(15.0) == [
+        {"lesson": "01_tiny", "preset": "smoke", "recorded": 20, "seconds": 40.0},
+        {"lesson": "01_tiny", "preset": "laptop", "recorded": 300, "seconds": None},
+        {"lesson": "01_tiny", "preset": "paper", "recorded": None, "seconds": None},
+    ]
+
+
+def test_what_was_not_recorded_is_called_unknown(recorded, quick):
+    result = CliRunner().invoke(main, ["doctor"])
+    expected = "01_tiny: smoke 60 s, laptop 300 s where it was recorded, paper unknown"
+    assert expected in result.stdout
+
+
+def test_the_speed_is_a_number_of_steps_per_second():
+    assert 0 < doctor.measure_speed("cpu", seconds=0.01) < float("inf")
+
+
+def test_the_disk_of_a_folder_that_is_not_there_yet_is_its_parents(tmp_path):
+    assert doctor.disk_free(tmp_path / "not" / "yet") > 0
