@@ -245,7 +245,7 @@ CELLS = [
     "from gancourse.lesson import check, claim, setup, show, solution\n"
     "lesson = setup(preset=preset, seed=seed, device=device, data=data, out_dir=out_dir)",
     'claim("all modes are covered", True, 8)',
-    'lesson = setup(preset="laptop", seed=0, device=device, data=data, out_dir="")\n'
+    'lesson = setup(preset="paper", seed=0, device=device, data=data, out_dir="")\n'
     'claim("all modes are covered", False, 7)',
     "def mine(x):\n    return x\n\n\nshow(mine)",
     "class Net:\n    pass\n\n\nshow(Net)",

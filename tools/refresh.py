@@ -12,6 +12,7 @@ import os
 import sys
 import tempfile
 import time
+from unittest import mock
 
 import papermill
 import torch
@@ -34,7 +35,6 @@ def main(argv=None):
     parser.add_argument("--time", metavar="PRESET", help="measure this preset, keep the outputs")
     options = parser.parse_args(argv)
     preset = options.time or options.preset
-    os.environ.pop("GANCOURSE_PRESET", None)  # the option says which preset is meant
     failed = 0
     try:
         choose("preset", preset, PRESETS)
@@ -101,7 +101,11 @@ def refresh(path, preset="laptop", seed=0, *, outputs=True):
 
 def execute(path, **parameters):
     """Return the notebook, executed with the parameters in a clean kernel and an empty folder."""
-    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
+    with (
+        tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder,
+        mock.patch.dict(os.environ),  # puts back what is taken out
+    ):
+        os.environ.pop("GANCOURSE_PRESET", None)  # it would count more than what is injected
         return papermill.execute_notebook(
             path,
             None,

@@ -2,6 +2,7 @@
 
 import base64
 import io
+import os
 
 import nbformat
 import pytest
@@ -17,7 +18,10 @@ CELLS = [
     new_code_cell(
         'preset = "laptop"\nseed = 0', id="parameters", metadata={"tags": ["parameters"]}
     ),
-    new_code_cell("import os, sys\nprint(preset, seed, os.listdir())", id="prints"),
+    new_code_cell(
+        "import os\nprint(preset, seed, os.listdir(), 'GANCOURSE_PRESET' in os.environ)",
+        id="prints",
+    ),
     new_code_cell("for _ in range(3):\n    print(1, flush=True)", id="flushes"),
     new_code_cell("2 + 2", id="result"),
 ]
@@ -35,7 +39,10 @@ def refreshed(tmp_path_factory):
         },
     )
     sync.write(path, before)
-    seconds = refresh.refresh(path, "smoke", seed=3)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("GANCOURSE_PRESET", "paper")
+        seconds = refresh.refresh(path, "smoke", seed=3)
+        assert os.environ["GANCOURSE_PRESET"] == "paper"
     return before, sync.read(path), seconds, sorted(path.parent.iterdir())
 
 
@@ -48,7 +55,7 @@ def test_sources_and_cell_metadata_are_untouched(refreshed):
 
 
 def test_outputs_are_of_the_injected_parameters_in_an_empty_folder(refreshed):
-    assert refreshed[1].cells[2].outputs[0].text == "smoke 3 []\n"
+    assert refreshed[1].cells[2].outputs[0].text == "smoke 3 [] None\n"
 
 
 def test_cells_are_counted_as_if_nothing_had_been_injected(refreshed):
