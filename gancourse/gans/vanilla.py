@@ -5,9 +5,9 @@ nothing before it to differ from; each later file keeps the game and changes the
 loss, or what the two players are told.
 """
 
+import math
 from dataclasses import dataclass, replace
 from itertools import pairwise
-from math import prod
 
 import torch
 import torch.nn.functional as F
@@ -112,7 +112,7 @@ class Generator(nn.Module):
         self.sample_shape = tuple(cfg.sample_shape)
         sizes = (cfg.latent_dim, *cfg.g_hidden)
         self.hidden = nn.ModuleList(nn.Linear(a, b) for a, b in pairwise(sizes))
-        self.out = nn.Linear(sizes[-1], prod(self.sample_shape))
+        self.out = nn.Linear(sizes[-1], math.prod(self.sample_shape))
 
     def forward(self, z):
         """Turn z, (N, latent_dim), into samples, (N, *sample_shape)."""
@@ -136,7 +136,7 @@ class Discriminator(nn.Module):
     def __init__(self, cfg):
         super().__init__()
         self.pieces = cfg.maxout_pieces
-        sizes = (prod(cfg.sample_shape), *cfg.d_hidden)
+        sizes = (math.prod(cfg.sample_shape), *cfg.d_hidden)
         self.hidden = nn.ModuleList(nn.Linear(a, b * self.pieces) for a, b in pairwise(sizes))
         self.out = nn.Linear(sizes[-1], 1)
         self.drop_input, self.drop_hidden = (nn.Dropout(p) for p in cfg.dropout)
@@ -216,7 +216,7 @@ def draw_z(cfg, n, generator=None, device="cpu"):
     """
     shape = (n, cfg.latent_dim)
     if cfg.prior == "uniform":
-        return (torch.rand(shape, generator=generator, device=device) * 2 - 1) * 3**0.5
+        return (torch.rand(shape, generator=generator, device=device) * 2 - 1) * math.sqrt(3)
     return torch.randn(shape, generator=generator, device=device)
 
 
