@@ -3,6 +3,7 @@
 import ast
 import importlib.metadata
 import re
+import shutil
 import subprocess
 import sys
 import zipfile
@@ -96,7 +97,7 @@ def test_whatever_the_package_imports_is_declared(project, distributions):
 
 def test_whatever_is_declared_is_used(project, distributions):
     """By an import, or for a program that a command of the course starts."""
-    programs = {"jupyterlab", "tqdm", "pooch", "torchmetrics"}
+    programs = {"jupyterlab", "tqdm", "torchmetrics"}
     files = [*(ROOT / "gancourse").rglob("*.py"), *(ROOT / "tools").glob("*.py")]
     modules = {name for path in files for name in imported(path)}
     used = set().union(*(distributions.get(name, ()) for name in modules)) | programs
@@ -114,3 +115,10 @@ def test_a_wheel_carries_the_package_the_data_and_the_lessons(tmp_path):
         inside = {Path(name).name for name in names if f"gancourse/_shipped/{folder}/" in name}
         assert shipped <= inside, folder
     assert not [name for name in names if name.startswith(("data/", "notebooks/", "tests/"))]
+
+
+@pytest.mark.skipif(shutil.which("make") is None, reason="there is no make here")
+def test_make_alone_names_every_target():
+    targets = re.search(r"^\.PHONY: (.+)$", (ROOT / "Makefile").read_text(), re.MULTILINE)[1]
+    result = subprocess.run(["make"], cwd=ROOT, capture_output=True, text=True)
+    assert re.findall(r"^  make (\w+) +\w", result.stdout, re.MULTILINE) == targets.split()
