@@ -1,0 +1,72 @@
+"""Pictures: the right pixels, small files, and the same look everywhere."""
+
+import io
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from gancourse import plotting
+from gancourse.data.mixtures import ring
+from gancourse.training.history import History
+
+
+def test_a_grid_maps_the_range_of_a_model_to_the_range_of_a_picture():
+    images = torch.stack([torch.full((1, 4, 4), v) for v in (-1.0, 0.0, 1.0, 3.0)])
+    picture = np.asarray(plotting.to_pil(images, ncol=4, pad=0))
+    assert picture.shape == (4, 16)
+    assert [picture[0, i * 4] for i in range(4)] == [0, 128, 255, 255]
+
+
+def test_a_grid_of_colour_is_scaled_without_blur():
+    images = torch.rand(6, 3, 8, 8) * 2 - 1
+    small, large = (plotting.to_pil(images, ncol=3, scale=s) for s in (1, 3))
+    assert large.size == tuple(3 * side for side in small.size) and large.mode == "RGB"
+    assert np.array_equal(np.asarray(large)[::3, ::3], np.asarray(small))
+
+
+@pytest.mark.parametrize("samples", [torch.zeros(9, 1, 8, 8), torch.randn(50, 2)])
+def test_samples_are_written_as_a_picture(tmp_path, samples):
+    plotting.save_samples(samples, tmp_path / "s.png")
+    assert Image.open(tmp_path / "s.png").size[0] > 30
+    assert [p.name for p in tmp_path.iterdir()] == ["s.png"]
+
+
+@pytest.mark.parametrize("samples", [torch.zeros(64, 1, 28, 28), torch.randn(64, 2)])
+def test_the_training_view_draws_pictures_and_points(samples):
+    history = History()
+    for step in (1, 2, 3):
+        history.add(step, 0.1, {"D/adv": 1.0, "G/adv": 0.5, "D/prob_real": 0.5})
+    history.samples = samples
+    figure = plotting.training_view(history, ring())
+    labels = [line.get_label() for line in figure.axes[1].lines]
+    assert labels == ["D/adv", "G/adv"]
+    shown = plotting.as_display(figure)
+    picture = Image.open(io.BytesIO(shown.data))
+    assert shown.width == picture.width // 2 and len(shown.data) < 60_000
+
+
+def test_the_style_does_not_leak_out_of_the_training_view():
+    with plt.rc_context({"font.size": 17.0}):
+        history = History()
+        history.add(1, 0.1, {"D/adv": 1.0})
+        history.samples = torch.zeros(4, 1, 4, 4)
+        plotting.training_view(history, None)
+        assert plt.rcParams["font.size"] == 17.0
+
+
+def test_opinions_run_from_the_colour_of_fake_to_the_colour_of_real():
+    ends = [plotting.OPINION(x)[:3] for x in (0.0, 1.0)]
+    expected = [
+        tuple(int(c[i : i + 2], 16) / 255 for i in (1, 3, 5))
+        for c in (plotting.FAKE, plotting.REAL)
+    ]
+    assert np.allclose(ends, expected, atol=0.01)
+
+
+def test_a_table_reads_as_text_and_cannot_be_broken_by_its_content():
+    table = plotting.table(["name", "n"], [["<b>", 1], ["longer", 22]], "a caption")
+    assert repr(table).splitlines() == ["name    n", "<b>     1", "longer  22", "a caption"]
+    assert "&lt;b&gt;" in table._repr_html_() and "a caption" in table._repr_html_()
