@@ -40,4 +40,4 @@ lint: setup ## style of code and lessons
 	$(BIN)/ruff check && $(BIN)/ruff format --check && $(BIN)/python -m tools.lint
 
 bench: setup ## throughput on this machine, into benchmarks/
-	$(BIN)/python -m benchmarks.run
+	$(BIN)/python -m benchmarks.throughput
