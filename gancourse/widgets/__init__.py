@@ -1,0 +1,16 @@
+"""Explorers: small tools for a notebook, live where somebody can use them, a picture elsewhere."""
+
+from gancourse.widgets.latent import latent_explorer, principal_directions
+from gancourse.widgets.scrubber import extent_of, plane, scrubber
+
+# Lesson 1 explores digits; the tool is the same for any small image.
+digit_explorer = latent_explorer
+
+__all__ = [
+    "digit_explorer",
+    "extent_of",
+    "latent_explorer",
+    "plane",
+    "principal_directions",
+    "scrubber",
+]

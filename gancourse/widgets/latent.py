@@ -1,0 +1,308 @@
+"""The latent explorer: what a generator draws while z moves along its main directions."""
+
+import ipywidgets as widgets
+import matplotlib.pyplot as plt
+import numpy as np
+import torch
+from PIL import Image, ImageDraw
+from torch import nn
+
+from gancourse.errors import CourseError, choose
+from gancourse.plotting import STYLE, draw_images
+from gancourse.widgets.explorer import Explorer, png
+
+PRIORS = ("normal", "uniform")
+SIDE = 4  # the grid is SIDE x SIDE
+TILE, GAP = 78, 4  # CSS pixels; drawn with twice as many, for dense screens
+FRAME = "#e0a030"  # around the digit that is enlarged
+REACH = 3.0  # sliders go from -REACH to REACH standard deviations
+
+
+def latent_explorer(generate, latent_dim, *, prior="uniform", directions=None, seed=0):
+    """Show how a generator's images change along the main directions of its latent space.
+
+    z = truncation * z0 + sum of slider_k * direction_k, where z0 is drawn from the prior. The
+    prior has mean 0 and variance 1 in each coordinate, so a slider counts standard deviations.
+    Truncation pulls z0 towards the prior's mean (Brock et al. 2019, arXiv:1809.11096, resample
+    z; Karras et al. 2019, arXiv:1812.04948, scale towards the mean, as here): 1 leaves the
+    samples as they are, 0 makes them all the same.
+
+    Parameters
+    ----------
+    generate : Module or callable
+        ``generate(z)`` with z of shape (n, latent_dim) returns images (n, C, H, W) in [-1, 1];
+        C is 1 or 3.
+    latent_dim : int
+        Numbers in z.
+    prior : {"uniform", "normal"}
+        Where z0 is drawn from: each number from [-sqrt(3), sqrt(3)], or from N(0, 1).
+    directions : Tensor, (k, latent_dim), optional
+        Unit vectors to explore; by default :func:`principal_directions` of ``generate``.
+    seed : int
+        The first set of samples.
+
+    Returns
+    -------
+    LatentExplorer
+        Shows itself as the last value of a cell.
+
+    Raises
+    ------
+    CourseError
+        If the generator's images or the directions do not fit.
+
+    Examples
+    --------
+    >>> digit_explorer(gan.netG, gan.cfg.latent_dim)  # doctest: +SKIP
+    >>> digit_explorer(lambda z: sample(gan, len(z), z=z), 64)  # doctest: +SKIP
+    """
+    return LatentExplorer(generate, latent_dim, prior, directions, seed)
+
+
+def principal_directions(generate, latent_dim, k=6, *, prior="uniform", n=512):
+    """Find the directions in which z changes the images most, strongest first.
+
+    For a module whose first layer is linear they are the right singular vectors of that layer's
+    weight (Shen & Zhou 2021, arXiv:2007.06600). For any other function they are those of the
+    linear map that predicts the images of ``n`` samples from their z with least squares
+    (in the spirit of Härkönen et al. 2020, arXiv:2004.02546, who regress z on the principal
+    components of a layer's response).
+
+    Parameters
+    ----------
+    generate : Module or callable
+        See :func:`latent_explorer`.
+    latent_dim : int
+    k : int
+        How many directions; fewer if z has fewer numbers.
+    prior : {"uniform", "normal"}
+    n : int
+        Samples for the least squares.
+
+    Returns
+    -------
+    Tensor, (k, latent_dim)
+        Unit vectors at right angles to each other; the largest number of each is positive.
+    """
+    weight = None
+    if isinstance(generate, nn.Module):
+        layers = (m for m in generate.modules() if next(m.parameters(False), None) is not None)
+        first = next(layers, None)
+        if isinstance(first, nn.Linear) and first.in_features == latent_dim:
+            weight = first.weight.detach().float().cpu()  # (features, latent_dim)
+    if weight is None:
+        z = _draw(prior, max(n, 4 * latent_dim), latent_dim, 0)
+        images = _images(generate, z).flatten(1)
+        weight = torch.linalg.lstsq(z, images - images.mean(0)).solution.T
+    directions = torch.linalg.svd(weight, full_matrices=False).Vh[:k]
+    peaks = directions.gather(1, directions.abs().argmax(1, keepdim=True))
+    return directions * peaks.sign()
+
+
+class LatentExplorer(Explorer):
+    """What :func:`latent_explorer` returns."""
+
+    def __init__(self, generate, latent_dim, prior="uniform", directions=None, seed=0):
+        self.generate, self.latent_dim = generate, latent_dim
+        self.prior = choose("prior", prior, PRIORS)
+        self.seed = seed
+        if directions is None:
+            directions = principal_directions(generate, latent_dim, prior=prior)
+        self.directions = torch.as_tensor(directions).detach().float().cpu()
+        if self.directions.dim() != 2 or self.directions.shape[1] != latent_dim:
+            raise CourseError(
+                f"directions must be (k, latent_dim) = (k, {latent_dim}), not "
+                f"{tuple(self.directions.shape)}"
+            )
+        self.images(torch.zeros(len(self.directions)))  # a wrong generator is told here
+        self.summary = (
+            f"Generated images along {len(self.directions)} directions of the latent space, "
+            f"one direction a row, from -{REACH:g} to {REACH:g} standard deviations."
+        )
+
+    def images(self, shifts, *, seed=None, truncation=1.0, n=SIDE * SIDE):
+        """Generate samples that are moved along the directions.
+
+        Parameters
+        ----------
+        shifts : sequence of float, (k,)
+            Standard deviations along each direction.
+        seed : int, optional
+            Of the samples before they are moved; by default the explorer's.
+        truncation : float
+            In [0, 1].
+        n : int
+            How many.
+
+        Returns
+        -------
+        Tensor, (n, C, H, W)
+            On the CPU, in [-1, 1].
+        """
+        start = _draw(self.prior, n, self.latent_dim, self.seed if seed is None else seed)
+        shift = torch.as_tensor(shifts, dtype=torch.float32) @ self.directions  # (latent_dim,)
+        return _images(self.generate, truncation * start + shift)
+
+    def build(self):
+        """Make the sliders and the two pictures."""
+        self.sliders = [
+            widgets.FloatSlider(
+                min=-REACH,
+                max=REACH,
+                step=0.1,
+                description=f"Direction {i + 1}",
+                readout_format="+.1f",
+                tooltip=f"Move every digit along direction {i + 1}, in standard deviations",
+                style={"description_width": "80px"},
+                layout=widgets.Layout(flex="1 1 auto", width="auto", min_width="0"),
+            )
+            for i in range(len(self.directions))
+        ]
+        wide = {"description_width": "80px"}
+        self.truncation = widgets.FloatSlider(
+            value=1.0,
+            min=0.0,
+            max=1.0,
+            step=0.05,
+            description="Truncation",
+            readout_format=".2f",
+            tooltip="1: samples of the prior. 0: its mean, the same for every digit",
+            style=wide,
+            layout=widgets.Layout(flex="1 1 auto", width="auto", min_width="0"),
+        )
+        self.picked = widgets.BoundedIntText(
+            value=1,
+            min=1,
+            max=SIDE * SIDE,
+            description="Enlarge",
+            tooltip="Which digit of the grid to enlarge, counted row by row",
+            style=wide,
+            layout=widgets.Layout(width="160px"),
+        )
+        self.seed_box = widgets.BoundedIntText(
+            value=self.seed,
+            min=0,
+            max=2**31 - 1,
+            description="Seed",
+            tooltip="Another seed, other digits",
+            style={"description_width": "48px"},
+            layout=widgets.Layout(width="160px"),
+        )
+        self.reset = widgets.Button(
+            description="Reset", tooltip="All sliders back", layout=widgets.Layout(width="90px")
+        )
+        side = SIDE * TILE + (SIDE - 1) * GAP
+        picture = {"width": f"{side}px", "max_width": "100%"}
+        self.large = widgets.Image(format="png", layout=widgets.Layout(**picture))
+        self.grid = widgets.Image(format="png", layout=widgets.Layout(**picture))
+        self.problem = widgets.HTML()
+        for control in (*self.sliders, self.truncation, self.picked, self.seed_box):
+            control.observe(self.answer, "value")
+        self.reset.on_click(self.put_back)
+        self.update()
+
+        def with_unit(slider, unit):
+            return widgets.HBox(
+                [slider, widgets.Label(unit, layout=widgets.Layout(width="22px"))],
+                layout=widgets.Layout(align_items="center"),
+            )
+
+        columns = widgets.Layout(
+            grid_template_columns="repeat(auto-fit, minmax(270px, 1fr))", grid_gap="2px 20px"
+        )
+        row = widgets.Layout(flex_flow="row wrap", align_items="center", grid_gap="4px 12px")
+        pictures = widgets.Layout(flex_flow="row wrap", grid_gap="20px")
+        return widgets.VBox(
+            [
+                widgets.HBox([self.large, self.grid], layout=pictures),
+                widgets.GridBox(
+                    [
+                        *(with_unit(slider, "sd") for slider in self.sliders),
+                        with_unit(self.truncation, ""),
+                    ],
+                    layout=columns,
+                ),
+                widgets.HBox([self.picked, self.seed_box, self.reset], layout=row),
+                self.problem,
+            ],
+            layout=widgets.Layout(max_width="690px", grid_gap="10px"),
+        )
+
+    def update(self):
+        """Draw the samples where the controls stand."""
+        images = self.images(
+            [slider.value for slider in self.sliders],
+            seed=self.seed_box.value,
+            truncation=self.truncation.value,
+        )
+        picked = self.picked.value - 1
+        side = 2 * (SIDE * TILE + (SIDE - 1) * GAP)
+        self.large.value = png(_resized(images[picked], side))
+        self.grid.value = png(_tiles(images, picked))
+
+    def put_back(self, _button=None):
+        """Put every slider back; the seed stays."""
+        for slider in self.sliders:
+            slider.value = 0.0
+        self.truncation.value = 1.0
+
+    def still(self):
+        """Draw one sample along each direction, a row each."""
+        sweep = np.linspace(-REACH, REACH, 13)
+        k = len(self.directions)
+        with plt.rc_context(STYLE):
+            figure = plt.Figure(figsize=(7.6, 0.62 * k + 0.3))
+            for i, ax in enumerate(figure.subplots(k, 1, squeeze=False)[:, 0]):
+                shifts = torch.zeros(len(sweep), k)
+                shifts[:, i] = torch.as_tensor(sweep)
+                row = torch.cat([self.images(shift, n=1) for shift in shifts])
+                draw_images(ax, row, ncol=len(sweep))
+                ax.set_title(f"direction {i + 1}", fontsize=8.5, pad=2)
+            return figure
+
+
+def _draw(prior, n, latent_dim, seed):
+    generator = torch.Generator().manual_seed(seed)
+    if prior == "uniform":
+        return (torch.rand(n, latent_dim, generator=generator) * 2 - 1) * 3**0.5
+    return torch.randn(n, latent_dim, generator=generator)
+
+
+@torch.no_grad()
+def _images(generate, z):
+    parameter = next(generate.parameters(), None) if isinstance(generate, nn.Module) else None
+    training = getattr(generate, "training", False)
+    if training:
+        generate.eval()
+    try:
+        images = generate(z if parameter is None else z.to(parameter.device))
+    finally:
+        if training:
+            generate.train()
+    if images.dim() != 4 or len(images) != len(z) or images.shape[1] not in (1, 3):
+        raise CourseError(
+            f"generate(z) with z of shape {tuple(z.shape)} must return images "
+            f"({len(z)}, 1 or 3, height, width), not {tuple(images.shape)}"
+        )
+    return images.detach().float().cpu()
+
+
+def _resized(image, side):
+    pixels = ((image.clamp(-1, 1) + 1) * 127.5).round().byte().permute(1, 2, 0).numpy()
+    picture = Image.fromarray(pixels.squeeze(-1) if pixels.shape[2] == 1 else pixels)
+    enlarged = side >= 2 * max(picture.size)  # then show its pixels as they are
+    method = Image.Resampling.NEAREST if enlarged else Image.Resampling.LANCZOS
+    return picture.resize((side, side), method)
+
+
+def _tiles(images, picked):
+    tile, gap = 2 * TILE, 2 * GAP
+    side = SIDE * tile + (SIDE - 1) * gap
+    picture = Image.new("RGBA", (side, side))  # between the tiles the page shows
+    for i, image in enumerate(images):
+        corner = ((i % SIDE) * (tile + gap), (i // SIDE) * (tile + gap))
+        picture.paste(_resized(image, tile).convert("RGBA"), corner)
+        if i == picked:
+            box = (*corner, corner[0] + tile - 1, corner[1] + tile - 1)
+            ImageDraw.Draw(picture).rectangle(box, outline=FRAME, width=6)
+    return picture

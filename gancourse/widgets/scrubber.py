@@ -1,0 +1,330 @@
+"""The training scrubber: a slider over recorded steps of a GAN on points of the plane."""
+
+import html
+from math import ceil
+
+import ipywidgets as widgets
+import matplotlib.pyplot as plt
+import numpy as np
+import torch
+from PIL import Image
+
+from gancourse.errors import CourseError
+from gancourse.plotting import FAKE, OPINION, REAL, STYLE
+from gancourse.widgets.explorer import Explorer, png
+
+WIDTH = 420  # CSS pixels; drawn with twice as many, for dense screens
+PANELS = 6  # in the still picture
+# D's opinion lies under the points, so it is drawn paler than in a figure of its own.
+TINTS = (255 * (0.6 * OPINION(np.linspace(0, 1, 256))[:, :3] + 0.4)).round().astype(np.uint8)
+
+
+def extent_of(real, margin=0.25):
+    """Choose the square of the plane to look at: around 0, a little larger than the data.
+
+    Parameters
+    ----------
+    real : Tensor, (N, 2)
+    margin : float
+        Share of the data's reach that is added on each side, before rounding up to a half.
+
+    Returns
+    -------
+    tuple of float
+        (x0, x1, y0, y1), in the data's units.
+    """
+    reach = ceil(2 * (1 + margin) * float(torch.as_tensor(real).abs().max())) / 2
+    return (-reach, reach, -reach, reach)
+
+
+def plane(extent, size=64):
+    """Lay a grid of points over the plane, for D to be asked at.
+
+    ``torch.sigmoid(netD(plane(extent))).reshape(64, 64)`` is the heat map of a record.
+
+    Parameters
+    ----------
+    extent : float or tuple of float
+        (x0, x1, y0, y1), or r for (-r, r, -r, r).
+    size : int
+        Points on each side.
+
+    Returns
+    -------
+    Tensor, (size * size, 2)
+        Row after row from the lowest y up, each row from the lowest x; the points are the
+        middles of size x size equal cells.
+    """
+    x0, x1, y0, y1 = _extent(extent)
+    middle = (torch.arange(size) + 0.5) / size
+    y, x = torch.meshgrid(y0 + (y1 - y0) * middle, x0 + (x1 - x0) * middle, indexing="ij")
+    return torch.stack([x, y], dim=-1).flatten(0, 1)
+
+
+def scrubber(records, real, *, extent=None):
+    """Show how D's opinion and the samples moved while a GAN was trained on points.
+
+    Parameters
+    ----------
+    records : list of (int, dict)
+        The step, and what was recorded there: ``samples`` (n, 2) and ``heat`` (rows, columns),
+        D's probability of "real" in [0, 1] at the points of :func:`plane`. Further numbers,
+        such as ``loss_d``, are shown beside the picture by their names.
+    real : Tensor, (N, 2)
+        Real points, drawn under the fake ones.
+    extent : float or tuple of float, optional
+        The part of the plane that ``heat`` covers: (x0, x1, y0, y1), or r for (-r, r, -r, r).
+        By default :func:`extent_of` the real points.
+
+    Returns
+    -------
+    Scrubber
+        Shows itself as the last value of a cell.
+
+    Raises
+    ------
+    CourseError
+        If there are no records, or one has the wrong parts, shapes or values.
+
+    Examples
+    --------
+    >>> extent = extent_of(real)
+    >>> def record(gan):
+    ...     heat = gan.netD(plane(extent)).sigmoid().reshape(64, 64)
+    ...     return {"samples": sample(gan, 512), "heat": heat}
+    >>> scrubber(history.records, real, extent=extent)  # doctest: +SKIP
+    """
+    return Scrubber(records, real, extent)
+
+
+class Scrubber(Explorer):
+    """What :func:`scrubber` returns."""
+
+    def __init__(self, records, real, extent=None):
+        self.real = _points(real, "real")
+        self.extent = _extent(extent_of(self.real) if extent is None else extent)
+        self.steps, self.frames = [], []
+        for step, record in records:
+            self.steps.append(int(step))
+            self.frames.append(_frame(step, record))
+        if not self.frames:
+            raise CourseError(
+                "there are no records to scrub through; train with record=... and "
+                "record_every=..., and pass history.records"
+            )
+        x0, x1, y0, y1 = self.extent
+        self.size = (2 * WIDTH, round(2 * WIDTH * (y1 - y0) / (x1 - x0)))  # (width, height)
+        self._real = _mask(cover(self.real, self.extent, self.size, 5.0, 0.55))
+        self.summary = (
+            f"The plane at {PANELS} of {len(self.steps)} recorded steps, from {self.steps[0]} to "
+            f"{self.steps[-1]}: where the discriminator says real, real points, generated points."
+        )
+
+    def picture(self, index):
+        """Draw one recorded step.
+
+        Parameters
+        ----------
+        index : int
+            Which record.
+
+        Returns
+        -------
+        PIL.Image.Image
+        """
+        frame = self.frames[index]
+        heat = Image.fromarray(frame["heat"][::-1]).resize(self.size, Image.Resampling.BICUBIC)
+        heat = np.asarray(heat).clip(0, 1)
+        picture = Image.fromarray(TINTS[(heat * 255).astype(np.uint8)])
+        # The line where D is undecided, equally wide whatever the slope.
+        rise, run = np.gradient(heat)
+        away = np.abs(heat - 0.5) / (np.hypot(rise, run) + 1e-6)  # in pixels
+        picture.paste("white", mask=_mask(np.clip(2.5 - away, 0, 1)))
+        picture.paste(REAL, mask=self._real)
+        for colour, radius in (("white", 7.0), (FAKE, 5.2)):
+            covered = cover(frame["samples"], self.extent, self.size, radius, 0.75, "diamond")
+            picture.paste(colour, mask=_mask(covered))
+        return picture
+
+    def build(self):
+        """Make the slider, the play button, the picture and the legend."""
+        last = len(self.steps) - 1
+        self.slider = widgets.SelectionSlider(
+            options=[(f"{step:,}", i) for i, step in enumerate(self.steps)],
+            value=last,
+            description="Step",
+            tooltip="Training step; arrow keys move it by one record",
+            style={"description_width": "36px"},
+            layout=widgets.Layout(flex="1 1 300px", width="auto", min_width="0"),
+        )
+        self.play = widgets.Play(
+            min=0,
+            max=last,
+            value=last,
+            interval=int(np.clip(6000 / (last + 1), 60, 500)),
+            show_repeat=False,
+            tooltip="Play the training from the start",
+        )
+        widgets.jslink((self.play, "value"), (self.slider, "index"))
+        self.image = widgets.Image(
+            format="png", layout=widgets.Layout(width=f"{WIDTH}px", max_width="100%")
+        )
+        self.panel = widgets.HTML(layout=widgets.Layout(flex="1 1 200px", max_width="260px"))
+        self.problem = widgets.HTML()
+        self.slider.observe(self.answer, "index")
+        self.update()
+        row = widgets.Layout(flex_flow="row wrap", align_items="center", grid_gap="8px")
+        wide = widgets.Layout(flex_flow="row wrap", align_items="flex-start", grid_gap="20px")
+        return widgets.VBox(
+            [
+                widgets.HBox([self.play, self.slider], layout=row),
+                widgets.HBox([self.image, self.panel], layout=wide),
+                self.problem,
+            ],
+            layout=widgets.Layout(max_width="700px", grid_gap="8px"),
+        )
+
+    def update(self):
+        """Draw the record that the slider stands at."""
+        index = self.slider.index
+        self.image.value = png(self.picture(index))
+        self.panel.value = self.legend(index)
+
+    def legend(self, index):
+        """Return what stands beside the picture, as HTML."""
+        frame = self.frames[index]
+        x0, x1, y0, y1 = self.extent
+        fake = frame["samples"]
+        inside = ((fake >= (x0, y0)) & (fake <= (x1, y1))).all(1).sum()
+        outside = len(fake) - inside
+        tints = ", ".join("rgb({} {} {})".format(*TINTS[i]) for i in (0, 64, 128, 191, 255))
+        numbers = "".join(
+            f"<tr><td style='padding-right: 12px'>{html.escape(name)}</td>"
+            f"<td style='text-align: right'>{value:.3f}</td></tr>"
+            for name, value in frame["numbers"].items()
+        )
+        return f"""
+<div role="status"><b style="font-size: 1.5em">{self.steps[index]:,}</b>
+<small>of {self.steps[-1]:,} steps</small></div>
+<div style="margin-top: 10px">
+<svg width="14" height="12" aria-hidden="true"><circle cx="6" cy="6" r="4" fill="{REAL}"/></svg>
+real points<br>
+<svg width="14" height="12" aria-hidden="true"><path d="M6 1l5 5-5 5-5-5z" fill="{FAKE}"/></svg>
+generated points{f"<br><small>{outside} of {len(fake)} lie outside</small>" if outside else ""}
+</div>
+<div style="margin-top: 10px">D's probability of real
+<div style="height: 12px; border-radius: 3px; background: linear-gradient(90deg, {tints})"></div>
+<div style="display: flex; justify-content: space-between"><small>0</small><small>0.5</small>
+<small>1</small></div>
+<small>White line: D is undecided.</small></div>
+<table style="margin-top: 10px; font-variant-numeric: tabular-nums">{numbers}</table>
+<small>x {x0:g} to {x1:g}, y {y0:g} to {y1:g}</small>"""
+
+    def still(self):
+        """Draw up to six steps side by side."""
+        chosen = sorted({round(i) for i in np.linspace(0, len(self.steps) - 1, PANELS)})
+        with plt.rc_context(STYLE):
+            figure = plt.Figure(figsize=(8.4, 1.75))
+            row = figure.subplots(1, len(chosen), squeeze=False)[0]
+            for ax, index in zip(row, chosen, strict=True):
+                ax.imshow(self.picture(index), interpolation="antialiased")
+                ax.set(xticks=[], yticks=[], title=f"step {self.steps[index]:,}")
+                ax.grid(False)
+            return figure
+
+
+def cover(points, extent, size, radius, opacity, shape="circle"):
+    """Compute how much of each pixel points cover, with smooth edges.
+
+    Parameters
+    ----------
+    points : ndarray, (n, 2)
+    extent : tuple of float
+    size : tuple of int
+        (width, height) in pixels.
+    radius : float
+        Of a point, in pixels.
+    opacity : float
+        Of one point, below 1; points that lie on each other add up.
+    shape : {"circle", "diamond"}
+
+    Returns
+    -------
+    ndarray, (height, width)
+        In [0, 1].
+    """
+    width, height = size
+    x0, x1, y0, y1 = extent
+    near = (points > (x0, y0)) & (points < (x1, y1))
+    points = points[near.all(1)]
+    x = (points[:, 0] - x0) / (x1 - x0) * width - 0.5
+    y = (y1 - points[:, 1]) / (y1 - y0) * height - 0.5
+    around = np.arange(-ceil(radius) - 1, ceil(radius) + 2)
+    column = np.floor(x).astype(int)[:, None, None] + around[None, None, :]
+    row = np.floor(y).astype(int)[:, None, None] + around[None, :, None]
+    dx, dy = np.abs(column - x[:, None, None]), np.abs(row - y[:, None, None])
+    distance = np.hypot(dx, dy) if shape == "circle" else (dx + dy) * 0.8
+    thickness = -np.log1p(-opacity * np.clip(radius + 0.5 - distance, 0, 1))
+    inside = (column >= 0) & (column < width) & (row >= 0) & (row < height)
+    total = np.bincount((row * width + column)[inside], thickness[inside], width * height)
+    return (1 - np.exp(-total)).reshape(height, width).astype(np.float32)
+
+
+def _mask(amount):
+    return Image.fromarray((amount * 255).astype(np.uint8))
+
+
+def _extent(extent):
+    try:
+        x0, x1, y0, y1 = (
+            (-extent, extent, -extent, extent)
+            if isinstance(extent, int | float)
+            else (float(edge) for edge in extent)
+        )
+        valid = x0 < x1 and y0 < y1
+    except (TypeError, ValueError):
+        valid = False
+    if not valid:
+        raise CourseError(
+            f"extent must be (x0, x1, y0, y1) with x0 < x1 and y0 < y1, or one positive number, "
+            f"not {extent!r}"
+        )
+    return (x0, x1, y0, y1)
+
+
+def _array(value):
+    value = value.detach().cpu().float() if isinstance(value, torch.Tensor) else value
+    return np.array(value, dtype=np.float32)
+
+
+def _points(value, name):
+    points = _array(value)
+    if points.ndim != 2 or points.shape[1] != 2:
+        raise CourseError(f"{name} must hold points of the plane, (n, 2), not {points.shape}")
+    return points
+
+
+def _frame(step, record):
+    missing = {"samples", "heat"} - set(record)
+    if missing:
+        raise CourseError(
+            f"the record of step {step} has no {' and no '.join(sorted(missing))}; "
+            f"it has: {', '.join(record) or 'nothing'}"
+        )
+    heat = _array(record["heat"])
+    if heat.ndim != 2:
+        raise CourseError(
+            f"heat at step {step} must be (rows, columns), not {heat.shape}: reshape what D says "
+            "about the points of plane(extent, size) to (size, size)"
+        )
+    if not (np.isfinite(heat).all() and heat.min() >= 0 and heat.max() <= 1):
+        raise CourseError(
+            f"heat at step {step} must be probabilities in [0, 1], not values from {heat.min():g} "
+            f"to {heat.max():g}: D returns logits, so take torch.sigmoid of them"
+        )
+    numbers = {
+        name: float(value)
+        for name, value in record.items()
+        if name not in ("samples", "heat") and np.ndim(_array(value)) == 0
+    }
+    return {"samples": _points(record["samples"], "samples"), "heat": heat, "numbers": numbers}
