@@ -79,7 +79,7 @@ def run(lessons, given, out, check_claims):
         outcome = notebook.metadata.gancourse.run
         found = report.add(job, notebook)
         done, total = outcome.cells
-        summary = f"{done}/{total} cells  {outcome.seconds:.1f} s  {claims_in_words(found)}"
+        summary = f"{done}/{total} cells  {outcome.seconds:.1f} s  {course.verdict(found)}"
         click.echo(f"{job.name}  {summary}  {outcome.status}")
         for claim in found:
             if claim["holds"] is False:
@@ -93,12 +93,6 @@ def run(lessons, given, out, check_claims):
     for folder in dict.fromkeys(job.out for job in jobs):
         click.echo(f"see {folder / 'index.html'}")
     sys.exit(1 if bad else 0)
-
-
-def claims_in_words(claims):
-    """Return how many of the judged claims hold, as text."""
-    judged = [claim["holds"] for claim in claims if claim["holds"] is not None]
-    return f"{sum(judged)} of {len(judged)} claims hold" if judged else "no claims judged"
 
 
 # GANs

@@ -270,6 +270,12 @@ def claims(notebook):
     return [{name: claim.get(name) for name in ("text", "holds", "value")} for claim in found]
 
 
+def verdict(found):
+    """Return how many of the judged claims hold, as text."""
+    judged = [claim["holds"] for claim in found if claim["holds"] is not None]
+    return f"{sum(judged)} of {len(judged)} claims hold" if judged else "no claims judged"
+
+
 def title(notebook, otherwise):
     """Return the first heading of a notebook, without its marks."""
     text = "\n".join(cell.source for cell in notebook.cells if cell.cell_type == "markdown")

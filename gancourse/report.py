@@ -103,23 +103,25 @@ def lesson_page(notebook, name, folder):
 
 
 def thumbnails(notebook):
-    """Return the first figures of a notebook as small pictures, each an ``img`` element."""
-    pictures = []
-    for cell in notebook.cells:
-        for output in cell.get("outputs", []):
-            data = output.get("data", {})
-            encoded = data.get("image/png") or data.get("image/jpeg")
-            if encoded and len(pictures) < THUMBNAILS:
-                picture = Image.open(io.BytesIO(base64.b64decode(encoded))).convert("RGBA")
-                flat = Image.new("RGB", picture.size, "white")
-                flat.paste(picture, mask=picture)
-                flat.thumbnail(THUMBNAIL_SIZE)
-                file = io.BytesIO()
-                flat.save(file, "JPEG", quality=85)
-                code = base64.b64encode(file.getvalue()).decode()
-                alt = f"figure {len(pictures) + 1}"
-                pictures.append(f'<img alt="{alt}" src="data:image/jpeg;base64,{code}">')
-    return pictures
+    """Return a few figures from all over a notebook as small ``img`` elements."""
+    bundles = [out.get("data", {}) for cell in notebook.cells for out in cell.get("outputs", [])]
+    figures = [data.get("image/png") or data.get("image/jpeg") for data in bundles]
+    figures = [figure for figure in figures if figure]
+    if len(figures) > THUMBNAILS:
+        step = (len(figures) - 1) / (THUMBNAILS - 1)
+        figures = [figures[round(i * step)] for i in range(THUMBNAILS)]
+    return [f'<img alt="a figure" src="{shrunk(figure)}">' for figure in figures]
+
+
+def shrunk(encoded):
+    """Return a picture (base64) as a small JPEG in a data URI, on white."""
+    picture = Image.open(io.BytesIO(base64.b64decode(encoded))).convert("RGBA")
+    flat = Image.new("RGB", picture.size, "white")
+    flat.paste(picture, mask=picture)
+    flat.thumbnail(THUMBNAIL_SIZE)
+    file = io.BytesIO()
+    flat.save(file, "JPEG", quality=85)
+    return f"data:image/jpeg;base64,{base64.b64encode(file.getvalue()).decode()}"
 
 
 def show_value(value):
@@ -192,13 +194,11 @@ def write(folder):
     found = [
         {"lesson": name, **claim} for name, nb in notebooks.items() for claim in course.claims(nb)
     ]
-    held = sum(claim["holds"] is True for claim in found)
-    judged = sum(claim["holds"] is not None for claim in found)
     seconds = sum(nb.metadata.gancourse.run.seconds for nb in notebooks.values())
     heading = f"gancourse: {folder.name}"
     summary = (
         f"{len(notebooks)} lesson{'' if len(notebooks) == 1 else 's'} · {seconds:.0f} s · "
-        f"{held} of {judged} claims hold"
+        f"{course.verdict(found)}"
     )
     cards = "\n".join(card(name, notebook) for name, notebook in notebooks.items())
     body = f'<h1>{escape(heading)}</h1>\n<p class="summary">{summary}</p>\n{cards}'

@@ -1,5 +1,7 @@
 """The pages that a batch leaves."""
 
+import base64
+import io
 from html.parser import HTMLParser
 
 import nbformat
@@ -112,6 +114,24 @@ def test_the_index_shows_each_lesson_with_its_claims(tmp_path):
     assert '<li class="open"><span class="mark">–</span>' in html
     assert "x &lt; y" in html
     assert "2 lessons · 5 s · 1 of 2 claims hold" in html
+
+
+def test_the_figures_in_the_index_come_from_all_over_the_lesson():
+    def figure(level):
+        file = io.BytesIO()
+        Image.new("L", (2, 2), level).save(file, "PNG")
+        return shows({"image/png": base64.b64encode(file.getvalue()).decode()})
+
+    def first_pixel(element):
+        code = element.partition("base64,")[2].partition('"')[0]
+        return Image.open(io.BytesIO(base64.b64decode(code))).getpixel((0, 0))[0]
+
+    levels = range(0, 200, 20)
+    shown = report.thumbnails(executed(*map(figure, levels)))
+    assert len(shown) == report.THUMBNAILS
+    assert first_pixel(shown[0]) == levels[0]
+    assert first_pixel(shown[-1]) == levels[-1]
+    assert report.thumbnails(executed(text("no figure"))) == []
 
 
 def test_the_page_has_colours_for_light_and_dark():
