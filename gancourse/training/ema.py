@@ -27,7 +27,8 @@ class EMA(nn.Module):
             raise ValueError(f"ema_decay must be at least 0 and below 1, not {decay}")
         self.decay = decay
         self._followed = (net,)  # in a tuple, so that it is not a part of this module
-        self.net = copy.deepcopy(net).requires_grad_(False).eval()
+        self.net = copy.deepcopy(net).requires_grad_(False)
+        self.eval()
 
     @torch.no_grad()
     def update(self):

@@ -131,7 +131,8 @@ def train(
     def picture():
         if sample is not None:
             with undisturbed():
-                history.samples = sample(gan, 64).float().cpu()
+                n = 64 if len(data.shape) == 3 else 512  # images, or points of the plane
+                history.samples = sample(gan, n).float().cpu()
             view.picture(history, data)
             store.picture(gan.step, history.samples)
 

@@ -1,0 +1,301 @@
+"""Deep convolutional GAN: both players become convolutional networks, by five rules.
+
+Radford, Metz, Chintala 2016, arXiv:1511.06434. What differs from the vanilla GAN: strided and
+transposed convolutions in place of linear layers, batch normalisation, ReLU in G and LeakyReLU
+in D, weights from N(0, 0.02), and Adam with a momentum of 0.5. The losses are the same.
+"""
+
+import math
+from dataclasses import dataclass, replace
+
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from gancourse.training.ema import EMA
+from gancourse.training.gan import GAN
+
+
+@dataclass(frozen=True, kw_only=True)
+class Config:
+    """Everything that a run is made of; the defaults are the paper's, for 64x64 faces.
+
+    The paper gives most numbers in section 4; the rest stand in the authors'
+    ``faces/train_uncond_dcgan.py``, github.com/Newmu/dcgan_code.
+    """
+
+    image_size: int = 64  # pixels; 4 times a power of two
+    image_channels: int = 3  # 3 for colour, 1 for grey
+    latent_dim: int = 100  # numbers in z, each uniform in [-1, 1] (section 4)
+    ngf: int = 128  # channels of G's last hidden layer; each layer before has twice as many
+    ndf: int = 128  # channels of D's first layer; each layer after has twice as many
+    kernel_size: int = 5  # pixels; 5 as in the authors' code, 4 divides evenly by the stride
+    upsampling: str = "transposed"  # "transposed" convolution, or "resize" and convolve
+    downsampling: str = "strided"  # "strided" convolution, or convolve and "pool" the maximum
+    batch_norm: bool = True  # not at G's output nor at D's input (section 3)
+    g_slope: float = 0.0  # of G's units below zero: 0 is ReLU (section 3)
+    d_slope: float = 0.2  # the same for D: LeakyReLU (section 4)
+    init_std: float = 0.02  # weights start from N(0, init_std), gains from N(1, init_std)
+    lr_g: float = 2e-4  # Adam's step size for G (section 4)
+    lr_d: float = 2e-4  # the same for D
+    betas: tuple = (0.5, 0.999)  # Adam's decay rates; 0.9 was unstable (section 4)
+    weight_decay: float = 1e-5  # L2, as in the authors' code
+    ema_decay: float = 0.0  # average of G's weights for sampling; 0 means none
+    batch_size: int = 128  # images (section 4)
+    steps: int = 68_350  # updates of each player: 25 epochs of 350,000 faces
+
+
+_LAPTOP = Config(
+    image_size=32,
+    latent_dim=64,
+    ngf=32,
+    ndf=32,
+    kernel_size=4,
+    weight_decay=0.0,
+    ema_decay=0.99,
+    batch_size=64,
+    steps=3_000,
+)
+
+PRESETS = {
+    "smoke": replace(_LAPTOP, ngf=8, ndf=8, steps=10),
+    "laptop": _LAPTOP,
+    # The published numbers, with one difference: the authors' code updates either D or G with
+    # each batch, ours both with the same batch.
+    "paper": Config(),
+}
+
+
+def _pads(kernel_size):
+    """Return the paddings with which a stride of 2 exactly doubles or halves a side."""
+    return {"padding": (kernel_size - 1) // 2}, {"output_padding": kernel_size % 2}
+
+
+def _norm(cfg, channels):
+    return nn.BatchNorm2d(channels) if cfg.batch_norm else nn.Identity()
+
+
+class Generator(nn.Module):
+    """Noise in, an image out: project to 4x4, then double the side in each layer.
+
+    Parameters
+    ----------
+    cfg : Config
+    """
+
+    def __init__(self, cfg):
+        super().__init__()
+        depth = int(math.log2(cfg.image_size // 4))
+        widths = [cfg.ngf * 2**i for i in reversed(range(depth))] + [cfg.image_channels]
+        self.project = nn.Linear(cfg.latent_dim, widths[0] * 4 * 4, bias=not cfg.batch_norm)
+        self.project_norm = nn.BatchNorm1d(widths[0] * 16) if cfg.batch_norm else nn.Identity()
+        self.slope = cfg.g_slope
+        self.up, self.norms = nn.ModuleList(), nn.ModuleList()
+        pad, out_pad = _pads(cfg.kernel_size)
+        for i in range(depth):
+            bias = not cfg.batch_norm and i < depth - 1
+            if cfg.upsampling == "transposed":
+                layer = nn.ConvTranspose2d(
+                    widths[i], widths[i + 1], cfg.kernel_size, 2, **pad, **out_pad, bias=bias
+                )
+            else:
+                layer = nn.Sequential(
+                    nn.Upsample(scale_factor=2),
+                    nn.Conv2d(widths[i], widths[i + 1], cfg.kernel_size, padding="same", bias=bias),
+                )
+            self.up.append(layer)
+            self.norms.append(_norm(cfg, widths[i + 1]) if i < depth - 1 else nn.Identity())
+
+    def forward(self, z):
+        """Turn z, (N, latent_dim), into images, (N, image_channels, image_size, image_size)."""
+        x = F.leaky_relu(self.project_norm(self.project(z)), self.slope)
+        x = x.unflatten(1, (-1, 4, 4))  # (N, ngf * 2**(depth - 1), 4, 4)
+        for up, norm in zip(self.up[:-1], self.norms, strict=False):
+            x = F.leaky_relu(norm(up(x)), self.slope)  # half the channels, twice the side
+        return torch.tanh(self.up[-1](x))  # (N, image_channels, image_size, image_size)
+
+
+class Discriminator(nn.Module):
+    """An image in, one logit out: halve the side in each layer down to 4x4, then one linear unit.
+
+    Parameters
+    ----------
+    cfg : Config
+    """
+
+    def __init__(self, cfg):
+        super().__init__()
+        depth = int(math.log2(cfg.image_size // 4))
+        widths = [cfg.image_channels] + [cfg.ndf * 2**i for i in range(depth)]
+        self.slope = cfg.d_slope
+        self.down, self.norms = nn.ModuleList(), nn.ModuleList()
+        pad, _ = _pads(cfg.kernel_size)
+        for i in range(depth):
+            normed = cfg.batch_norm and i > 0
+            bias = not cfg.batch_norm
+            if cfg.downsampling == "strided":
+                layer = nn.Conv2d(widths[i], widths[i + 1], cfg.kernel_size, 2, **pad, bias=bias)
+            else:
+                conv = nn.Conv2d(
+                    widths[i], widths[i + 1], cfg.kernel_size, padding="same", bias=bias
+                )
+                layer = nn.Sequential(conv, nn.MaxPool2d(2))
+            self.down.append(layer)
+            self.norms.append(_norm(cfg, widths[i + 1]) if normed else nn.Identity())
+        self.out = nn.Linear(widths[-1] * 4 * 4, 1, bias=not cfg.batch_norm)
+
+    def features(self, x):
+        """Return what every layer sees in images, a list of (N, ndf * 2**i, side, side)."""
+        seen = []
+        for down, norm in zip(self.down, self.norms, strict=True):
+            x = F.leaky_relu(norm(down(x)), self.slope)  # twice the channels, half the side
+            seen.append(x)
+        return seen
+
+    def forward(self, x):
+        """Judge images, (N, image_channels, image_size, image_size), by one logit each, (N,)."""
+        return self.out(self.features(x)[-1].flatten(1)).squeeze(1)
+
+
+def d_loss(real_logits, fake_logits):
+    """Return what D minimises: -log D(x) - log(1 - D(G(z))), as in lesson 1.
+
+    Parameters
+    ----------
+    real_logits, fake_logits : Tensor, (N,)
+
+    Returns
+    -------
+    Tensor, ()
+        Log 4 = 1.386 nats when D cannot tell the two apart.
+    """
+    return F.softplus(-real_logits).mean() + F.softplus(fake_logits).mean()
+
+
+def g_loss(fake_logits):
+    """Return what G minimises: -log D(G(z)), in nats.
+
+    Parameters
+    ----------
+    fake_logits : Tensor, (N,)
+
+    Returns
+    -------
+    Tensor, ()
+    """
+    return F.softplus(-fake_logits).mean()
+
+
+def draw_z(cfg, n, generator=None, device="cpu"):
+    """Draw ``n`` latent vectors, each number uniform in [-1, 1]; (n, latent_dim)."""
+    return torch.rand(n, cfg.latent_dim, generator=generator, device=device) * 2 - 1
+
+
+def init_weights(net, std):
+    """Draw weights from N(0, std) and gains from N(1, std); biases start at 0 (section 4)."""
+    for layer in net.modules():
+        if isinstance(layer, nn.Conv2d | nn.ConvTranspose2d | nn.Linear):
+            nn.init.normal_(layer.weight, 0.0, std)
+        elif isinstance(layer, nn.BatchNorm1d | nn.BatchNorm2d):
+            nn.init.normal_(layer.weight, 1.0, std)
+        if getattr(layer, "bias", None) is not None:
+            nn.init.zeros_(layer.bias)
+
+
+def build(cfg, run):
+    """Make the two players and their optimizers.
+
+    Parameters
+    ----------
+    cfg : Config
+    run : Run
+
+    Returns
+    -------
+    GAN
+        With ``netG``, ``netD``, ``opt_g``, ``opt_d``, and ``ema`` if it is asked for.
+    """
+    netG, netD = Generator(cfg), Discriminator(cfg)
+    for net in (netG, netD):
+        init_weights(net, cfg.init_std)
+    gan = GAN(cfg, netG=run.place(netG), netD=run.place(netD))
+    options = {"betas": cfg.betas, "weight_decay": cfg.weight_decay, "fused": True}
+    gan.opt_g = torch.optim.Adam(netG.parameters(), lr=cfg.lr_g, **options)
+    gan.opt_d = torch.optim.Adam(netD.parameters(), lr=cfg.lr_d, **options)
+    if cfg.ema_decay:
+        gan.ema = EMA(netG, cfg.ema_decay)
+    return gan
+
+
+def train_step(gan, batch, run):
+    """Update D once, then G once.
+
+    Real and fake images pass through D apart from each other, so that batch normalisation
+    takes its statistics from one kind at a time.
+
+    Parameters
+    ----------
+    gan : GAN
+    batch : dict
+        ``real``: (N, image_channels, image_size, image_size) in [-1, 1].
+    run : Run
+
+    Returns
+    -------
+    dict of str to Tensor, ()
+        Both losses in nats, and the mean probability that D gives to each side.
+    """
+    real = batch["real"]
+    with run.autocast():
+        fake = gan.netG(draw_z(gan.cfg, len(real), device=run.device))
+
+        real_logits = gan.netD(real)
+        fake_logits = gan.netD(fake.detach())
+        loss_d = d_loss(real_logits, fake_logits)
+    gan.opt_d.zero_grad()
+    loss_d.backward()
+    gan.opt_d.step()
+
+    gan.netD.requires_grad_(False)
+    with run.autocast():
+        loss_g = g_loss(gan.netD(fake))
+    gan.opt_g.zero_grad()
+    loss_g.backward()
+    gan.opt_g.step()
+    gan.netD.requires_grad_(True)
+
+    return {
+        "D/adv": loss_d.detach(),
+        "G/adv": loss_g.detach(),
+        "D/prob_real": real_logits.detach().sigmoid().mean(),
+        "D/prob_fake": fake_logits.detach().sigmoid().mean(),
+    }
+
+
+@torch.no_grad()
+def sample(gan, n, *, seed=0, z=None):
+    """Draw ``n`` images, from the averaged generator if there is one.
+
+    Parameters
+    ----------
+    gan : GAN
+    n : int
+    seed : int
+        Of the noise; the training's random numbers are left alone.
+    z : Tensor, (n, latent_dim), optional
+        The noise itself, in place of ``n`` and ``seed``.
+
+    Returns
+    -------
+    Tensor, (n, image_channels, image_size, image_size)
+        In [-1, 1].
+    """
+    net = getattr(gan, "ema", gan.netG)
+    device = next(net.parameters()).device
+    if z is None:
+        z = draw_z(gan.cfg, n, torch.Generator(device).manual_seed(seed), device)
+    training = net.training
+    try:
+        return net.eval()(z.to(device))
+    finally:
+        net.train(training)
