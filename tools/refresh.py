@@ -87,6 +87,7 @@ def refresh(path, preset="laptop", seed=0, *, outputs=True):
     record["seconds"] = {**record.get("seconds", {}), preset: seconds}
     if outputs:
         take_outputs(notebook, executed)
+        keep_figures(notebook, path.parent / "figures")
         record.update(
             preset=preset,
             seed=seed,
@@ -138,6 +139,20 @@ def take_outputs(notebook, executed):
         notebook.metadata.pop(key, None)
         if key in executed.metadata:
             notebook.metadata[key] = executed.metadata[key]
+
+
+def keep_figures(notebook, folder):
+    """Write the picture of each cell that is tagged ``figure:NAME`` to ``folder``/NAME.png.
+
+    So what the README and a lesson's first cell show is what the lesson made.
+    """
+    for cell in notebook.cells:
+        for tag in cell.metadata.get("tags", []):
+            kind, _, name = tag.partition(":")
+            if kind == "figure":
+                pictures = [o.data["image/png"] for o in cell.outputs if "image/png" in o.data]
+                folder.mkdir(exist_ok=True)
+                (folder / f"{name}.png").write_bytes(base64.b64decode(pictures[0]))
 
 
 def smaller_png(encoded):
