@@ -6,6 +6,7 @@
 """
 
 from gancourse.data import digits as _digits
+from gancourse.data import emoji as _emoji
 from gancourse.data import mixtures
 from gancourse.data.source import Data, ImageData, shipped
 from gancourse.errors import DataError, choose
@@ -17,6 +18,7 @@ DATASETS = {
     "grid": mixtures.grid,
     "digits": _digits.digits,
     "fashion": _digits.fashion,
+    "emoji": _emoji.load,
 }
 
 
@@ -28,7 +30,7 @@ def load(name, *, split="train", image_size=None, device="cpu", limit=None):
         if colon and not modes.isdecimal():
             raise DataError(f"data set {name!r}: after the colon comes a number of modes")
         return DATASETS[kind](*([int(modes)] if colon else [])).to(device)
-    data = DATASETS[kind](split)
+    data = _emoji.load(modes, split) if kind == "emoji" else DATASETS[kind](split)
     if limit is not None:
         data = data.first(limit)
     if image_size is not None:

@@ -1,0 +1,254 @@
+"""Emoji drawn three times over: the same 1,570 by Noto, by Twemoji and by Fluent 3D.
+
+>>> emoji = Emoji("test")
+>>> emoji.names[0], emoji.categories[0]
+('ninja', 'People & Body')
+>>> emoji.images("fluent").shape
+torch.Size([159, 3, 64, 64])
+"""
+
+import functools
+import hashlib
+import json
+
+import numpy as np
+import torch
+from PIL import Image, UnidentifiedImageError
+
+from gancourse.data.source import ImageData, shipped
+from gancourse.errors import DataError, choose
+
+STYLES = ("noto", "twemoji", "fluent")
+CATEGORIES = (
+    "Smileys & Emotion",
+    "People & Body",
+    "Animals & Nature",
+    "Food & Drink",
+    "Travel & Places",
+    "Activities",
+    "Objects",
+    "Symbols",
+    "Flags",
+)
+SPLITS = ("train", "test", "all")
+SIZE = 64  # pixels, of one picture
+COLUMNS = 40  # pictures in a row of a sheet
+
+# Code points that only say who it is (man, woman, person, and the two gender signs) or how the
+# others are joined.
+WHO = {"1F468", "1F469", "1F9D1", "2640", "2642", "200D", "FE0F"}
+
+
+class Emoji:
+    """A part of the emoji, with their pictures in every style and what they mean.
+
+    Whatever is indexed with i, here or in what the methods return, is the same emoji.
+
+    Parameters
+    ----------
+    split : {"train", "test", "all"}
+        A tenth of the emoji is for testing, in all styles alike, so that a picture that a model
+        was trained on never returns in another studio's hand. A man, a woman and a person who do
+        the same are always on the same side.
+    category : str, optional
+        One of ``CATEGORIES``; all of them if left out.
+
+    Attributes
+    ----------
+    codepoints : tuple of str
+        In hexadecimal, joined by hyphens: ``"1F9D1-200D-1F33E"``.
+    names : tuple of str
+        Unicode's name in lower case: ``"farmer"``.
+    categories, subcategories : tuple of str
+        Unicode's, such as ``"People & Body"`` and ``"person-role"``.
+    keywords : tuple of tuple of str
+        The words of the emoji's short names: ``("face", "grinning")``.
+    labels : int64 torch.Tensor, (N,)
+        Indices into ``CATEGORIES``.
+    """
+
+    def __init__(self, split="train", category=None):
+        choose("split", split, SPLITS)
+        if category is not None:
+            choose("category", category, CATEGORIES)
+        entries = [
+            (row, entry)
+            for row, entry in enumerate(_index())
+            if split in ("all", split_of(entry["codepoints"]))
+            and category in (None, entry["category"])
+        ]
+        if not entries:
+            raise DataError(f"no emoji of {category!r} is in the {split} split; take another split")
+        self.split = split
+        self._rows = [row for row, _ in entries]
+        self.codepoints, self.names, self.categories, self.subcategories = (
+            tuple(entry[key] for _, entry in entries)
+            for key in ("codepoints", "name", "category", "subcategory")
+        )
+        self.keywords = tuple(tuple(entry["keywords"]) for _, entry in entries)
+        self.labels = torch.tensor([CATEGORIES.index(name) for name in self.categories])
+
+    def __len__(self):
+        return len(self._rows)
+
+    def __repr__(self):
+        return f"<emoji: {len(self):,} of the {self.split} split in {len(STYLES)} styles>"
+
+    def images(self, style, background=255):
+        """Return the pictures of one style.
+
+        Parameters
+        ----------
+        style : {"noto", "twemoji", "fluent"}
+        background : int or three ints
+            From 0 to 255; a single one is a grey. White, which shows the pictures at their best:
+            on another colour the soft edges are off by up to 8 of 255.
+
+        Returns
+        -------
+        uint8 torch.Tensor, (N, 3, 64, 64)
+        """
+        on_white, alpha = (part[self._rows] for part in _sheet(choose("style", style, STYLES)))
+        colour = torch.as_tensor(background)
+        if colour.numel() not in (1, 3) or colour.is_floating_point():
+            raise DataError(f"a background is one whole number or three, not {background!r}")
+        if colour.min() < 0 or colour.max() > 255:
+            raise DataError(f"a background lies in 0..255, not {background!r}")
+        if (colour == 255).all():
+            return on_white
+        # What shows through is (1 - alpha) of the background, where it was of white.
+        through = (255 - alpha.float()) / 255 * (255 - colour.float().reshape(-1, 1, 1))
+        return (on_white - through).round().clamp(0, 255).byte()
+
+    def alpha(self, style):
+        """Return how much of each pixel is covered: uint8 (N, 1, 64, 64) in 16 steps up to 255."""
+        return _sheet(choose("style", style, STYLES))[1][self._rows]
+
+    def style(self, style, background=255):
+        """Return one style as a data set, labelled by category."""
+        images = self.images(style, background)
+        return ImageData(images, self.labels, f"emoji:{style}", CATEGORIES)
+
+    def pairs(self, source, target, background=255):
+        """Return two styles of the same emoji: picture i of one belongs to picture i of the other.
+
+        Returns
+        -------
+        tuple of two ImageData
+            Their batches belong together too: the same step, size and run draw the same emoji.
+        """
+        return self.style(source, background), self.style(target, background)
+
+    def unpaired(self, source, target, background=255):
+        """Return two styles of different emoji: one half in one style, the rest in the other.
+
+        No emoji of the one is in the other, so that nothing can be learned from pairs.
+
+        Returns
+        -------
+        tuple of two ImageData
+        """
+        first = torch.tensor([_draw(codepoints, "half", 2) == 0 for codepoints in self.codepoints])
+        return tuple(
+            ImageData(
+                self.images(style, background)[half],
+                self.labels[half],
+                f"emoji:{style}",
+                CATEGORIES,
+            )
+            for style, half in ((source, first), (target, ~first))
+        )
+
+    def domains(self, styles=STYLES, background=255):
+        """Return several styles as one data set whose label is the style.
+
+        The styles of an emoji follow each other: its pictures are the rows
+        ``k * i`` to ``k * i + k - 1`` for k styles.
+        """
+        images = torch.stack([self.images(style, background) for style in styles], dim=1)
+        labels = torch.arange(len(styles)).repeat(len(self))
+        return ImageData(images.flatten(0, 1), labels, "emoji", styles)
+
+
+def load(style="", split="train"):
+    """Return what :func:`gancourse.data.load` calls "emoji" or, with a style, "emoji:fluent".
+
+    All three styles are labelled by style, a single one by category.
+    """
+    return Emoji(split).style(style) if style else Emoji(split).domains()
+
+
+def split_of(codepoints):
+    """Return "train" or "test", which depends on the code points alone.
+
+    More exactly on those that say what is shown, not who does it: there are often three
+    emoji that differ in nothing but hair and lips, and one of them would give the others away.
+    """
+    return "test" if _draw(codepoints, "split", 10) == 0 else "train"
+
+
+def _draw(codepoints, purpose, sides):
+    """Throw a die whose outcome is fixed by what the emoji shows."""
+    motive = "-".join(part for part in codepoints.split("-") if part not in WHO)
+    digest = hashlib.sha256(f"{purpose} {motive}".encode()).digest()
+    return int.from_bytes(digest[:4], "big") % sides
+
+
+@functools.cache
+def _index():
+    path = shipped("emoji/index.json")
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as problem:
+        raise _damaged(path, problem) from problem
+
+
+@functools.cache
+def _sheet(style):
+    """Return all pictures on white, (N, 3, 64, 64), and their alpha, (N, 1, 64, 64)."""
+    path = shipped(f"emoji/{style}.webp")
+    try:
+        with Image.open(path) as sheet:
+            images, alpha = read_sheet(sheet, len(_index()))
+    except (OSError, UnidentifiedImageError, ValueError) as problem:
+        raise _damaged(path, problem) from problem
+    return torch.from_numpy(images), torch.from_numpy(alpha)
+
+
+def read_sheet(sheet, count):
+    """Take a sheet apart.
+
+    WebP halves the resolution of colour, which shows at 64 pixels. Therefore a sheet holds
+    brightness, blueness and redness (Y, Cb, Cr) below each other as three grey pictures of full
+    resolution, drawn on white; the transparency is that of the first.
+
+    Parameters
+    ----------
+    sheet : PIL.Image.Image
+    count : int
+        How many pictures it holds.
+
+    Returns
+    -------
+    images : uint8 numpy.ndarray, (count, 3, 64, 64)
+        Where nothing is drawn they are exactly white.
+    alpha : uint8 numpy.ndarray, (count, 1, 64, 64)
+    """
+    pixels = np.asarray(sheet.convert("RGBA"))
+    planes = np.split(pixels[..., 1], 3)
+    colours = Image.merge("YCbCr", [Image.fromarray(plane) for plane in planes]).convert("RGB")
+    alpha = tiles(pixels[: len(planes[0]), :, 3:], count)
+    return np.where(alpha == 0, np.uint8(255), tiles(np.asarray(colours), count)), alpha
+
+
+def tiles(sheet, count):
+    """Cut (rows * 64, 40 * 64, C) into the first ``count`` pictures, (count, C, 64, 64)."""
+    grid = sheet.reshape(-1, SIZE, COLUMNS, SIZE, sheet.shape[-1])
+    return grid.transpose(0, 2, 4, 1, 3).reshape(-1, sheet.shape[-1], SIZE, SIZE)[:count]
+
+
+def _damaged(path, problem):
+    return DataError(
+        f"{path} cannot be read ({problem}). It came with the course and has changed since: "
+        "install gancourse again, or restore the file with git."
+    )

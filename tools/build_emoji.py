@@ -1,0 +1,230 @@
+"""Build data/emoji/ from the npm packages that carry the pictures.
+
+    python -m tools.build_emoji FOLDER            # write data/emoji/ and data/emoji.json
+    python -m tools.build_emoji FOLDER --check    # build in memory and compare with what ships
+
+FOLDER holds the packages as `npm pack NAME@VERSION` leaves them; those that are not there yet are
+fetched with it (180 MB). Every package must have the integrity that npm publishes for it
+(`npm view NAME@VERSION dist.integrity`), which stands below.
+"""
+
+import argparse
+import base64
+import hashlib
+import io
+import json
+import shutil
+import subprocess
+import sys
+import tarfile
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from gancourse.data.emoji import CATEGORIES, COLUMNS, SIZE, STYLES, read_sheet
+
+DATA = Path(__file__).resolve().parents[1] / "data"
+
+PACKAGES = {
+    "emoji-datasource@16.0.0": (
+        "sha512-/qHKqK5Nr3+8zhgO6kHmF43Fm5C8HNn0AaFRIpgw8HF3+uF0Vfc8jgLI1ZQS5ba1vBzksS8NBCjHejwLb2D/"
+        "Sg=="
+    ),
+    "emoji-datasource-google@16.0.0": (
+        "sha512-ZRexfzs7MVoLnmzZmNsO4TKhnAJp5D++Vm6PpUpH/jEQQlemp3l88CjZ+DoZ2faM9R4QxZkOPJCoT8DlPhfQ"
+        "3A=="
+    ),
+    "emoji-datasource-twitter@16.0.0": (
+        "sha512-7F+uCuHH+7Qnrc15P5tnbvKkg9E6tlzi4MnT2uW1RlN4pLYTza6cP/dstIfSDMtpjFLWuZewWg8jBbuL2eyE"
+        "LQ=="
+    ),
+    "@lobehub/fluent-emoji-3d@1.1.0": (
+        "sha512-Wlq2lVStTnr8BDpIJ0pEnTKO4LuDxxqTEhTvRtD1DLRF0me7ogeRQjKoehDHXuVJ2Qaecgl5wRBv60lUAG3h"
+        "7g=="
+    ),
+}
+INDEX = ("emoji-datasource@16.0.0", "package/emoji.json")
+# Where each style's pictures lie, and how much of the canvas a full-size drawing fills there:
+# all are brought to Noto's 60 of 64 pixels. Noto's own pixels are left as they are.
+SOURCES = {
+    "noto": ("emoji-datasource-google@16.0.0", "package/img/google/64/{}.png", 60 / 64),
+    "twemoji": ("emoji-datasource-twitter@16.0.0", "package/img/twitter/64/{}.png", 64 / 64),
+    "fluent": ("@lobehub/fluent-emoji-3d@1.1.0", "package/assets/{}.webp", 56 / 64),
+}
+FILL = 60 / 64
+# What the Fluent package took from elsewhere, since Microsoft's own release (MIT) lacks it: the
+# flags of countries are Noto's, so that a pair would hold the same drawing twice.
+NOT_FLUENT = {"country-flag", "subdivision-flag", "family"}
+LEFT_OUT = {
+    "1F46A": "Fluent's picture of the family, as above",
+    "1F431": "Fluent has the grinning cat's picture (1F63A) for the cat as well",
+}
+QUALITY = 90  # of WebP, 0 to 100
+
+
+def fetch(name, folder):
+    """Return a package's path in the folder, fetching it if need be, and check its hash."""
+    path = folder / f"{name.removeprefix('@').replace('/', '-').replace('@', '-')}.tgz"
+    if not path.exists():
+        npm = shutil.which("npm")
+        if npm is None:
+            sys.exit(f"{path} is missing. Fetch it with `npm pack {name}`, or install npm.")
+        folder.mkdir(parents=True, exist_ok=True)
+        subprocess.run([npm, "pack", "--silent", name], cwd=folder, check=True)
+    found = "sha512-" + base64.b64encode(hashlib.sha512(path.read_bytes()).digest()).decode()
+    if found != PACKAGES[name]:
+        sys.exit(f"{path} is not the {name} that npm publishes: {found}, not {PACKAGES[name]}")
+    return path
+
+
+def unpack(path):
+    """Return {name in the package: content} of what is needed, without touching the disk."""
+    with tarfile.open(path) as package:
+        return {
+            member.name: package.extractfile(member).read()
+            for member in package
+            if member.isfile()
+            and (member.name == INDEX[1] or "/64/" in member.name or "/assets/" in member.name)
+        }
+
+
+def choose_entries(index, packages):
+    """Return the index's entries that exist in every style, in a fixed arbitrary order.
+
+    The order depends on nothing but the code points, so that any first n are a fair sample.
+    """
+    chosen = [
+        entry
+        for entry in index
+        if entry["category"] in CATEGORIES
+        and entry["subcategory"] not in NOT_FLUENT
+        and entry["unified"] not in LEFT_OUT
+        and all(
+            path.format(Path(entry["image"]).stem) in packages[name]
+            for name, path, _ in SOURCES.values()
+        )
+    ]
+    return sorted(chosen, key=lambda entry: hashlib.sha256(entry["unified"].encode()).digest())
+
+
+def describe(entry):
+    """Return what the course keeps of an entry of emoji-datasource."""
+    words = (word for name in entry["short_names"] for word in name.replace("-", "_").split("_"))
+    return {
+        "codepoints": entry["unified"],
+        "name": entry["name"].lower(),
+        "category": entry["category"],
+        "subcategory": entry["subcategory"],
+        "keywords": list(dict.fromkeys(word for word in words if word)),
+    }
+
+
+def framed(image, fill):
+    """Draw a picture into the middle of 64x64 pixels, so that a full-size one fills 60 of them.
+
+    Pillow weighs colours by their alpha when it resizes RGBA, so that nothing from invisible
+    pixels bleeds into the edge. The few drawings that reach beyond the rest (a hat, a hand) are
+    made smaller rather than cut off.
+    """
+    image = image.convert("RGBA")
+    half = np.array(image.size) / 2
+    left, top, right, bottom = image.getchannel("A").point(lambda a: 255 * (a > 16)).getbbox()
+    reach = max(half[0] - left, right - half[0], half[1] - top, bottom - half[1])
+    side = max(image.width * fill / FILL, 2 * reach)  # of the square that becomes the canvas
+    if side == image.width == image.height == SIZE:
+        return image
+    room = image.width // 4
+    padded = Image.new("RGBA", (image.width + 2 * room, image.height + 2 * room))
+    padded.paste(image, (room, room))
+    x, y = half + room
+    box = (x - side / 2, y - side / 2, x + side / 2, y + side / 2)
+    return padded.resize((SIZE, SIZE), Image.Resampling.LANCZOS, box)
+
+
+def sheet_of(images):
+    """Lay RGBA pictures out in rows: on white, and their alpha."""
+    rows = -(-len(images) // COLUMNS)
+    sheet = Image.new("RGBA", (COLUMNS * SIZE, rows * SIZE))
+    for place, image in enumerate(images):
+        sheet.paste(image, (place % COLUMNS * SIZE, place // COLUMNS * SIZE))
+    white = Image.new("RGBA", sheet.size, "white")
+    white.alpha_composite(sheet)
+    return white.convert("RGB"), sheet.getchannel("A")
+
+
+def encode(colours, alpha):
+    """Return the WebP file that :func:`gancourse.data.emoji.read_sheet` takes apart."""
+    planes = np.concatenate([np.asarray(plane) for plane in colours.convert("YCbCr").split()])
+    cover = np.full_like(planes, 255)
+    # In 16 steps: exact where it is 0 or 255, and half the size.
+    cover[: alpha.height] = np.round(np.asarray(alpha) / 17) * 17
+    sheet = Image.fromarray(np.dstack([planes, planes, planes, cover]))
+    file = io.BytesIO()
+    sheet.save(file, "WEBP", quality=QUALITY, alpha_quality=100, method=6, exact=True)
+    return file.getvalue()
+
+
+def psnr(content, colours, count):
+    """Return each stored picture's peak signal-to-noise ratio, in dB, against the original."""
+    rows = colours.height // SIZE
+    original = np.asarray(colours).reshape(rows, SIZE, COLUMNS, SIZE, 3).transpose(0, 2, 4, 1, 3)
+    original = original.reshape(-1, 3, SIZE, SIZE)[:count].astype(float)
+    stored, _ = read_sheet(Image.open(io.BytesIO(content)), count)
+    error = np.square(stored - original).mean(axis=(1, 2, 3))
+    return 10 * np.log10(255**2 / np.maximum(error, 1e-9))
+
+
+def build(folder):
+    """Return {file name: content} and what ``data/emoji.json`` records."""
+    packages = {name: unpack(fetch(name, folder)) for name in PACKAGES}
+    entries = choose_entries(json.loads(packages[INDEX[0]][INDEX[1]]), packages)
+    lines = ",\n".join(json.dumps(describe(entry), ensure_ascii=False) for entry in entries)
+    contents = {"index.json": f"[\n{lines}\n]\n".encode()}
+    record = {"emoji": len(entries), "packages": PACKAGES, "files": {}}
+    for style in STYLES:
+        name, path, fill = SOURCES[style]
+        images = []
+        for entry in entries:
+            content = packages[name][path.format(Path(entry["image"]).stem)]
+            images.append(framed(Image.open(io.BytesIO(content)), fill))
+        colours, alpha = sheet_of(images)
+        contents[f"{style}.webp"] = encode(colours, alpha)
+        noise = psnr(contents[f"{style}.webp"], colours, len(entries))
+        record["files"][f"{style}.webp"] = {
+            # WebP's versions compress differently; the pictures before that must not differ.
+            "sha256_pixels": hashlib.sha256(colours.tobytes() + alpha.tobytes()).hexdigest(),
+            "psnr_mean": round(float(noise.mean()), 1),
+            "psnr_min": round(float(noise.min()), 1),
+        }
+    for name, content in contents.items():
+        sha256 = hashlib.sha256(content).hexdigest()
+        about = {"bytes": len(content), "sha256": sha256}
+        record["files"][name] = about | record["files"].get(name, {})
+    return contents, record
+
+
+def main():
+    """Build, then write or compare."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("folder", type=Path, help="where the packages are, or are to be put")
+    parser.add_argument("--check", action="store_true", help="compare with what ships")
+    args = parser.parse_args()
+    contents, record = build(args.folder)
+    if args.check:
+        same = record == json.loads((DATA / "emoji.json").read_text(encoding="utf-8"))
+        for name, content in contents.items():
+            equal = content == (DATA / "emoji" / name).read_bytes()
+            print(f"{name}: {'reproduced, byte for byte' if equal else 'DIFFERS'}")
+            same &= equal
+        sys.exit(not same)
+    (DATA / "emoji").mkdir(exist_ok=True)
+    for name, content in contents.items():
+        (DATA / "emoji" / name).write_bytes(content)
+        print(name, record["files"][name])
+    text = json.dumps(record, indent=2) + "\n"
+    (DATA / "emoji.json").write_text(text, encoding="utf-8", newline="\n")
+
+
+if __name__ == "__main__":
+    main()
