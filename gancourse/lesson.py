@@ -251,11 +251,9 @@ def _fence(source):
     return f"````python\n{source.rstrip()}\n````"
 
 
-_MARKS = {  # holds: sign and colour, in JupyterLab the theme's own
-    True: ("✓", "var(--jp-success-color1, #388e3c)"),
-    False: ("✗", "var(--jp-error-color1, #d32f2f)"),
-    None: ("–", "var(--jp-ui-font-color2, #808080)"),
-}
+# Colours that read on white and on black: a notebook that isn't trusted yet, as one fresh from a
+# clone, keeps these but not the variables of JupyterLab's themes.
+_MARKS = {True: ("✓", "#388e3c"), False: ("✗", "#e04040"), None: ("–", "#808080")}
 
 
 def _lines(*lines):
@@ -263,10 +261,9 @@ def _lines(*lines):
     plain, rows = [], []
     for holds, text, remark in lines:
         sign, colour = _MARKS[holds]
-        plain.append(f"{sign} {text}{f': {remark}' if remark else ''}")
-        mark = f'<b style="color: {colour}">{sign}</b>'
-        remark = f" &nbsp; <code>{html.escape(remark)}</code>" if remark else ""
-        rows.append(f"<div>{mark} {html.escape(text)}{remark}</div>")
+        line = f"{text}: {remark}" if remark else text
+        plain.append(f"{sign} {line}")
+        rows.append(f'<div><b style="color: {colour}">{sign}</b> {html.escape(line)}</div>')
     _, colour = _MARKS[lines[0][0]]
     frame = f"border-left: 3px solid {colour}; padding: 2px 10px"
     return {
