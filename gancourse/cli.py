@@ -125,7 +125,9 @@ def configure(module, name, preset, data_name):
     from gancourse.data import load
 
     cfg = module.PRESETS[choose("preset", preset, module.PRESETS)]
-    data = load(data_name, image_size=getattr(cfg, "image_size", None))
+    data = load(data_name)
+    if len(data.shape) == 3 and hasattr(cfg, "image_size"):
+        data = data.resized(cfg.image_size)
     facts = {"sample_shape": tuple(data.shape), "num_classes": data.num_classes}
     if len(data.shape) == 3:
         facts |= {"image_channels": data.shape[0], "image_size": data.shape[-1]}

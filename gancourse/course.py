@@ -132,9 +132,9 @@ def check_value(name, value):
 
         find_device(value)
     elif name == "data":
-        from gancourse.data import DATASETS
+        from gancourse.data import load
 
-        choose("data set", value.partition(":")[0], DATASETS)
+        load(value)  # says also whether it has to be downloaded first
 
 
 def prepare(paths, given, out=None):

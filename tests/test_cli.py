@@ -223,7 +223,23 @@ def test_a_generator_of_another_version_is_refused(points, tmp_path):
 
 def test_the_data_sets_are_listed():
     result = call("data", "list")
+    names = [line.split()[0] for line in result.stdout.splitlines() if not line.startswith(" ")]
+    assert names == [*DATASETS]
+
+
+def test_what_ships_is_checked_and_needs_no_download():
+    result = call("data", "check", "digits")
     assert result.exit_code == 0
-    assert [line.split()[0] for line in result.stdout.splitlines() if line[:1] != " "] == [
-        *DATASETS
-    ]
+    assert "4,000 pictures" in result.stdout
+    assert call("data", "fetch", "digits").stdout == result.stdout
+
+
+def test_a_folder_of_ones_own_is_checked(tmp_path):
+    assert "0 pictures" in refusal("data", "check", tmp_path)
+    Image.new("RGB", (8, 8)).save(tmp_path / "one.png")
+    assert call("data", "check", tmp_path).exit_code == 0
+
+
+def test_an_unknown_data_set_is_refused():
+    assert "Did you mean 'digits'?" in refusal("data", "fetch", "digit")
+    assert "Did you mean 'digits'?" in refusal("data", "check", "digit")

@@ -131,6 +131,7 @@ def test_values_take_the_type_of_the_default(lessons, tmp_path):
         ("speed", "1", "there are: preset, seed, rate, fast, device, data, out_dir"),
         ("preset", "lap", "there are: smoke, laptop, paper"),
         ("data", "digitz", "there are: .*digits"),
+        ("data", "mnist", "gancourse data fetch mnist"),
         ("device", "tpu", "there are: auto, cuda, mps, cpu"),
         ("device", "cuda:99", "PyTorch .* sees"),
         ("seed", "x", "'seed' takes a whole number, not 'x'"),
