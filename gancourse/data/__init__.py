@@ -1,38 +1,244 @@
 """The data of the course: what there is, and one call to load it.
 
->>> data = load("digits")
->>> data
+>>> load("digits")
 <digits: 4,000 pictures (1, 28, 28), 10 classes on cpu>
 """
 
-from gancourse.data import digits as _digits
-from gancourse.data import emoji as _emoji
-from gancourse.data import mixtures
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import pooch
+
+from gancourse.data import archives, digits, emoji, images, mixtures
 from gancourse.data.source import Data, ImageData, shipped
 from gancourse.errors import DataError, choose
 
-__all__ = ["DATASETS", "Data", "ImageData", "load", "shipped"]
+__all__ = ["DATASETS", "Data", "DataSet", "ImageData", "check", "fetch", "load", "shipped"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class DataSet:
+    """What is known of a data set before it is loaded; its text is a line or two for a list.
+
+    Attributes
+    ----------
+    about : str
+        What it shows, and how much of it there is.
+    licence : str
+        In short; data/README.md has the whole.
+    load : callable
+        ``load(option, split)`` returns the :class:`Data`.
+    option : str
+        What may follow a colon after the name; "" if nothing may.
+    files : tuple of str
+        What ships of it, as paths inside ``data/``.
+    record : str
+        The JSON file in ``data/`` with their hashes.
+    downloads : tuple of gancourse.data.archives.Download
+        What has to be fetched before it can be loaded.
+    """
+
+    about: str
+    licence: str
+    load: Callable
+    option: str = ""
+    files: tuple = ()
+    record: str = ""
+    downloads: tuple = ()
+
+    def __str__(self):
+        if self.downloads:
+            size = sum(download.size for download in self.downloads) / 1e6
+            here = all(download.path.is_file() for download in self.downloads)
+            how = f"a download of {size:.0f} MB{', which is here' if here else ''}"
+        else:
+            how = "ships with the course" if self.files else "drawn when needed"
+        option = f"; after a colon: {self.option}" if self.option else ""
+        return f"{self.about}\n{'':15}{how}; {self.licence}{option}"
+
+
+def _modes(option):
+    if not option:
+        return {}
+    if not (option.isascii() and option.isdigit()):
+        raise DataError(f"after the colon comes a number of modes, as in ring:8, not {option!r}")
+    return {"modes": int(option)}
+
 
 DATASETS = {
-    "ring": mixtures.ring,
-    "grid": mixtures.grid,
-    "digits": _digits.digits,
-    "fashion": _digits.fashion,
-    "emoji": _emoji.load,
+    "ring": DataSet(
+        about="points in the plane around 8 modes on a circle",
+        licence="no licence needed",
+        load=lambda option, split: mixtures.ring(**_modes(option)),
+        option="number of modes",
+    ),
+    "grid": DataSet(
+        about="points in the plane around 25 modes on a square grid",
+        licence="no licence needed",
+        load=lambda option, split: mixtures.grid(**_modes(option)),
+        option="number of modes",
+    ),
+    "digits": DataSet(
+        about="5,000 handwritten digits of MNIST, 28x28 grey, 10 classes",
+        licence="CC BY-SA 3.0, see data/README.md",
+        load=lambda option, split: digits.digits(split),
+        files=("digits.npz",),
+        record="digits.json",
+    ),
+    "fashion": DataSet(
+        about="10,000 pictures of clothes from Fashion-MNIST, 28x28 grey, 10 classes",
+        licence="MIT",
+        load=lambda option, split: digits.fashion(split),
+        files=("fashion.npz",),
+        record="digits.json",
+    ),
+    "mnist": DataSet(
+        about="all 70,000 handwritten digits of MNIST, 28x28 grey, 10 classes",
+        licence="CC BY-SA 3.0, see data/README.md",
+        load=lambda option, split: digits.mnist(split),
+        downloads=tuple(digits.MNIST_FILES.values()),
+    ),
+    "fashion_mnist": DataSet(
+        about="all 70,000 pictures of clothes of Fashion-MNIST, 28x28 grey, 10 classes",
+        licence="MIT",
+        load=lambda option, split: digits.fashion_mnist(split),
+        downloads=tuple(digits.FASHION_MNIST_FILES.values()),
+    ),
+    "emoji": DataSet(
+        about="1,570 emoji, each by three studios, 64x64 in colour, 3 styles or 9 categories",
+        licence="Apache 2.0 (Noto), CC BY 4.0 (Twemoji), MIT (Fluent)",
+        load=lambda option, split: emoji.load(option, split),
+        option="style (noto, twemoji or fluent)",
+        files=("emoji/noto.webp", "emoji/twemoji.webp", "emoji/fluent.webp", "emoji/index.json"),
+        record="emoji.json",
+    ),
 }
 
 
 def load(name, *, split="train", image_size=None, device="cpu", limit=None):
-    """Return the data set of that name."""
-    kind, colon, modes = name.partition(":")
-    choose("data set", kind, DATASETS)
-    if kind in ("ring", "grid"):
-        if colon and not modes.isdecimal():
-            raise DataError(f"data set {name!r}: after the colon comes a number of modes")
-        return DATASETS[kind](*([int(modes)] if colon else [])).to(device)
-    data = _emoji.load(modes, split) if kind == "emoji" else DATASETS[kind](split)
+    """Load a data set by its name.
+
+    Parameters
+    ----------
+    name : str
+        One of ``DATASETS``; "ring:12" is a ring of 12 modes, "grid:16" a grid of 4 by 4.
+    split : {"train", "test"}
+        A mixture has no splits: it never gives the same point twice.
+    image_size : int, optional
+        Side of the pictures, in pixels, if it shall not be the data's own: see
+        :meth:`~gancourse.data.source.ImageData.resized`.
+    device : str or torch.device
+        Where the data shall lie.
+    limit : int, optional
+        Take the first ``limit`` pictures alone.
+
+    Returns
+    -------
+    Data
+        An :class:`ImageData` with values in [-1, 1], or a
+        :class:`~gancourse.data.mixtures.Mixture`.
+
+    Raises
+    ------
+    CourseError
+        If the name or the split is unknown, something doesn't apply to this data set, or it has
+        to be downloaded first: nothing is downloaded here.
+    """
+    kind, colon, option = str(name).partition(":")
+    dataset = DATASETS[choose("data set", kind, DATASETS)]
+    if colon and not (option and dataset.option):
+        form = f", or {kind}: and the {dataset.option}" if dataset.option else ""
+        raise DataError(f"there is no data set {name!r}: write {kind}{form}.")
+    data = dataset.load(option, split)
+    if not isinstance(data, ImageData) and (image_size is not None or limit is not None):
+        raise DataError(f"{name} is drawn point by point: it takes no image_size and no limit.")
     if limit is not None:
         data = data.first(limit)
     if image_size is not None:
         data = data.resized(image_size)
     return data.to(device)
+
+
+def fetch(name, *, progress=True):
+    """Download a data set; what is here already is checked and not loaded again.
+
+    Parameters
+    ----------
+    name : str
+        One of ``DATASETS``.
+    progress : bool
+        Show a progress bar for each file on standard error.
+
+    Returns
+    -------
+    str
+        What is there now, as :func:`check` says it.
+
+    Raises
+    ------
+    CourseError
+        See :func:`gancourse.data.archives.fetch`.
+    """
+    for download in DATASETS[choose("data set", name, DATASETS)].downloads:
+        archives.fetch(download, progress=progress)
+    return check(name)
+
+
+def check(what):
+    """Check a data set, or a folder of pictures, and say what is there.
+
+    Parameters
+    ----------
+    what : str or pathlib.Path
+        A name that :func:`load` takes, else the path of a folder.
+
+    Returns
+    -------
+    str
+        A report of a few lines.
+
+    Raises
+    ------
+    CourseError
+        If a file is missing or has another hash than it should, a picture cannot be read, or
+        there is neither such a data set nor such a folder.
+    """
+    name = str(what)
+    if name.partition(":")[0] not in DATASETS:
+        if Path(what).is_dir():
+            return images.check_folder(what)
+        choose("data set or folder", name, DATASETS)
+    dataset = DATASETS[name.partition(":")[0]]
+    lines = [f"{name}: {dataset.about}"]
+    for file in dataset.files:
+        path = shipped(file)
+        known = json.loads(shipped(dataset.record).read_text(encoding="utf-8"))["files"]
+        if pooch.file_hash(path) != known[path.name]["sha256"]:
+            raise DataError(
+                f"{path} has changed since it was shipped: its SHA-256 is not that of "
+                f"data/{dataset.record}. Install gancourse again, or restore the file with git."
+            )
+        lines.append(f"  {path}: as it was shipped")
+    for download in dataset.downloads:
+        archives.verify(download)
+        lines.append(f"  {download.path}: as it was published")
+    return "\n".join([*lines, *_contents(name, dataset)])
+
+
+def _contents(name, dataset):
+    """Load the data, and describe what a model would get."""
+    if not dataset.files and not dataset.downloads:
+        yield f"  {load(name)!r}"
+        return
+    for split in ("train", "test"):
+        data = load(name, split=split)
+        low, high = (round(float(end), 2) for end in data.images().aminmax())
+        counts = data.labels.bincount(minlength=data.num_classes)
+        few, many = counts.min().item(), counts.max().item()
+        each = f"{few:,}" if few == many else f"{few:,} to {many:,}"
+        yield (
+            f"  {split:<5} {len(data):>6,} pictures of {tuple(data.shape)} in [{low:g}, {high:g}], "
+            f"{each} of each class"
+        )

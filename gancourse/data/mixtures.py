@@ -73,7 +73,8 @@ class Mixture:
 def ring(modes=8, radius=1.0, std=0.01):
     """Return modes at equal distances on a circle.
 
-    The defaults are the 2D-ring of PacGAN (Lin et al. 2018, arXiv 1712.04086, section 4.1).
+    The defaults are those of PacGAN's 2D-ring (Lin et al. 2018, arXiv 1712.04086; the numbers are
+    also in its authors' code).
 
     Parameters
     ----------
@@ -81,6 +82,11 @@ def ring(modes=8, radius=1.0, std=0.01):
         At least 1.
     radius, std : float
         In the same units.
+
+    Raises
+    ------
+    DataError
+        If there is no mode.
     """
     if modes < 1:
         raise DataError(f"a ring needs at least 1 mode, not {modes}")
@@ -92,8 +98,8 @@ def ring(modes=8, radius=1.0, std=0.01):
 def grid(modes=25, spacing=2.0, std=0.05):
     """Return modes on a square grid around the origin.
 
-    The defaults are the 2D-grid of PacGAN (Lin et al. 2018, arXiv 1712.04086, section 4.1):
-    5 by 5 modes, from -4 to 4.
+    The defaults are those of PacGAN's 2D-grid (Lin et al. 2018, arXiv 1712.04086; the numbers are
+    also in its authors' code): 5 by 5 modes, from -4 to 4.
 
     Parameters
     ----------

@@ -1,0 +1,343 @@
+"""Downloads that are whole or not there at all, and archives that write where they should.
+
+Pooch does the transfer, the progress bar, the hash and the cache folder's place. What it doesn't
+have stands here: several addresses for a file, going on after an interruption, and messages that
+say what to do.
+"""
+
+import contextlib
+import errno
+import gzip
+import lzma
+import os
+import shutil
+import stat
+import tarfile
+import zipfile
+import zlib
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath, PureWindowsPath
+
+import pooch
+
+from gancourse.errors import DataError
+
+ATTEMPTS = 5  # at one address, as long as each brings something
+TIMEOUT = 30  # seconds without a byte
+CACHE = "GANCOURSE_CACHE"  # the environment variable that names another cache folder
+
+
+@dataclass(frozen=True, kw_only=True)
+class Download:
+    """One file of a data set, known before it is loaded.
+
+    Attributes
+    ----------
+    dataset : str
+        As ``gancourse data fetch`` knows it.
+    file : str
+        The file's name.
+    size : int
+        In bytes.
+    sha256 : str
+        In hexadecimal, as published.
+    addresses : tuple of str
+        Where it can be had; tried in this order.
+    """
+
+    dataset: str
+    file: str
+    size: int
+    sha256: str
+    addresses: tuple[str, ...]
+
+    @property
+    def path(self):
+        """Where the whole file lies, once it is here."""
+        return cache_folder() / self.dataset / self.file
+
+    @property
+    def part(self):
+        """Where what has arrived lies until then; never taken for another version of the file."""
+        return self.path.with_name(f"{self.file}.{self.sha256[:8]}.part")
+
+
+def cache_folder():
+    """Return the folder of the downloads: GANCOURSE_CACHE, or the platform's cache folder."""
+    chosen = os.environ.get(CACHE)
+    return Path(chosen).expanduser() if chosen else Path(pooch.os_cache("gancourse"))
+
+
+def is_whole(download):
+    """Return whether the file is here with the right hash."""
+    path = download.path
+    return path.is_file() and pooch.file_hash(path) == download.sha256
+
+
+def verify(download):
+    """Raise a DataError, which says what to do, unless the file is here and whole."""
+    if not download.path.is_file():
+        raise DataError(
+            f"{download.dataset} is not on this machine: {download.path} is missing. "
+            f"Download it with `gancourse data fetch {download.dataset}`."
+        )
+    if not is_whole(download):
+        raise DataError(
+            f"{download.path} is damaged: its SHA-256 is not {download.sha256}. "
+            f"Replace it with `gancourse data fetch {download.dataset}`."
+        )
+
+
+# Downloading
+
+
+class _Failed(Exception):
+    """One address did not give the file; its text says why."""
+
+
+def fetch(download, *, progress=False):
+    """Bring a file into the cache folder, unless it is there already.
+
+    Parameters
+    ----------
+    download : Download
+    progress : bool
+        Show a progress bar on standard error.
+
+    Returns
+    -------
+    pathlib.Path
+        The whole file, its hash checked.
+
+    Raises
+    ------
+    DataError
+        If no address gave the file, or it cannot be written. What has arrived of it is kept
+        under another name, and the next call goes on from there.
+    """
+    if is_whole(download):
+        return download.path
+    with _writing(download):
+        download.path.parent.mkdir(parents=True, exist_ok=True)
+    failures = []
+    for address in download.addresses:
+        try:
+            _fetch_from(address, download, progress)
+            return download.path
+        except _Failed as failure:
+            failures.append(f"  {address}: {failure}")
+    arrived = _size(download.part)
+    kept = f" ({arrived:,} of {download.size:,} bytes are kept)" if arrived else ""
+    raise DataError(
+        "\n".join(
+            [
+                f"{download.dataset}: {download.file} could not be downloaded.",
+                *failures,
+                f"Check the connection and fetch again{kept}. Or bring the file "
+                f"({download.size:,} bytes, SHA-256 {download.sha256}) from another machine to",
+                f"  {download.path}",
+            ]
+        )
+    )
+
+
+def _fetch_from(address, download, progress):
+    """Load the file from one address, going on as often as the connection breaks."""
+    for _ in range(ATTEMPTS):
+        begun = _size(download.part)
+        if begun < download.size:
+            failure = _transfer(address, download, begun, progress)
+            arrived = _size(download.part)
+            if arrived < download.size:
+                if arrived > begun:
+                    continue
+                raise _Failed(failure or f"ended after {arrived:,} of {download.size:,} bytes")
+        found = pooch.file_hash(download.part)
+        with _writing(download):
+            if found == download.sha256:
+                os.replace(download.part, download.path)
+                return
+            download.part.unlink()
+        if not begun:  # else what an earlier download had left may have been the bad part
+            raise _Failed(f"sent another file: SHA-256 {found}, expected {download.sha256}")
+    raise _Failed(f"broke off {ATTEMPTS} times")
+
+
+def _transfer(address, download, begun, progress):
+    """Append what is missing from byte ``begun`` on; return what went wrong, or None."""
+    with _writing(download), open(download.part, "ab") as file:
+
+        def begin(response, **_):
+            if response.status_code == 206:
+                offered = response.headers.get("Content-Range", "").rpartition("/")[2]
+            else:
+                offered = response.headers.get("Content-Length", str(download.size))
+            if response.ok and offered != str(download.size):
+                raise _Failed(f"offers a file of {offered} bytes, expected {download.size}")
+            if response.status_code == 200:  # not 206: the server sends everything, from the start
+                file.truncate(0)
+
+        transfer = pooch.HTTPDownloader(
+            progressbar=progress,
+            chunk_size=2**16,
+            timeout=TIMEOUT,
+            # As it is: bytes that were compressed on the way can neither be counted nor resumed.
+            headers={"Accept-Encoding": "identity"}
+            | ({"Range": f"bytes={begun}-"} if begun else {}),
+            hooks={"response": begin},
+        )
+        try:
+            transfer(address, _Writer(file, download), None)
+        except OSError as problem:  # the network's; the disk's have become a DataError
+            return _root(problem)
+        finally:
+            with _writing(download):
+                file.flush()
+                os.fsync(file.fileno())
+    return None
+
+
+class _Writer:
+    """Keep apart the errors of the disk and those of the network, which are all OSErrors."""
+
+    def __init__(self, file, download):
+        self.file, self.download = file, download
+
+    def write(self, chunk):
+        with _writing(self.download):
+            self.file.write(chunk)
+
+    def flush(self):
+        with _writing(self.download):
+            self.file.flush()
+
+
+@contextlib.contextmanager
+def _writing(download):
+    """Turn an error of the disk into one that says what to do."""
+    try:
+        yield
+    except OSError as problem:
+        place = f"{download.path} ({download.size / 2**20:.1f} MB) cannot be written: "
+        if problem.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise DataError(
+                f"{place}the disk is full. Free some space, or set the environment variable "
+                f"{CACHE} to a folder on another disk, and fetch again."
+            ) from problem
+        raise DataError(
+            f"{place}{problem.strerror or problem}. "
+            f"Set the environment variable {CACHE} to a folder that you may write to."
+        ) from problem
+
+
+def _root(problem):
+    """Return the text of the first of the errors that led to this one: it says most."""
+    response = getattr(problem, "response", None)
+    if response is not None:
+        return f"answered {response.status_code} {response.reason}"
+    while problem.__cause__ or problem.__context__:
+        problem = problem.__cause__ or problem.__context__
+    return str(problem) or type(problem).__name__
+
+
+def _size(path):
+    return path.stat().st_size if path.exists() else 0
+
+
+# Unpacking
+
+BROKEN = (OSError, EOFError, ValueError, RuntimeError, NotImplementedError, zlib.error)
+BROKEN += (lzma.LZMAError, zipfile.BadZipFile, tarfile.TarError)
+
+
+def unpack(archive, folder):
+    """Unpack a .zip, .tar (also compressed) or .gz file into a folder of its own.
+
+    Every entry is looked at before the first is written. The files are written beside the folder
+    and get its name when all are there, so that a folder that exists is complete.
+
+    Parameters
+    ----------
+    archive : str or pathlib.Path
+    folder : str or pathlib.Path
+        If it is there already, nothing is done.
+
+    Returns
+    -------
+    pathlib.Path
+        ``folder``.
+
+    Raises
+    ------
+    DataError
+        If an entry would lie outside of the folder, or is a link, a device or anything else
+        but a file or a folder; if the archive is damaged or of an unknown kind; if the disk is
+        full or the folder cannot be written. Nothing is left behind.
+    """
+    archive, folder = Path(archive), Path(folder)
+    if folder.is_dir():
+        return folder
+    part = folder.with_name(f"{folder.name}.{os.getpid()}.part")
+    try:
+        with _opened(archive) as entries:
+            for name, is_plain, _ in entries:
+                _refuse_unsafe(archive, name, is_plain)
+            part.mkdir(parents=True)
+            for name, _, open_entry in entries:
+                target = part / name
+                if open_entry is None:
+                    target.mkdir(parents=True, exist_ok=True)
+                    continue
+                target.parent.mkdir(parents=True, exist_ok=True)
+                with open_entry() as source, open(target, "xb") as file:
+                    shutil.copyfileobj(source, file, 2**20)
+        os.replace(part, folder)
+    except BROKEN as problem:
+        raise DataError(
+            f"{archive} cannot be unpacked into {folder}: {problem}. If the disk is full, free "
+            "some space; if the archive is damaged, delete it and fetch it again."
+        ) from problem
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
+    return folder
+
+
+@contextlib.contextmanager
+def _opened(archive):
+    """Yield a list of (name, whether it is a plain file or folder, opener or None for folders)."""
+    if zipfile.is_zipfile(archive):
+        with zipfile.ZipFile(archive) as file:
+            yield [
+                (
+                    info.filename,
+                    # The upper half holds Unix's mode; 0 where the archive was made elsewhere.
+                    stat.S_IFMT(info.external_attr >> 16) in (0, stat.S_IFREG, stat.S_IFDIR),
+                    None if info.is_dir() else lambda info=info: file.open(info),
+                )
+                for info in file.infolist()
+            ]
+    elif tarfile.is_tarfile(archive):
+        with tarfile.open(archive) as file:
+            yield [
+                (
+                    info.name,
+                    info.isreg() or info.isdir(),
+                    None if info.isdir() else lambda info=info: file.extractfile(info),
+                )
+                for info in file
+            ]
+    elif archive.suffix == ".gz":
+        yield [(archive.stem, True, lambda: gzip.open(archive))]
+    else:
+        raise DataError(
+            f"{archive} is damaged, or of a kind other than .zip, .tar, .tar.gz and .gz"
+        )
+
+
+def _refuse_unsafe(archive, name, is_plain):
+    # Both kinds of path: a name that is harmless here may not be so on Windows.
+    paths = PurePosixPath(name), PureWindowsPath(name)
+    if any(path.anchor or ".." in path.parts for path in paths):
+        raise DataError(f"{archive} was not unpacked: {name!r} would be written outside its folder")
+    if not is_plain:
+        raise DataError(f"{archive} was not unpacked: {name!r} is neither a file nor a folder")
