@@ -146,13 +146,17 @@ def keep_figures(notebook, folder):
 
     So what the README and a lesson's first cell show is what the lesson made.
     """
-    for cell in notebook.cells:
+    for number, cell in enumerate(notebook.cells, start=1):
         for tag in cell.metadata.get("tags", []):
             kind, _, name = tag.partition(":")
-            if kind == "figure":
-                pictures = [o.data["image/png"] for o in cell.outputs if "image/png" in o.data]
-                folder.mkdir(exist_ok=True)
-                (folder / f"{name}.png").write_bytes(base64.b64decode(pictures[0]))
+            if kind != "figure":
+                continue
+            data = [output.get("data", {}) for output in cell.outputs]
+            pictures = [kinds["image/png"] for kinds in data if "image/png" in kinds]
+            if not pictures:
+                raise CourseError(f"cell {number} is tagged {tag} and shows no picture")
+            folder.mkdir(exist_ok=True)
+            (folder / f"{name}.png").write_bytes(base64.b64decode(pictures[0]))
 
 
 def smaller_png(encoded):

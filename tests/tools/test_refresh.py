@@ -162,6 +162,25 @@ def gradient(mode):
     return Image.merge("RGB", [Image.linear_gradient("L")] * 3).convert(mode)
 
 
+def tagged_with_outputs(*outputs):
+    cell = new_code_cell("plot()", metadata={"tags": ["figure:curve"]}, outputs=list(outputs))
+    return nbformat.v4.new_notebook(cells=[cell])
+
+
+def test_figure_that_other_pages_show_is_the_one_of_the_tagged_cell(tmp_path):
+    png = encoded(gradient("RGB"))
+    shown = new_output("display_data", data={"image/png": png})
+    book = tagged_with_outputs(new_output("stream", text="step 1\n"), shown)
+    refresh.keep_figures(book, tmp_path / "figures")
+    assert (tmp_path / "figures" / "curve.png").read_bytes() == base64.b64decode(png)
+
+
+def test_figure_that_is_not_there_is_named(tmp_path):
+    book = tagged_with_outputs(new_output("stream", text="step 1\n"))
+    with pytest.raises(CourseError, match="cell 1 is tagged figure:curve and shows no picture"):
+        refresh.keep_figures(book, tmp_path)
+
+
 @pytest.mark.parametrize(
     "picture",
     [
