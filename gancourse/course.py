@@ -171,17 +171,21 @@ def prepare(paths, given, out=None):
         preset = preset or defaults.get("preset", "laptop")
         check_value("preset", preset)
         target = Path(out or Path("build") / preset).resolve()
-        if target == path.parent.resolve():
-            raise CourseError(f"--out {target} is the folder of {path.name} itself; name another.")
-        try:
-            target.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise CourseError(f"cannot make the folder {target}: {error.strerror}.") from error
+        there = target / path.name
+        if there.exists() and "papermill" not in read(there).metadata:
+            raise CourseError(
+                f"{there} would be overwritten, and no run has left it: choose another --out."
+            )
         if values.get("out_dir"):  # the lesson runs in its own folder, the user typed in another
             values["out_dir"] = str(Path(values["out_dir"]).resolve())
         jobs.append(
             SimpleNamespace(path=path, name=path.stem, parameters=values, preset=preset, out=target)
         )
+    for job in jobs:
+        try:
+            job.out.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise CourseError(f"cannot make the folder {job.out}: {error.strerror}.") from error
     return jobs
 
 

@@ -156,9 +156,19 @@ def test_the_output_folder_follows_the_preset(lessons, tmp_path, monkeypatch):
     assert course.prepare(lessons, {"preset": "paper"})[0].out == tmp_path / "build/paper"
 
 
-def test_the_lessons_own_folder_is_no_place_for_the_output(lessons):
-    with pytest.raises(CourseError, match="name another"):
+def test_a_notebook_that_no_run_has_left_is_not_overwritten(lessons, tmp_path):
+    with pytest.raises(CourseError, match="another --out"):
         course.prepare(lessons, {}, lessons[0].parent)
+    copy = write(tmp_path, lessons[0].stem, "my own notes")
+    with pytest.raises(CourseError, match="another --out"):
+        course.prepare(lessons, {}, tmp_path)
+    assert "my own notes" in copy.read_text(encoding="utf-8")
+
+
+def test_a_folder_that_cannot_be_made_is_refused(lessons, tmp_path):
+    (tmp_path / "file").touch()
+    with pytest.raises(CourseError, match="cannot make the folder"):
+        course.prepare(lessons, {}, tmp_path / "file" / "out")
 
 
 # Running

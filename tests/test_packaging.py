@@ -97,7 +97,7 @@ def test_whatever_the_package_imports_is_declared(project, distributions):
 
 def test_whatever_is_declared_is_used(project, distributions):
     """By an import, or for a program that a command of the course starts."""
-    programs = {"jupyterlab", "tqdm", "torchmetrics"}
+    programs = {"jupyterlab"}
     files = [*(ROOT / "gancourse").rglob("*.py"), *(ROOT / "tools").glob("*.py")]
     modules = {name for path in files for name in imported(path)}
     used = set().union(*(distributions.get(name, ()) for name in modules)) | programs
