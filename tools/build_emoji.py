@@ -123,9 +123,9 @@ def describe(entry):
 def framed(image, fill):
     """Draw a picture into the middle of 64x64 pixels, so that a full-size one fills 60 of them.
 
-    Pillow weighs colours by their alpha when it resizes RGBA, so that nothing from invisible
-    pixels bleeds into the edge. The few drawings that reach beyond the rest (a hat, a hand) are
-    made smaller rather than cut off.
+    Colours are weighed by their alpha, so that nothing from invisible pixels bleeds into the
+    edge, and both are divided before anything is cut off at 255, so that the edge has no rim. The
+    few drawings that reach beyond the rest (a hat, a hand) are made smaller rather than cut off.
     """
     image = image.convert("RGBA")
     half = np.array(image.size) / 2
@@ -135,11 +135,18 @@ def framed(image, fill):
     if side == image.width == image.height == SIZE:
         return image
     room = image.width // 4
-    padded = Image.new("RGBA", (image.width + 2 * room, image.height + 2 * room))
-    padded.paste(image, (room, room))
     x, y = half + room
     box = (x - side / 2, y - side / 2, x + side / 2, y + side / 2)
-    return padded.resize((SIZE, SIZE), Image.Resampling.LANCZOS, box)
+    pixels = np.pad(np.asarray(image, np.float32), ((room, room), (room, room), (0, 0)))
+    pixels[..., :3] *= pixels[..., 3:] / 255
+    planes = [
+        np.asarray(Image.fromarray(plane).resize((SIZE, SIZE), Image.Resampling.LANCZOS, box))
+        for plane in np.moveaxis(pixels, 2, 0)
+    ]
+    colours = np.stack(planes[:3], axis=2)
+    alpha = planes[3][..., None]
+    colours = np.divide(255 * colours, alpha, out=np.zeros_like(colours), where=alpha > 0.5)
+    return Image.fromarray(np.dstack([colours, alpha]).round().clip(0, 255).astype(np.uint8))
 
 
 def sheet_of(images):

@@ -2,9 +2,9 @@
 
 >>> emoji = Emoji("test")
 >>> emoji.names[0], emoji.categories[0]
-('ninja', 'People & Body')
+('squared free', 'Symbols')
 >>> emoji.images("fluent").shape
-torch.Size([159, 3, 64, 64])
+torch.Size([157, 3, 64, 64])
 """
 
 import functools
