@@ -174,7 +174,7 @@ def _transfer(address, download, begun, progress):
                 offered = response.headers.get("Content-Length", str(download.size))
             if response.ok and offered != str(download.size):
                 raise _Failed(f"offers a file of {offered} bytes, expected {download.size}")
-            if response.status_code == 200:  # not 206: the server sends everything, from the start
+            if begun and response.status_code == 200:  # not 206: everything, from the start
                 file.truncate(0)
 
         transfer = pooch.HTTPDownloader(
@@ -190,10 +190,8 @@ def _transfer(address, download, begun, progress):
             transfer(address, _Writer(file, download), None)
         except OSError as problem:  # the network's; the disk's have become a DataError
             return _root(problem)
-        finally:
-            with _writing(download):
-                file.flush()
-                os.fsync(file.fileno())
+        file.flush()
+        os.fsync(file.fileno())
     return None
 
 
@@ -206,6 +204,8 @@ class _Writer:
     def write(self, chunk):
         with _writing(self.download):
             self.file.write(chunk)
+            if self.file.tell() > self.download.size:  # it may never end
+                raise _Failed(f"sends more than {self.download.size} bytes")
 
     def flush(self):
         with _writing(self.download):

@@ -1,0 +1,376 @@
+import errno
+import gzip
+import io
+import os
+import stat
+import tarfile
+import zipfile
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from gancourse.data import archives
+from gancourse.data.archives import cache_folder, fetch, unpack, verify
+from gancourse.errors import DataError
+
+CONTENT = np.random.default_rng(0).bytes(500_000)
+HALF = 300_000
+PATH = "/set/file.gz"
+SHA256 = "0123456789abcdef" * 4
+
+
+def holds(folder):
+    return sorted(path.name for path in folder.rglob("*") if path.is_file())
+
+
+def failure(download):
+    with pytest.raises(DataError) as caught:
+        fetch(download)
+    assert not download.path.exists()
+    return str(caught.value)
+
+
+# Downloading
+
+
+def test_a_file_arrives_whole_and_leaves_nothing_else_behind(server, cache):
+    download = server.offer(PATH, CONTENT)
+    assert fetch(download) == cache / "set" / "file.gz"
+    assert download.path.read_bytes() == CONTENT
+    assert holds(cache) == ["file.gz"]
+
+
+def test_a_file_that_is_here_is_not_loaded_again(server, cache):
+    download = server.offer(PATH, CONTENT)
+    fetch(download)
+    fetch(download)
+    assert len(server.asked) == 1
+
+
+def test_a_file_that_was_put_in_place_by_hand_is_taken(cache, no_server, server):
+    download = replace(server.offer(PATH, CONTENT), addresses=(no_server,))
+    download.path.parent.mkdir(parents=True)
+    download.path.write_bytes(CONTENT)
+    assert fetch(download).read_bytes() == CONTENT
+
+
+def test_a_file_that_is_here_but_damaged_is_replaced(server, cache):
+    download = server.offer(PATH, CONTENT)
+    download.path.parent.mkdir(parents=True)
+    download.path.write_bytes(CONTENT[:-1] + b"x")
+    assert fetch(download).read_bytes() == CONTENT
+
+
+def test_a_file_with_another_hash_is_removed_and_both_hashes_are_named(server, cache):
+    download = server.offer(PATH, CONTENT)
+    message = failure(replace(download, sha256=SHA256))
+    assert download.sha256 in message
+    assert SHA256 in message
+    assert holds(cache) == []
+
+
+def test_a_file_of_another_length_is_not_even_loaded(server, cache):
+    download = server.offer(PATH, b"<html>Please log in to this network</html>")
+    message = failure(replace(download, size=500_000))
+    assert "offers a file of 42 bytes, expected 500000" in message
+    assert holds(cache) in ([], [download.part.name])
+    assert download.part.stat().st_size == 0
+
+
+def test_a_file_that_is_not_there_is_told_by_its_address(server, cache):
+    download = replace(server.offer(PATH, CONTENT), addresses=(server.address + "/elsewhere",))
+    assert f"{server.address}/elsewhere: answered 404" in failure(download)
+
+
+def test_without_a_network_the_message_says_what_was_tried_and_where_to_put_the_file(
+    server, no_server, cache
+):
+    addresses = (no_server + "/a", no_server + "/b")
+    download = replace(server.offer(PATH, CONTENT), addresses=addresses)
+    message = failure(download)
+    for part in (*addresses, str(download.path), download.sha256, "500,000 bytes"):
+        assert part in message
+
+
+@pytest.mark.parametrize("bad", ["absent", "missing", "other", "truncated"])
+def test_the_next_address_is_tried_when_one_fails(server, no_server, cache, bad):
+    good = server.offer(PATH, CONTENT)
+    server.files["/other"] = CONTENT[::-1]
+    server.files["/truncated"] = CONTENT[:HALF]
+    first = no_server if bad == "absent" else f"{server.address}/{bad}"
+    assert fetch(replace(good, addresses=(first, *good.addresses))).read_bytes() == CONTENT
+    assert holds(cache) == ["file.gz"]
+
+
+def test_a_broken_connection_is_taken_up_where_it_broke(server, cache):
+    download = server.offer(PATH, CONTENT)
+    server.break_after[PATH] = [HALF]
+    assert fetch(download).read_bytes() == CONTENT
+    first, second = server.asked
+    assert (first.begin, first.sent) == (0, HALF)
+    assert 0 < second.begin <= HALF
+    assert second.sent == len(CONTENT) - second.begin
+
+
+def test_a_truncated_file_is_never_taken_for_whole_and_is_completed_later(server, cache):
+    download = server.offer(PATH, CONTENT)
+    server.break_after[PATH] = [HALF, 0]  # the second answer ends before it begins
+    message = failure(download)
+    arrived = download.part.stat().st_size
+    assert 0 < arrived <= HALF
+    assert f"{arrived:,} of 500,000 bytes are kept" in message
+    assert fetch(download).read_bytes() == CONTENT
+    assert server.asked[-1].begin == arrived
+    assert holds(cache) == ["file.gz"]
+
+
+def test_truncation_is_seen_although_the_server_tells_no_length(server, cache):
+    download = server.offer(PATH, CONTENT)
+    server.says_length = False
+    server.break_after[PATH] = [HALF, 0]
+    assert f"ended after {HALF:,} of 500,000 bytes" in failure(download)
+
+
+def test_a_file_that_is_too_long_is_not_loaded_to_its_end(server, cache):
+    download = server.offer(PATH, CONTENT)
+    server.says_length = False
+    message = failure(replace(download, size=100_000))
+    assert "sends more than 100000 bytes" in message
+    assert download.part.stat().st_size < HALF
+
+
+def test_a_connection_that_always_breaks_is_given_up(server, cache):
+    download = server.offer(PATH, CONTENT)
+    server.break_after[PATH] = [70_000] * 100
+    assert "broke off 5 times" in failure(download)
+    assert len(server.asked) == 5
+
+
+def test_an_interrupted_download_goes_on_at_the_next_call(server, cache, monkeypatch):
+    download = server.offer(PATH, CONTENT)
+    with monkeypatch.context() as patch:
+        write = archives._Writer.write
+
+        def interrupted(writer, chunk):
+            write(writer, chunk)
+            if writer.file.tell() >= HALF:
+                raise KeyboardInterrupt
+
+        patch.setattr(archives._Writer, "write", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            fetch(download)
+    assert not download.path.exists()
+    arrived = download.part.stat().st_size
+    assert HALF <= arrived < len(CONTENT)
+    assert fetch(download).read_bytes() == CONTENT
+    assert [asked.begin for asked in server.asked] == [0, arrived]
+
+
+def test_a_server_that_ignores_ranges_sends_everything_again(server, cache):
+    download = server.offer(PATH, CONTENT)
+    server.knows_range = False
+    server.break_after[PATH] = [HALF]
+    assert fetch(download).read_bytes() == CONTENT
+    assert [asked.begin for asked in server.asked] == [0, 0]
+
+
+@pytest.mark.parametrize("length", [HALF, len(CONTENT), len(CONTENT) + 1])
+def test_what_was_left_of_another_file_is_thrown_away(server, cache, length):
+    download = server.offer(PATH, CONTENT)
+    download.part.parent.mkdir(parents=True)
+    download.part.write_bytes(bytes(length))
+    assert fetch(download).read_bytes() == CONTENT
+    assert holds(cache) == ["file.gz"]
+
+
+def test_what_was_left_of_another_version_is_not_touched(server, cache):
+    old = server.offer(PATH, CONTENT[::-1])
+    old.part.parent.mkdir(parents=True)
+    old.part.write_bytes(b"old")
+    new = server.offer(PATH, CONTENT)
+    assert fetch(new).read_bytes() == CONTENT
+    assert [asked.begin for asked in server.asked] == [0]
+
+
+def test_a_download_that_only_lacked_its_name_needs_no_server(server, no_server, cache):
+    download = replace(server.offer(PATH, CONTENT), addresses=(no_server,))
+    download.part.parent.mkdir(parents=True)
+    download.part.write_bytes(CONTENT)
+    assert fetch(download).read_bytes() == CONTENT
+
+
+def test_a_cache_that_cannot_be_written_is_told(server, tmp_path, monkeypatch):
+    (tmp_path / "file").write_text("not a folder", encoding="utf-8")
+    monkeypatch.setenv("GANCOURSE_CACHE", str(tmp_path / "file"))
+    with pytest.raises(DataError, match=r"cannot be written: .*GANCOURSE_CACHE"):
+        fetch(server.offer(PATH, CONTENT))
+    assert server.asked == []
+
+
+def test_a_full_disk_is_told_and_is_not_taken_for_a_bad_connection(server, cache, monkeypatch):
+    class Full(io.FileIO):
+        def write(self, chunk):
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(archives, "open", Full, raising=False)
+    download = server.offer(PATH, CONTENT)
+    assert "the disk is full" in failure(download)
+    monkeypatch.undo()
+    monkeypatch.setenv("GANCOURSE_CACHE", str(cache))
+    assert fetch(download).read_bytes() == CONTENT
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full on this system")
+def test_a_disk_that_is_really_full_is_told(server, cache):
+    download = server.offer(PATH, CONTENT)
+    download.part.parent.mkdir(parents=True)
+    download.part.symlink_to("/dev/full")
+    assert "the disk is full" in failure(download)
+
+
+def test_verify_tells_missing_from_damaged(server, cache):
+    download = server.offer(PATH, CONTENT)
+    with pytest.raises(DataError, match="gancourse data fetch set"):
+        verify(download)
+    fetch(download)
+    verify(download)
+    download.path.write_bytes(CONTENT[:-1])
+    with pytest.raises(DataError, match="damaged"):
+        verify(download)
+
+
+def test_the_cache_is_the_platforms_unless_another_is_named(monkeypatch, tmp_path):
+    monkeypatch.delenv("GANCOURSE_CACHE", raising=False)
+    assert "gancourse" in cache_folder().parts
+    monkeypatch.setenv("GANCOURSE_CACHE", str(tmp_path))
+    assert cache_folder() == tmp_path
+
+
+# Unpacking
+
+ESCAPES = ["../evil", "a/../../evil", "/evil", "..\\evil", "C:\\evil", "C:evil", "\\\\host\\evil"]
+
+
+def make_zip(path, entries):
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, content in entries.items():
+            archive.writestr(name, content)
+    return path
+
+
+def make_tar(path, entries, kind="w"):
+    with tarfile.open(path, kind) as archive:
+        for name, content in entries.items():
+            info = tarfile.TarInfo(name)
+            info.size = len(content)
+            archive.addfile(info, io.BytesIO(content))
+    return path
+
+
+def refused(archive, folder):
+    before = sorted(folder.parent.rglob("*"))
+    with pytest.raises(DataError) as caught:
+        unpack(archive, folder)
+    assert sorted(folder.parent.rglob("*")) == before
+    return str(caught.value)
+
+
+GOOD = {"a.txt": b"first", "deep/er/b.bin": CONTENT}
+
+
+@pytest.mark.parametrize("ending", ["zip", "tar", "tar.gz", "tar.xz"])
+def test_archives_are_unpacked_with_their_folders(tmp_path, ending):
+    archive = tmp_path / f"good.{ending}"
+    if ending == "zip":
+        make_zip(archive, GOOD)
+    else:
+        make_tar(archive, GOOD, f"w:{ending[4:]}" if ending != "tar" else "w")
+    folder = unpack(archive, tmp_path / "here")
+    assert (folder / "a.txt").read_bytes() == b"first"
+    assert (folder / "deep/er/b.bin").read_bytes() == CONTENT
+    assert sorted(path.name for path in tmp_path.iterdir()) == [archive.name, "here"]
+
+
+def test_a_gz_file_is_unpacked_under_its_name(tmp_path):
+    (tmp_path / "numbers.bin.gz").write_bytes(gzip.compress(CONTENT))
+    folder = unpack(tmp_path / "numbers.bin.gz", tmp_path / "here")
+    assert (folder / "numbers.bin").read_bytes() == CONTENT
+
+
+def test_an_archive_with_entries_for_folders_is_unpacked(tmp_path):
+    with tarfile.open(tmp_path / "a.tar", "w") as archive:
+        for name in (".", "./empty"):
+            info = tarfile.TarInfo(name)
+            info.type = tarfile.DIRTYPE
+            archive.addfile(info)
+    assert (unpack(tmp_path / "a.tar", tmp_path / "tar") / "empty").is_dir()
+    make_zip(tmp_path / "a.zip", {"empty/": b"", "empty/a": b"1"})
+    assert (unpack(tmp_path / "a.zip", tmp_path / "zip") / "empty" / "a").read_bytes() == b"1"
+
+
+@pytest.mark.parametrize("make", [make_zip, make_tar])
+@pytest.mark.parametrize("name", ESCAPES)
+def test_an_entry_that_leaves_the_folder_is_refused_before_anything_is_written(
+    tmp_path, make, name
+):
+    archive = make(tmp_path / "evil", {"harmless": b"1", name: b"2"})
+    assert "outside" in refused(archive, tmp_path / "box" / "here")
+
+
+def test_a_link_in_a_zip_is_refused(tmp_path):
+    with zipfile.ZipFile(tmp_path / "evil.zip", "w") as archive:
+        link = zipfile.ZipInfo("link")
+        link.external_attr = (stat.S_IFLNK | 0o777) << 16
+        archive.writestr(link, "/etc")
+        archive.writestr("link/passwd", "evil")
+    assert "'link' is neither a file nor a folder" in refused(
+        tmp_path / "evil.zip", tmp_path / "here"
+    )
+
+
+@pytest.mark.parametrize("kind", ["SYMTYPE", "LNKTYPE", "CHRTYPE", "BLKTYPE", "FIFOTYPE"])
+def test_a_link_or_device_in_a_tar_is_refused(tmp_path, kind):
+    with tarfile.open(tmp_path / "evil.tar", "w") as archive:
+        info = tarfile.TarInfo("odd")
+        info.type, info.linkname = getattr(tarfile, kind), "harmless"
+        archive.addfile(info)
+    assert "'odd' is neither a file nor a folder" in refused(
+        tmp_path / "evil.tar", tmp_path / "here"
+    )
+
+
+def test_a_damaged_archive_leaves_nothing_behind(tmp_path):
+    archive = make_zip(tmp_path / "bad.zip", GOOD)
+    content = bytearray(archive.read_bytes())
+    content[len(content) // 2] ^= 0xFF
+    archive.write_bytes(content)
+    assert "cannot be unpacked" in refused(archive, tmp_path / "here")
+
+
+def test_a_truncated_archive_leaves_nothing_behind(tmp_path):
+    archive = make_tar(tmp_path / "bad.tar.gz", GOOD, "w:gz")
+    archive.write_bytes(archive.read_bytes()[:-1000])
+    assert "cannot be unpacked" in refused(archive, tmp_path / "here")
+
+
+def test_a_file_of_another_kind_is_refused(tmp_path):
+    (tmp_path / "a.rar").write_bytes(b"Rar!")
+    assert ".zip" in refused(tmp_path / "a.rar", tmp_path / "here")
+
+
+def test_a_full_disk_while_unpacking_leaves_nothing_behind(tmp_path, monkeypatch):
+    def full(*args):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    archive = make_zip(tmp_path / "good.zip", GOOD)
+    monkeypatch.setattr(archives.shutil, "copyfileobj", full)
+    assert os.strerror(errno.ENOSPC) in refused(archive, tmp_path / "here")
+
+
+def test_a_folder_that_is_there_is_complete_and_left_alone(tmp_path):
+    (tmp_path / "here").mkdir()
+    archive = make_zip(tmp_path / "good.zip", GOOD)
+    assert unpack(archive, tmp_path / "here") == tmp_path / "here"
+    assert list((tmp_path / "here").iterdir()) == []
