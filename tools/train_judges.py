@@ -5,8 +5,10 @@
 
 The training pictures are varied by small rotations, scalings, shears, shifts and elastic
 deformations (Simard et al. 2003, "Best practices for convolutional neural networks applied to
-visual document analysis"). The held-out pictures are looked at once, after the last step: no
-setting was chosen by them.
+visual document analysis"). A fifth of each batch shows nothing at all - noise, and real pictures
+cut into shuffled pieces - and asks for equal probabilities, for a plain classifier is as sure of
+noise as of a digit (outlier exposure: Hendrycks et al. 2019, arXiv 1812.04606). The held-out
+pictures are looked at after the last step only: no setting was chosen by their accuracy.
 """
 
 import argparse
@@ -25,6 +27,7 @@ from gancourse.training import checkpoint, runtime
 
 ROOT = Path(__file__).resolve().parents[1]
 STEPS, BATCH, LR, WEIGHT_DECAY = 2_500, 64, 4e-3, 1e-2
+OUTLIERS = 16  # pictures of nothing, beside each batch
 ROTATION, SCALE, SHEAR, SHIFT, ELASTIC = 0.2, 0.12, 0.15, 0.12, 0.06  # radians, and half widths
 
 
@@ -61,6 +64,37 @@ def deform(images, generator):
     return F.grid_sample(images + 1, places, align_corners=False) - 1
 
 
+def nothing(images, generator):
+    """Make pictures of nothing from real ones: one half shuffled pieces, the other half noise.
+
+    Parameters
+    ----------
+    images : float torch.Tensor, (N, C, 28, 28)
+        In [-1, 1].
+    generator : torch.Generator
+
+    Returns
+    -------
+    float torch.Tensor, (N, C, 28, 28)
+    """
+
+    def draw(*shape):
+        return torch.rand(*shape, generator=generator, device=images.device)
+
+    half = len(images) // 2
+    pieces = F.unfold(images[:half], 7, stride=7)  # (N / 2, C * 49, 16)
+    order = draw(half, 1, 16).argsort(2).expand_as(pieces)
+    shuffled = F.fold(pieces.gather(2, order), images.shape[2:], 7, stride=7)
+
+    noises = []
+    for image in images[half:]:
+        grain = [28, 14, 7, 4][int(draw(1) * 4)]  # from single pixels to large blots
+        noise = F.interpolate(draw(1, len(image), grain, grain), image.shape[1:], mode="bilinear")
+        brightness = 4 ** (4 * draw(1) - 2)  # from mostly white to mostly black
+        noises.append(2 * noise**brightness - 1)
+    return torch.cat([shuffled, *noises])
+
+
 def train(name, seed):
     """Train a judge; return its network and the seconds that it took."""
     run = runtime.start("cpu", seed)
@@ -71,8 +105,11 @@ def train(name, seed):
     start = time.perf_counter()
     for step in range(STEPS):
         batch = data.batch(step, BATCH, run)
-        images = deform(batch["real"], run.generator(1, step))
-        loss = F.cross_entropy(net(images), batch["labels"])
+        generator = run.generator(1, step)
+        images = deform(batch["real"], generator)
+        logits = net(torch.cat([images, nothing(images[:OUTLIERS], generator)]))
+        loss = F.cross_entropy(logits[:BATCH], batch["labels"])
+        loss = loss - 0.5 * logits[BATCH:].log_softmax(1).mean()
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
