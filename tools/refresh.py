@@ -19,6 +19,7 @@ import torch
 from papermill.exceptions import PapermillExecutionError
 from PIL import Image
 
+from gancourse.doctor import measure_speed
 from gancourse.errors import CourseError, choose
 from gancourse.training.runtime import find_device
 from tools import sync
@@ -85,6 +86,8 @@ def refresh(path, preset="laptop", seed=0, *, outputs=True):
     notebook = sync.read(path)
     record = notebook.metadata.setdefault("gancourse", {})
     record["seconds"] = {**record.get("seconds", {}), preset: seconds}
+    speed = round(measure_speed(find_device("auto")), 1)  # what `gancourse doctor` scales by
+    record["speed"] = {**record.get("speed", {}), preset: speed}
     if outputs:
         take_outputs(notebook, executed)
         keep_figures(notebook, path.parent / "figures")

@@ -104,7 +104,7 @@ def train(
     # A checkpoint ends a log window, so that a resumed run logs the same windows.
     every["checkpoint"] = -(-every["checkpoint"] // every["log"]) * every["log"]
     history = gan.history = getattr(gan, "history", History())
-    store = Store(gan, run, out_dir, card or {})
+    store = Store(gan, run, data, out_dir, card or {})
     if resume:
         history = store.resume(steps)
     elif gan.step == 0:
@@ -179,13 +179,15 @@ class Store:
     ----------
     gan : GAN
     run : Run
+    data
+        The data set; its name is part of the settings.
     folder : path or None
     card : dict
         What the published generator says of itself.
     """
 
-    def __init__(self, gan, run, folder, card):
-        self.gan, self.run, self.card = gan, run, card
+    def __init__(self, gan, run, data, folder, card):
+        self.gan, self.run, self.data, self.card = gan, run, data, card
         self.folder = None if folder is None else Path(folder)
         self.memory = None
         if self.folder:
@@ -209,8 +211,8 @@ class Store:
 
     def settings(self):
         """Return what must be the same when a run goes on."""
-        run = {"seed": self.run.seed, "precision": self.run.precision}
-        return checkpoint.describe(self.gan.cfg) | run
+        rest = {"seed": self.run.seed, "precision": self.run.precision, "data": self.data.name}
+        return checkpoint.describe(self.gan.cfg) | rest
 
     def keep(self):
         """Keep the state, unless its weights are no longer finite."""
@@ -287,7 +289,8 @@ class Store:
     def publish(self):
         """Write the generator alone, for sampling."""
         if self.folder:
-            about = self.card | {"seed": self.run.seed, "device": self.run.device.type}
+            about = {"data": self.data.name, "seed": self.run.seed, "device": self.run.device.type}
+            about |= self.card
             checkpoint.save_generator(self.folder / GENERATOR, self.gan, **about)
 
 

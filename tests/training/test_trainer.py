@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from gancourse.data.mixtures import ring
+from gancourse.data.mixtures import grid, ring
 from gancourse.errors import CheckpointError, CourseError, TrainingDiverged
 from gancourse.gans import vanilla
 from gancourse.training import checkpoint, runtime
@@ -99,7 +99,7 @@ def test_a_run_leaves_what_it_promises(tmp_path):
     assert (tmp_path / "samples" / "step_0000030.png").stat().st_size > 1000
     state, header = checkpoint.load(tmp_path / "generator.safetensors")
     assert header["card"]["model"] == "vanilla" and header["card"]["step"] == 30
-    assert list(state) == ["netG"]
+    assert set(state) == {"netG", "ema"}
     assert not list(tmp_path.rglob("*.part"))
 
 
@@ -226,6 +226,9 @@ def test_a_changed_config_is_refused_with_the_difference(tmp_path):
     other, run = new(seed=9)
     with pytest.raises(CheckpointError, match=r"seed: 0 -> 9"):
         fit(other, run, out_dir=tmp_path, resume=True)
+    other, run = new()
+    with pytest.raises(CheckpointError, match=r"data: ring -> grid"):
+        train(other, vanilla.train_step, grid(), run, out_dir=tmp_path, resume=True, quiet=True)
 
 
 def test_a_longer_run_may_go_on_where_no_schedule_depends_on_the_length(tmp_path):
