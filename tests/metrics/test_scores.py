@@ -1,0 +1,207 @@
+"""The scores against their formulas, and against pictures whose order of quality is known."""
+
+import math
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import torch
+
+from gancourse.data import load
+from gancourse.errors import CourseError
+from gancourse.metrics import (
+    inception_score,
+    judge_fid,
+    judge_kid,
+    load_judge,
+    nearest_neighbours,
+)
+
+# A judge that sees vectors as they are.
+PLAIN = SimpleNamespace(features=lambda x: x, logits=lambda x: x)
+
+
+@pytest.fixture(scope="module")
+def judge():
+    return load_judge("digits")
+
+
+@pytest.fixture(scope="module")
+def digits():
+    """Two disjoint sets of 200 real pictures, each digit equally often."""
+    images = load("digits", split="test").images()
+    return images[:200], images[200:400]
+
+
+def gaussian(n, mean, std, seed):
+    """Samples whose mean and covariance are exactly those of N(mean, diag(std^2))."""
+    x = torch.randn(n, len(mean), generator=torch.Generator().manual_seed(seed)).double()
+    x -= x.mean(0)
+    x = torch.linalg.solve_triangular(torch.linalg.cholesky(x.T.cov()), x.T, upper=False).T
+    return x * torch.tensor(std).double() + torch.tensor(mean).double()
+
+
+def test_fid_of_two_gaussians_is_their_frechet_distance():
+    real = gaussian(200, mean=[0.0, 1.0, 2.0], std=[1.0, 2.0, 3.0], seed=0)
+    fake = gaussian(300, mean=[1.0, 1.0, 0.0], std=[2.0, 2.0, 0.5], seed=1)
+    expected = (1 + 0 + 4) + (1 + 0 + 2.5**2)  # |difference of means|^2 + |of stds|^2
+    assert judge_fid(real, fake, PLAIN) == pytest.approx(expected, rel=1e-6)
+
+
+def test_fid_takes_account_of_correlated_features():
+    real, fake = (gaussian(200, mean=[0.0, 0.0], std=[1.0, 3.0], seed=seed) for seed in (0, 1))
+    turn = math.pi / 5
+    rotation = torch.tensor(
+        [[math.cos(turn), -math.sin(turn)], [math.sin(turn), math.cos(turn)]]
+    ).double()
+    fake = fake @ rotation.T
+    a, b = np.diag([1.0, 9.0]), rotation.numpy() @ np.diag([1.0, 9.0]) @ rotation.numpy().T
+    expected = np.trace(a + b) - 2 * np.sqrt(np.linalg.eigvals(a @ b)).sum().real
+    assert judge_fid(real, fake, PLAIN) == pytest.approx(expected, rel=1e-6)
+
+
+def test_fid_of_a_set_with_itself_is_zero(judge, digits):
+    assert judge_fid(digits[0], digits[0], judge) == pytest.approx(0, abs=1e-3)
+
+
+def test_fid_falls_as_noise_is_taken_away(judge, digits):
+    real, other = digits
+    noise = torch.randn(other.shape, generator=torch.Generator().manual_seed(0))
+    fids = [
+        judge_fid(real, (other + level * noise).clamp(-1, 1), judge)
+        for level in (1.0, 0.5, 0.25, 0.0)
+    ]
+    assert fids == sorted(fids, reverse=True)
+    assert fids[0] > 5 * fids[-1]
+
+
+def test_fid_and_kid_see_that_a_class_is_missing(judge):
+    data = load("digits", split="test")
+    images, labels = data.images(), data.labels
+    complete, real = images[:500], images[500:]
+    missing = real[labels[500:] != 3]
+    assert judge_fid(complete, missing, judge) > 1.3 * judge_fid(complete, real, judge)
+    assert judge_kid(complete, missing, judge)[0] > 2 * judge_kid(complete, real, judge)[0]
+
+
+def test_kid_is_about_zero_for_one_distribution_and_larger_for_noise(judge, digits):
+    real, other = digits
+    noise = torch.rand(other.shape, generator=torch.Generator().manual_seed(0)) * 2 - 1
+    different = judge_kid(real, noise, judge)[0]
+    assert different > 0
+    assert abs(judge_kid(real, other, judge)[0]) < different / 20
+
+
+def test_kid_of_whole_sets_is_the_unbiased_estimate_with_the_cubic_kernel():
+    x, y = torch.randn(2, 20, 3, generator=torch.Generator().manual_seed(0)).double().numpy()
+    xx, yy, xy = ((a @ b.T / 3 + 1) ** 3 for a, b in ((x, x), (y, y), (x, y)))
+    pairs = 20 * 19
+    expected = (xx.sum() - xx.trace()) / pairs + (yy.sum() - yy.trace()) / pairs - 2 * xy.mean()
+    mean, std = judge_kid(torch.tensor(x), torch.tensor(y), PLAIN, subsets=3, subset_size=20)
+    assert mean == pytest.approx(expected)
+    assert std == pytest.approx(0, abs=1e-9)
+
+
+def test_inception_score_of_sure_and_balanced_answers_is_the_number_of_classes():
+    logits = 1000 * torch.eye(10).repeat(2_000, 1)
+    # The splits are drawn at random and not quite balanced, so that the score is just below 10.
+    assert inception_score(logits, PLAIN)[0] == pytest.approx(10, rel=0.005)
+
+
+def test_inception_score_is_one_where_all_pictures_get_the_same_answer():
+    unsure, one_class = torch.zeros(100, 10), 1000 * torch.eye(10)[:1].repeat(100, 1)
+    assert inception_score(unsure, PLAIN) == (pytest.approx(1), pytest.approx(0))
+    assert inception_score(one_class, PLAIN) == (pytest.approx(1), pytest.approx(0))
+
+
+def test_inception_score_is_high_for_digits_and_low_for_noise(judge, digits):
+    noise = torch.rand(digits[0].shape, generator=torch.Generator().manual_seed(0)) * 2 - 1
+    assert inception_score(digits[0], judge)[0] > 7
+    assert inception_score(noise, judge)[0] < 3
+
+
+def test_scores_are_repeatable_and_draw_nothing_from_the_training(judge, digits):
+    def scores():
+        return (
+            judge_fid(*digits, judge),
+            judge_kid(*digits, judge),
+            inception_score(digits[0], judge),
+        )
+
+    torch.manual_seed(1)
+    before = torch.get_rng_state()
+    first = scores()
+    assert torch.equal(torch.get_rng_state(), before)
+    torch.manual_seed(2)
+    assert scores() == first
+
+
+def test_no_warning_reaches_the_reader(judge, digits, recwarn):
+    judge_fid(*digits, judge), judge_kid(*digits, judge), inception_score(digits[0], judge)
+    assert [str(w.message) for w in recwarn] == []
+
+
+def test_too_few_pictures_are_refused(judge, digits):
+    few = digits[0][: judge.num_features]
+    with pytest.raises(CourseError, match=r"judge_fid needs at least 65 pictures.*found 64"):
+        judge_fid(digits[0], few, judge)
+    with pytest.raises(CourseError, match=r"judge_kid needs at least 100 pictures.*found 64"):
+        judge_kid(few, digits[0], judge)
+    with pytest.raises(CourseError, match=r"inception_score needs at least 100.*found 64"):
+        inception_score(few, judge)
+
+
+def test_scores_refuse_pictures_in_the_wrong_range(judge, digits):
+    with pytest.raises(CourseError, match=r"in \[-1, 1\], found values"):
+        judge_fid(digits[0], 127.5 * digits[1] + 127.5, judge)
+
+
+def test_neighbours_are_those_of_a_search_by_hand():
+    references = torch.tensor([[0.0, 0.0], [3.0, 4.0], [6.0, 8.0]])
+    distances, indices = nearest_neighbours(torch.tensor([[3.0, 4.0], [0.0, 1.0]]), references, k=2)
+    assert indices.tolist()[0][0] == 1
+    assert indices.tolist()[1] == [0, 1]
+    assert distances[0].tolist() == [0.0, 5.0]
+    assert distances[1].tolist() == pytest.approx([1.0, math.sqrt(18)])
+
+
+def test_a_copied_picture_is_found_at_distance_zero(judge, digits):
+    references = digits[0]
+    copies = references[[7, 150]]
+    for eyes, tolerance in ((None, 0), (judge, 1e-3)):
+        distances, indices = nearest_neighbours(copies, references, judge=eyes)
+        assert indices.tolist() == [[7], [150]]
+        assert distances.max() <= tolerance
+
+
+def test_the_search_gives_the_same_in_chunks(digits, monkeypatch):
+    whole = nearest_neighbours(digits[0][:50], digits[1], k=3)
+    monkeypatch.setattr("gancourse.metrics.scores.NEIGHBOUR_CHUNK", 8)
+    parts = nearest_neighbours(digits[0][:50], digits[1], k=3)
+    assert torch.equal(whole[0], parts[0])
+    assert torch.equal(whole[1], parts[1])
+
+
+def test_a_shifted_digit_is_nearer_to_itself_in_features_than_in_pixels(judge, digits):
+    shifted = digits[0].roll(2, dims=3)
+    own = torch.arange(len(shifted))
+    found = {
+        eyes: (nearest_neighbours(shifted, digits[0], judge=eyes)[1][:, 0] == own).double().mean()
+        for eyes in (None, judge)
+    }
+    assert found[judge] > found[None]
+
+
+@pytest.mark.parametrize(
+    ("queries", "references", "k", "complaint"),
+    [
+        (torch.zeros(2, 3), torch.zeros(2, 4), 1, "same kind"),
+        (torch.zeros(0, 3), torch.zeros(2, 3), 1, "same kind"),
+        (torch.zeros(2, 3), torch.zeros(2, 3), 3, "k must be 1 to 2"),
+        (torch.zeros(2, 3), torch.zeros(2, 3), 0, "k must be 1 to 2"),
+        (torch.full((2, 3), torch.nan), torch.zeros(2, 3), 1, "NaN"),
+    ],
+)
+def test_searches_that_make_no_sense_are_refused(queries, references, k, complaint):
+    with pytest.raises(CourseError, match=complaint):
+        nearest_neighbours(queries, references, k)
