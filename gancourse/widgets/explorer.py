@@ -11,6 +11,7 @@ in places that have no kernel. A widget without a kernel is an error message, so
 """
 
 import base64
+import contextlib
 import html
 import io
 import itertools
@@ -25,10 +26,13 @@ from gancourse.plotting import as_display
 WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
 CAPTION = "A still picture. Run this cell to move the sliders."
 STYLE = """
-.gancourse-live .widget-image { border-radius: 4px; }
-.gancourse-live .widget-readout { min-width: 48px; text-align: right; }
-.gancourse-live .widget-html-content, .gancourse-live .widget-label
+.gancourse-live, .gancourse-live .widget-container { overflow: visible !important; }
+.gancourse-live .widget-image { border-radius: 4px; margin: 0; }
+.gancourse-live .widget-readout { min-width: 40px !important; text-align: right; }
+.gancourse-live .widget-html-content
   { color: var(--jp-ui-font-color1, inherit); line-height: 1.45; }
+.gancourse-live td { padding: 0 12px 0 0; text-align: right; }
+.gancourse-live td:first-child { text-align: left; }
 .gancourse-live :focus-visible { outline: 2px solid #1b6ca8; outline-offset: 2px; }
 .gancourse-live small { color: var(--jp-ui-font-color2, inherit); }
 """
@@ -63,13 +67,13 @@ class Explorer:
 
     summary = ""
     _ui = None
+    _together = False
 
     @property
     def ui(self):
         """The live widget, made when it is first asked for."""
         if self._ui is None:
             self._ui = self.build()
-            self._ui.add_class("gancourse-live")
         return self._ui
 
     def _ipython_display_(self):
@@ -85,13 +89,13 @@ class Explorer:
             f".jp-OutputArea-child:has(.{name}) {{ display: none; }}{STYLE}</style>",
             layout=widgets.Layout(display="none"),
         )
-        live = widgets.VBox([hide_picture, self.ui])
+        live = widgets.VBox([hide_picture, self.ui]).add_class("gancourse-live")
         source = base64.b64encode(picture.data).decode()
         still = (
             f"<style>.jp-OutputArea-child:has(.{name}) + .jp-OutputArea-child"
             f":not(:has(.gancourse-live)) {{ display: none; }}</style>"
             f'<div class="{name}"><img alt="{html.escape(self.summary)}" width="{picture.width}" '
-            f'src="data:image/png;base64,{source}"><p><em>{CAPTION}</em></p></div>'
+            f'src="data:image/png;base64,{source}"><div><em>{CAPTION}</em></div></div>'
         )
         display({"text/html": still, "text/plain": self.summary}, raw=True)
         view = {"version_major": 2, "version_minor": 0, "model_id": live.model_id}
@@ -99,12 +103,24 @@ class Explorer:
 
     def answer(self, _change=None):
         """Draw again; what goes wrong is said beside the controls, where it is seen."""
+        if self._together:
+            return
         try:
             self.update()
             self.problem.value = ""
         except Exception as problem:
             text = html.escape(f"{type(problem).__name__}: {problem}")
             self.problem.value = f'<b style="color: var(--jp-error-color1, #b00020)">{text}</b>'
+
+    @contextlib.contextmanager
+    def together(self):
+        """Let several controls change inside, and draw once afterwards."""
+        self._together = True
+        try:
+            yield
+        finally:
+            self._together = False
+        self.answer()
 
 
 def png(picture):

@@ -13,7 +13,9 @@ from gancourse.widgets.explorer import Explorer, png
 
 PRIORS = ("normal", "uniform")
 SIDE = 4  # the grid is SIDE x SIDE
-TILE, GAP = 78, 4  # CSS pixels; drawn with twice as many, for dense screens
+TILE, GAP = 80, 4  # CSS pixels; drawn with twice as many, for dense screens
+PICTURE = SIDE * TILE + (SIDE - 1) * GAP
+LABEL = "76px"  # width of the controls' names
 FRAME = "#e0a030"  # around the digit that is enlarged
 REACH = 3.0  # sliders go from -REACH to REACH standard deviations
 
@@ -93,7 +95,7 @@ def principal_directions(generate, latent_dim, k=6, *, prior="uniform", n=512):
     if weight is None:
         z = _draw(prior, max(n, 4 * latent_dim), latent_dim, 0)
         images = _images(generate, z).flatten(1)
-        weight = torch.linalg.lstsq(z, images - images.mean(0)).solution.T
+        weight = torch.linalg.lstsq(z - z.mean(0), images - images.mean(0)).solution.T
     directions = torch.linalg.svd(weight, full_matrices=False).Vh[:k]
     peaks = directions.gather(1, directions.abs().argmax(1, keepdim=True))
     return directions * peaks.sign()
@@ -146,86 +148,83 @@ class LatentExplorer(Explorer):
     def build(self):
         """Make the sliders and the two pictures."""
         self.sliders = [
-            widgets.FloatSlider(
+            _slider(
+                widgets.FloatSlider,
+                f"Direction {i + 1}",
+                f"Move every sample along direction {i + 1}, in standard deviations",
+                value=0.0,
                 min=-REACH,
                 max=REACH,
                 step=0.1,
-                description=f"Direction {i + 1}",
                 readout_format="+.1f",
-                tooltip=f"Move every digit along direction {i + 1}, in standard deviations",
-                style={"description_width": "80px"},
-                layout=widgets.Layout(flex="1 1 auto", width="auto", min_width="0"),
             )
             for i in range(len(self.directions))
         ]
-        wide = {"description_width": "80px"}
-        self.truncation = widgets.FloatSlider(
+        self.truncation = _slider(
+            widgets.FloatSlider,
+            "Truncation",
+            "1: samples of the prior. 0: its mean, the same for all",
             value=1.0,
             min=0.0,
             max=1.0,
             step=0.05,
-            description="Truncation",
             readout_format=".2f",
-            tooltip="1: samples of the prior. 0: its mean, the same for every digit",
-            style=wide,
-            layout=widgets.Layout(flex="1 1 auto", width="auto", min_width="0"),
         )
-        self.picked = widgets.BoundedIntText(
+        self.picked = _slider(
+            widgets.IntSlider,
+            "Enlarge",
+            "Which sample of the grid to enlarge, counted row by row",
             value=1,
             min=1,
             max=SIDE * SIDE,
-            description="Enlarge",
-            tooltip="Which digit of the grid to enlarge, counted row by row",
-            style=wide,
-            layout=widgets.Layout(width="160px"),
         )
         self.seed_box = widgets.BoundedIntText(
             value=self.seed,
             min=0,
             max=2**31 - 1,
             description="Seed",
-            tooltip="Another seed, other digits",
-            style={"description_width": "48px"},
-            layout=widgets.Layout(width="160px"),
+            tooltip="Another seed, other samples",
+            style={"description_width": LABEL},
+            layout=widgets.Layout(width="170px"),
         )
         self.reset = widgets.Button(
-            description="Reset", tooltip="All sliders back", layout=widgets.Layout(width="90px")
+            description="Reset",
+            tooltip="Put all sliders back; the seed stays",
+            layout=widgets.Layout(width="90px"),
         )
-        side = SIDE * TILE + (SIDE - 1) * GAP
-        picture = {"width": f"{side}px", "max_width": "100%"}
-        self.large = widgets.Image(format="png", layout=widgets.Layout(**picture))
-        self.grid = widgets.Image(format="png", layout=widgets.Layout(**picture))
+        self.reset.on_click(self.put_back)
+        self.large, self.grid = (
+            widgets.Image(format="png", layout=widgets.Layout(width="100%")) for _ in range(2)
+        )
         self.problem = widgets.HTML()
         for control in (*self.sliders, self.truncation, self.picked, self.seed_box):
             control.observe(self.answer, "value")
-        self.reset.on_click(self.put_back)
         self.update()
 
-        def with_unit(slider, unit):
-            return widgets.HBox(
-                [slider, widgets.Label(unit, layout=widgets.Layout(width="22px"))],
-                layout=widgets.Layout(align_items="center"),
+        units = ["sd"] * len(self.sliders) + ["", f"of {SIDE * SIDE}"]
+        rows = [
+            widgets.HBox(
+                [slider, widgets.Label(unit, layout=widgets.Layout(width="40px", flex="none"))]
             )
+            for slider, unit in zip(
+                (*self.sliders, self.truncation, self.picked), units, strict=True
+            )
+        ]
 
-        columns = widgets.Layout(
-            grid_template_columns="repeat(auto-fit, minmax(270px, 1fr))", grid_gap="2px 20px"
-        )
-        row = widgets.Layout(flex_flow="row wrap", align_items="center", grid_gap="4px 12px")
-        pictures = widgets.Layout(flex_flow="row wrap", grid_gap="20px")
+        def columns(children, least, gap):
+            wide = f"repeat(auto-fit, minmax({least}px, 1fr))"
+            layout = widgets.Layout(grid_template_columns=wide, grid_gap=gap)
+            return widgets.GridBox(children, layout=layout)
+
+        buttons = widgets.Layout(flex_flow="row wrap", align_items="center", grid_gap="4px 12px")
         return widgets.VBox(
             [
-                widgets.HBox([self.large, self.grid], layout=pictures),
-                widgets.GridBox(
-                    [
-                        *(with_unit(slider, "sd") for slider in self.sliders),
-                        with_unit(self.truncation, ""),
-                    ],
-                    layout=columns,
-                ),
-                widgets.HBox([self.picked, self.seed_box, self.reset], layout=row),
+                columns([self.large, self.grid], 150, "20px"),
+                columns(rows, 270, "2px 20px"),
+                widgets.HBox([self.seed_box, self.reset], layout=buttons),
                 self.problem,
             ],
-            layout=widgets.Layout(max_width="690px", grid_gap="10px"),
+            layout=widgets.Layout(max_width=f"{2 * PICTURE + 20}px", grid_gap="10px"),
         )
 
     def update(self):
@@ -236,29 +235,48 @@ class LatentExplorer(Explorer):
             truncation=self.truncation.value,
         )
         picked = self.picked.value - 1
-        side = 2 * (SIDE * TILE + (SIDE - 1) * GAP)
-        self.large.value = png(_resized(images[picked], side))
+        self.large.value = png(_resized(images[picked], 2 * PICTURE))
         self.grid.value = png(_tiles(images, picked))
 
     def put_back(self, _button=None):
         """Put every slider back; the seed stays."""
-        for slider in self.sliders:
-            slider.value = 0.0
-        self.truncation.value = 1.0
+        with self.together():
+            for slider in self.sliders:
+                slider.value = 0.0
+            self.truncation.value = 1.0
 
     def still(self):
         """Draw one sample along each direction, a row each."""
-        sweep = np.linspace(-REACH, REACH, 13)
-        k = len(self.directions)
+        sweep = np.arange(-REACH, REACH + 0.25, 0.5)
+        shifts = torch.zeros(len(self.directions), len(sweep), len(self.directions))
+        for i in range(len(self.directions)):
+            shifts[i, :, i] = torch.from_numpy(sweep)
+        images = torch.cat([self.images(shift, n=1) for shift in shifts.flatten(0, 1)])
+        height, width = (side + 2 for side in images.shape[2:])  # with the line between
         with plt.rc_context(STYLE):
-            figure = plt.Figure(figsize=(7.6, 0.62 * k + 0.3))
-            for i, ax in enumerate(figure.subplots(k, 1, squeeze=False)[:, 0]):
-                shifts = torch.zeros(len(sweep), k)
-                shifts[:, i] = torch.as_tensor(sweep)
-                row = torch.cat([self.images(shift, n=1) for shift in shifts])
-                draw_images(ax, row, ncol=len(sweep))
-                ax.set_title(f"direction {i + 1}", fontsize=8.5, pad=2)
+            figure = plt.Figure(figsize=(8.4, 0.3 + 0.573 * len(shifts)))
+            ax = figure.subplots()
+            draw_images(ax, images, ncol=len(sweep))
+            ax.axis("on")
+            ax.grid(False)
+            ax.spines[:].set_visible(False)
+            ax.tick_params(length=0)
+            numbers = [f"{x:+g} sd" if x % 1 == 0 else "" for x in sweep]
+            numbers[len(sweep) // 2] = "0"
+            names = [f"direction {i + 1}" for i in range(len(shifts))]
+            ax.set_xticks((np.arange(len(sweep)) + 0.5) * width, numbers)
+            ax.set_yticks((np.arange(len(shifts)) + 0.5) * height, names)
             return figure
+
+
+def _slider(kind, name, tooltip, **range_):
+    return kind(
+        description=name,
+        tooltip=tooltip,
+        style={"description_width": LABEL},
+        layout=widgets.Layout(flex="1 1 auto", width="auto", min_width="0"),
+        **range_,
+    )
 
 
 def _draw(prior, n, latent_dim, seed):

@@ -10,13 +10,13 @@ import torch
 from PIL import Image
 
 from gancourse.errors import CourseError
-from gancourse.plotting import FAKE, OPINION, REAL, STYLE
+from gancourse.plotting import FAKE, INK, OPINION, REAL, STYLE
 from gancourse.widgets.explorer import Explorer, png
 
 WIDTH = 420  # CSS pixels; drawn with twice as many, for dense screens
 PANELS = 6  # in the still picture
 # D's opinion lies under the points, so it is drawn paler than in a figure of its own.
-TINTS = (255 * (0.6 * OPINION(np.linspace(0, 1, 256))[:, :3] + 0.4)).round().astype(np.uint8)
+TINTS = (255 * (0.5 * OPINION(np.linspace(0, 1, 256))[:, :3] + 0.5)).round().astype(np.uint8)
 
 
 def extent_of(real, margin=0.25):
@@ -114,9 +114,9 @@ class Scrubber(Explorer):
             )
         x0, x1, y0, y1 = self.extent
         self.size = (2 * WIDTH, round(2 * WIDTH * (y1 - y0) / (x1 - x0)))  # (width, height)
-        self._real = _mask(cover(self.real, self.extent, self.size, 5.0, 0.55))
+        self._real = _mask(cover(self.real, self.extent, self.size, 6.0, 0.5))
         self.summary = (
-            f"The plane at {PANELS} of {len(self.steps)} recorded steps, from {self.steps[0]} to "
+            f"The plane at {min(PANELS, len(self.steps))} of {len(self.steps)} recorded steps, from {self.steps[0]} to "
             f"{self.steps[-1]}: where the discriminator says real, real points, generated points."
         )
 
@@ -136,12 +136,12 @@ class Scrubber(Explorer):
         heat = Image.fromarray(frame["heat"][::-1]).resize(self.size, Image.Resampling.BICUBIC)
         heat = np.asarray(heat).clip(0, 1)
         picture = Image.fromarray(TINTS[(heat * 255).astype(np.uint8)])
-        # The line where D is undecided, equally wide whatever the slope.
-        rise, run = np.gradient(heat)
-        away = np.abs(heat - 0.5) / (np.hypot(rise, run) + 1e-6)  # in pixels
-        picture.paste("white", mask=_mask(np.clip(2.5 - away, 0, 1)))
+        # The line where D is undecided, equally wide whatever the slope; none where it is flat.
+        slope = np.hypot(*np.gradient(heat))
+        away = np.abs(heat - 0.5) / np.maximum(slope, 1e-9)  # in pixels
+        picture.paste(INK, mask=_mask(0.6 * np.clip(1.8 - away, 0, 1) * (slope > 1e-6)))
         picture.paste(REAL, mask=self._real)
-        for colour, radius in (("white", 7.0), (FAKE, 5.2)):
+        for colour, radius in (("white", 6.2), (FAKE, 4.6)):
             covered = cover(frame["samples"], self.extent, self.size, radius, 0.75, "diamond")
             picture.paste(colour, mask=_mask(covered))
         return picture
@@ -153,9 +153,12 @@ class Scrubber(Explorer):
             options=[(f"{step:,}", i) for i, step in enumerate(self.steps)],
             value=last,
             description="Step",
+            readout=False,  # it stands beside the picture
             tooltip="Training step; arrow keys move it by one record",
             style={"description_width": "36px"},
-            layout=widgets.Layout(flex="1 1 300px", width="auto", min_width="0"),
+            layout=widgets.Layout(
+                flex="1 1 160px", width="auto", min_width="0", padding="0 10px 0 0"
+            ),
         )
         self.play = widgets.Play(
             min=0,
@@ -199,8 +202,7 @@ class Scrubber(Explorer):
         outside = len(fake) - inside
         tints = ", ".join("rgb({} {} {})".format(*TINTS[i]) for i in (0, 64, 128, 191, 255))
         numbers = "".join(
-            f"<tr><td style='padding-right: 12px'>{html.escape(name)}</td>"
-            f"<td style='text-align: right'>{value:.3f}</td></tr>"
+            f"<tr><td>{html.escape(name)}</td><td>{value:.3f}</td></tr>"
             for name, value in frame["numbers"].items()
         )
         return f"""
@@ -216,9 +218,9 @@ generated points{f"<br><small>{outside} of {len(fake)} lie outside</small>" if o
 <div style="height: 12px; border-radius: 3px; background: linear-gradient(90deg, {tints})"></div>
 <div style="display: flex; justify-content: space-between"><small>0</small><small>0.5</small>
 <small>1</small></div>
-<small>White line: D is undecided.</small></div>
+<small>Dark line: D is undecided.</small></div>
 <table style="margin-top: 10px; font-variant-numeric: tabular-nums">{numbers}</table>
-<small>x {x0:g} to {x1:g}, y {y0:g} to {y1:g}</small>"""
+<small>{f"x {x0:g} to {x1:g}, y {y0:g} to {y1:g}".replace("-", "−")}</small>"""
 
     def still(self):
         """Draw up to six steps side by side."""
@@ -228,8 +230,8 @@ generated points{f"<br><small>{outside} of {len(fake)} lie outside</small>" if o
             row = figure.subplots(1, len(chosen), squeeze=False)[0]
             for ax, index in zip(row, chosen, strict=True):
                 ax.imshow(self.picture(index), interpolation="antialiased")
-                ax.set(xticks=[], yticks=[], title=f"step {self.steps[index]:,}")
-                ax.grid(False)
+                ax.set_title(f"step {self.steps[index]:,}")
+                ax.axis("off")
             return figure
 
 
@@ -325,6 +327,6 @@ def _frame(step, record):
     numbers = {
         name: float(value)
         for name, value in record.items()
-        if name not in ("samples", "heat") and np.ndim(_array(value)) == 0
+        if isinstance(value, int | float | np.number) or getattr(value, "shape", None) == ()
     }
     return {"samples": _points(record["samples"], "samples"), "heat": heat, "numbers": numbers}

@@ -1,0 +1,120 @@
+"""The explorers in JupyterLab, in a real browser: live with a kernel, a picture without one."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import nbformat
+import pytest
+
+LESSON = Path(__file__).parents[2] / "notebooks" / "01_vanilla_gan.ipynb"
+SCRUBBER = """
+import torch
+from torch import nn
+from gancourse import widgets
+
+angle = torch.arange(8) * torch.pi / 4
+real = torch.stack([angle.cos(), angle.sin()], 1)
+extent = widgets.extent_of(real)
+heat = widgets.plane(extent)[:, 0].sigmoid().reshape(64, 64)
+records = [(10 * i, {"samples": i / 9 * real, "heat": heat, "loss_d": i}) for i in range(10)]
+widgets.scrubber(records, real, extent=extent)
+"""
+LATENT = """
+torch.manual_seed(0)
+netG = nn.Sequential(nn.Linear(8, 64), nn.ReLU(), nn.Linear(64, 64), nn.Unflatten(1, (1, 8, 8)))
+widgets.digit_explorer(netG, 8)
+"""
+NO_WIDGET = "Error displaying widget"
+# Whatever in an output could scroll, and does.
+SCROLLING = """[...document.querySelectorAll(".jp-OutputArea-output, .jp-OutputArea-output *")]
+    .filter(e => ["auto", "scroll"].includes(getComputedStyle(e).overflowX) && e.clientWidth
+        && (e.scrollWidth > e.clientWidth || e.scrollHeight > e.clientHeight))
+    .map(e => `${e.className}: ${e.scrollWidth} x ${e.scrollHeight} in ${e.clientWidth} x ${e.clientHeight}`)"""
+
+pytestmark = pytest.mark.browser
+
+
+@pytest.fixture
+def tiny(tmp_path):
+    """Write a notebook with both explorers and nothing to train."""
+    cells = [nbformat.v4.new_code_cell(source.strip()) for source in (SCRUBBER, LATENT)]
+    cells.append(nbformat.v4.new_code_cell("print('the end')"))
+    kernel = {"name": "python3", "display_name": "Python 3", "language": "python"}
+    path = tmp_path / "tiny.ipynb"
+    nbformat.write(nbformat.v4.new_notebook(cells=cells, metadata={"kernelspec": kernel}), path)
+    return path
+
+
+def still_pictures(lab):
+    """Return the pictures that stand in the outputs without a widget."""
+    return lab.page.locator(".jp-OutputArea-output:not(:has(.gancourse-live)) img").filter(
+        visible=True
+    )
+
+
+def assert_only_pictures(lab):
+    notebook = lab.page.locator(".jp-NotebookPanel-notebook")
+    still_pictures(lab).nth(1).wait_for()
+    assert still_pictures(lab).count() == 2
+    assert notebook.inner_text().count("Run this cell to move the sliders") == 2
+    assert notebook.get_by_text("the end", exact=True).last.is_visible()
+    assert notebook.get_by_text(NO_WIDGET).filter(visible=True).count() == 0
+    assert lab.page.evaluate(SCROLLING) == []
+
+
+def move_every_way(lab, explorer, label):
+    """Move a slider by keyboard and by mouse; the pictures must be new ones each time."""
+    handle = lab.slider(explorer, label)
+    start = lab.pictures(explorer)
+    keyed = lab.after(explorer, lambda: handle.press("ArrowLeft"))
+    dragged = lab.after(explorer, lambda: lab.drag(handle, -60))
+    for before, after in ((start, keyed), (keyed, dragged)):
+        assert all(a != b for a, b in zip(before, after, strict=True))
+
+
+def test_explorers_are_live_with_a_kernel_and_pictures_without_one(lab, tiny):
+    lab.open(tiny)
+    assert lab.run_all() == []
+    for number, label in enumerate(("Step", "Direction 2")):
+        move_every_way(lab, lab.explorer(number), label)
+    assert still_pictures(lab).count() == 0  # the live widget is there in their place
+    for width in (800, 1200):
+        lab.page.set_viewport_size({"width": width, "height": 1000})
+        assert lab.page.evaluate(SCROLLING) == []
+
+    scrubber, latent = lab.explorer(0), lab.explorer(1)
+    scrubber.get_by_text("of 90 steps").wait_for()
+    scrubber.locator(".widget-play button").first.click()
+    lab.after(scrubber, lambda: None)  # it plays by itself
+    start = lab.pictures(latent)
+    lab.after(latent, lambda: latent.get_by_role("button", name="Reset").click())
+    assert lab.pictures(latent) != start
+    readouts = latent.locator(".widget-readout").all_inner_texts()
+    assert readouts[:6] == ["+0.0"] * 6
+
+    lab.do("docmanager:save")
+    lab.stop_kernel()
+    lab.open("tiny.ipynb")  # saved here, so its outputs are trusted; the widgets are gone
+    assert_only_pictures(lab)
+    lab.screenshot("saved-live")
+
+
+def test_a_notebook_that_was_run_in_a_batch_shows_pictures(lab, tiny):
+    command = ["nbconvert", "--to", "notebook", "--execute", "--output", "batch", str(tiny)]
+    subprocess.run([sys.executable, "-m", *command], check=True, capture_output=True)
+    lab.open(tiny.with_name("batch.ipynb"))
+    assert_only_pictures(lab)
+    lab.screenshot("batch")
+
+
+def test_lesson_1_runs_and_its_explorers_answer(lab):
+    lab.open(LESSON)
+    assert lab.run_all() == []
+    live = lab.page.locator(".jp-OutputArea-output .gancourse-live")
+    assert live.count() == 2, f"{LESSON.name} shows {live.count()} live explorers, not 2"
+    for number, (name, label) in enumerate((("scrubber", "Step"), ("latent", "Direction 1"))):
+        explorer = lab.explorer(number)
+        move_every_way(lab, explorer, label)
+        lab.screenshot(f"lesson-1-{name}", explorer)
+    assert lab.page.evaluate(SCROLLING) == []
