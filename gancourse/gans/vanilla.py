@@ -57,11 +57,11 @@ _LAPTOP = Config(
     g_init=0.0,
     d_init=0.0,
     optimizer="adam",
-    lr_g=2e-4,
-    lr_d=2e-4,
+    lr_g=4e-4,
+    lr_d=4e-4,
     ema_decay=0.998,
     batch_size=64,
-    steps=8_000,
+    steps=6_000,
 )
 
 PRESETS = {
