@@ -1,5 +1,6 @@
 """A web server on this machine that can be told to misbehave."""
 
+import gzip
 import hashlib
 import threading
 from dataclasses import dataclass, field
@@ -28,6 +29,7 @@ class Server:
     break_after: dict = field(default_factory=dict)  # path: [bytes of the 1st answer, the 2nd, ...]
     knows_range: bool = True
     says_length: bool = True
+    compresses: bool = False  # for those who accept it, as some servers do with every file
     asked: list = field(default_factory=list)
 
     def offer(self, path, content, **known):
@@ -54,6 +56,9 @@ class Handler(BaseHTTPRequestHandler):
         wanted = self.headers.get("Range")
         begin = int(wanted[len("bytes=") : -1]) if wanted and state.knows_range else 0
         self.send_response(206 if begin else 200)
+        if state.compresses and "gzip" in self.headers.get("Accept-Encoding", ""):
+            self.send_header("Content-Encoding", "gzip")
+            content = gzip.compress(content)
         if begin:
             self.send_header("Content-Range", f"bytes {begin}-{len(content) - 1}/{len(content)}")
         if state.says_length:

@@ -114,6 +114,12 @@ def test_a_broken_connection_is_taken_up_where_it_broke(server, cache):
     assert second.sent == len(CONTENT) - second.begin
 
 
+def test_bytes_are_asked_for_as_they_are(server, cache):
+    """Compressed on the way, they would have another number, and could not be resumed."""
+    server.compresses = True
+    assert fetch(server.offer(PATH, CONTENT)).read_bytes() == CONTENT
+
+
 def test_a_truncated_file_is_never_taken_for_whole_and_is_completed_later(server, cache):
     download = server.offer(PATH, CONTENT)
     server.break_after[PATH] = [HALF, 0]  # the second answer ends before it begins

@@ -45,13 +45,13 @@ def test_every_unreadable_picture_is_named(tmp_path):
     content = (tmp_path / "truncated.png").read_bytes()
     (tmp_path / "truncated.png").write_bytes(content[: len(content) // 2])
     (tmp_path / "text.jpg").write_text("not a picture", encoding="utf-8")
-    (tmp_path / "program.png").write_bytes(b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n")
+    Image.new("L", (8, 8)).save(tmp_path / "disguised.png", format="PCX")
     with pytest.raises(DataError) as caught:
         check(tmp_path)
     message = str(caught.value)
     assert ": 1 pictures" in message
     assert "unreadable  3" in message
-    for name in ("truncated.png", "text.jpg", "program.png"):
+    for name in ("truncated.png", "text.jpg", "disguised.png"):
         assert name in message
 
 
