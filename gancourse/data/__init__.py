@@ -82,7 +82,7 @@ DATASETS = {
     ),
     "digits": DataSet(
         about="5,000 handwritten digits of MNIST, 28x28 grey, 10 classes",
-        licence="CC BY-SA 3.0, see data/README.md",
+        licence="CC BY-SA 3.0 as commonly stated, see data/README.md",
         load=lambda option, split: digits.digits(split),
         files=("digits.npz",),
         record="digits.json",
@@ -96,7 +96,7 @@ DATASETS = {
     ),
     "mnist": DataSet(
         about="all 70,000 handwritten digits of MNIST, 28x28 grey, 10 classes",
-        licence="CC BY-SA 3.0, see data/README.md",
+        licence="CC BY-SA 3.0 as commonly stated, see data/README.md",
         load=lambda option, split: digits.mnist(split),
         downloads=tuple(digits.MNIST_FILES.values()),
     ),

@@ -217,11 +217,14 @@ def test_a_shipped_file_with_another_hash_fails_its_check(tmp_path, monkeypatch)
         check("digits")
 
 
-def test_the_record_of_what_ships_names_its_sources():
+def test_the_record_of_what_ships_names_its_sources_as_the_readme_does():
     record = json.loads(shipped("digits.json").read_text(encoding="utf-8"))["files"]
+    readme = shipped("README.md").read_text(encoding="utf-8")
     for name, known in record.items():
         assert known["bytes"] == shipped(name).stat().st_size
-        assert known["package"] and all(known["source_sha256"].values())
+        assert known["package"] in " ".join(readme.split())
+        for sha256 in (known["sha256"], *known["source_sha256"].values()):
+            assert f"`{sha256}`" in readme
 
 
 def test_what_is_neither_a_set_nor_a_folder_is_told(tmp_path):
