@@ -115,9 +115,9 @@ def fetch(download, *, progress=False):
         If no address gave the file, or it cannot be written. What has arrived of it is kept
         under another name, and the next call goes on from there.
     """
-    if is_whole(download):
-        return download.path
     with _writing(download):
+        if is_whole(download):
+            return download.path
         download.path.parent.mkdir(parents=True, exist_ok=True)
     failures = []
     for address in download.addresses:
@@ -170,11 +170,13 @@ def _transfer(address, download, begun, progress):
         def begin(response, **_):
             if response.status_code == 206:
                 offered = response.headers.get("Content-Range", "").rpartition("/")[2]
-            else:
+            elif response.status_code == 200:
                 offered = response.headers.get("Content-Length", str(download.size))
-            if response.ok and offered != str(download.size):
+            else:
+                return  # sent elsewhere, or refused
+            if offered != str(download.size):
                 raise _Failed(f"offers a file of {offered} bytes, expected {download.size}")
-            if begun and response.status_code == 200:  # not 206: everything, from the start
+            if begun and response.status_code == 200:  # everything, from the start
                 file.truncate(0)
 
         transfer = pooch.HTTPDownloader(

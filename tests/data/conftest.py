@@ -26,6 +26,7 @@ class Server:
 
     address: str
     files: dict = field(default_factory=dict)
+    moved: dict = field(default_factory=dict)  # path: where it is now
     break_after: dict = field(default_factory=dict)  # path: [bytes of the 1st answer, the 2nd, ...]
     knows_range: bool = True
     says_length: bool = True
@@ -49,6 +50,12 @@ class Server:
 class Handler(BaseHTTPRequestHandler):
     def do_GET(self):
         state = self.server.state
+        if self.path in state.moved:
+            self.send_response(302)
+            self.send_header("Location", state.moved[self.path])
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+            return
         content = state.files.get(self.path)
         if content is None:
             self.send_error(404)

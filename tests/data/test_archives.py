@@ -120,6 +120,15 @@ def test_bytes_are_asked_for_as_they_are(server, cache):
     assert fetch(server.offer(PATH, CONTENT)).read_bytes() == CONTENT
 
 
+def test_a_file_that_has_moved_is_followed_and_resumed(server, cache):
+    download = server.offer(PATH, CONTENT)
+    server.moved["/old"] = PATH
+    server.break_after[PATH] = [HALF]
+    old = replace(download, addresses=(server.address + "/old",))
+    assert fetch(old).read_bytes() == CONTENT
+    assert server.asked[1].begin > 0
+
+
 def test_a_truncated_file_is_never_taken_for_whole_and_is_completed_later(server, cache):
     download = server.offer(PATH, CONTENT)
     server.break_after[PATH] = [HALF, 0]  # the second answer ends before it begins
