@@ -16,7 +16,7 @@ from matplotlib.figure import Figure
 from PIL import Image
 from torchvision.utils import make_grid
 
-from gancourse.training.checkpoint import write_atomically
+from gancourse.files import write_atomically
 
 REAL, FAKE, INK, PALE = "#1b6ca8", "#d1495b", "#2b2d33", "#c9ccd3"
 # D's opinion over the plane: red where it says fake, blue where it says real.

@@ -5,9 +5,7 @@ numbers, text, tensors); the nesting stands as JSON in the file's header. Neithe
 carry code, so a checkpoint from anywhere may be opened.
 """
 
-import errno
 import json
-import os
 from dataclasses import asdict
 from pathlib import Path
 
@@ -16,6 +14,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save as to_bytes
 
 from gancourse.errors import CheckpointError
+from gancourse.files import write_atomically
 
 FORMAT = "gancourse-1"
 
@@ -62,43 +61,6 @@ def restore(tree, tensors):
     if isinstance(tree, dict):
         return {key: restore(value, tensors) for key, value in tree["dict"]}
     return tree
-
-
-def write_atomically(path, data):
-    """Write ``data`` so that ``path`` holds either the old content or all of the new.
-
-    Parameters
-    ----------
-    path : str or Path
-    data : bytes
-
-    Raises
-    ------
-    CheckpointError
-        If the disk is full or the folder cannot be written; the old file is still whole.
-    """
-    path = Path(path)
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        with open(part, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(part, path)
-    except OSError as error:
-        part.unlink(missing_ok=True)
-        size = f"{len(data) / 2**20:.1f} MB"
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            why = f"the disk is full: {size} are needed there. Free some space and go on"
-        else:
-            why = f"{error.strerror or error}. Choose a folder that you may write to"
-        raise CheckpointError(f"cannot write {path} ({size}): {why}.") from error
-    if hasattr(os, "O_DIRECTORY"):  # make the new name itself survive a power cut
-        folder = os.open(path.parent, os.O_DIRECTORY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
 
 
 def save(path, state, **header):

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from gancourse.training.checkpoint import write_atomically
+from gancourse.files import write_atomically
 
 
 class History:

@@ -16,6 +16,7 @@ from torch.optim.lr_scheduler import LRScheduler
 
 from gancourse import plotting
 from gancourse.errors import CheckpointError, CourseError, TrainingDiverged
+from gancourse.files import write_atomically
 from gancourse.training import checkpoint
 from gancourse.training.ema import EMA
 from gancourse.training.history import History
@@ -89,7 +90,7 @@ def train(
     CheckpointError
         If ``out_dir`` cannot be used, or holds a run of another configuration.
     CourseError
-        If the device ran out of memory, or the settings make no sense.
+        If the device ran out of memory, the disk is full, or the settings make no sense.
     """
     steps = gan.cfg.steps if steps is None else steps
     every = {
@@ -198,7 +199,7 @@ class Store:
                     f"cannot use {self.folder} for the run: {error.strerror or error}. "
                     "Choose a folder that you may write to."
                 ) from error
-            checkpoint.write_atomically(self.folder / ".writable", b"")
+            write_atomically(self.folder / ".writable", b"")
             (self.folder / ".writable").unlink()
 
     def state(self):
@@ -279,7 +280,7 @@ class Store:
                 with open(self.folder / HISTORY, "a", encoding="utf-8") as file:
                     file.write(json.dumps(history.row()) + "\n")
             except OSError as error:
-                raise CheckpointError(f"cannot write {self.folder / HISTORY}: {error}.") from error
+                raise CourseError(f"cannot write {self.folder / HISTORY}: {error}.") from error
 
     def picture(self, step, samples):
         """Write a picture of ``samples`` into samples/."""

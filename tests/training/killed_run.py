@@ -8,9 +8,10 @@ import os
 import sys
 from dataclasses import replace
 
+from gancourse import files
 from gancourse.data.mixtures import ring
 from gancourse.gans import vanilla
-from gancourse.training import checkpoint, runtime
+from gancourse.training import runtime
 from gancourse.training.trainer import train
 
 folder, moment, count = sys.argv[1], sys.argv[2], int(sys.argv[3])
@@ -49,7 +50,7 @@ def watched_replace(*paths):
     real_replace(*paths)
 
 
-checkpoint.open = watched_open
+files.open = watched_open
 os.replace = watched_replace
 
 run = runtime.start("cpu", seed=1)

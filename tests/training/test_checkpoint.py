@@ -1,6 +1,5 @@
 """Checkpoints: whole or absent, exact, and never code."""
 
-import errno
 import json
 import os
 import pickle
@@ -76,29 +75,6 @@ def test_other_safetensors_files_and_absent_ones_are_named(tmp_path):
         checkpoint.load(tmp_path / "other.safetensors")
     with pytest.raises(CheckpointError, match="no file"):
         checkpoint.load(tmp_path / "absent")
-
-
-@pytest.mark.parametrize(
-    ("number", "words"), [(errno.ENOSPC, "disk is full"), (errno.EACCES, "may write to")]
-)
-def test_when_writing_fails_the_old_file_stays_whole(tmp_path, monkeypatch, number, words):
-    path = tmp_path / "c"
-    checkpoint.save(path, {"w": torch.ones(3)})
-
-    def fail(descriptor):
-        raise OSError(number, os.strerror(number))
-
-    with monkeypatch.context() as patch:
-        patch.setattr(os, "fsync", fail)
-        with pytest.raises(CheckpointError, match=words):
-            checkpoint.save(path, {"w": torch.zeros(3)})
-    assert torch.equal(checkpoint.load(path)[0]["w"], torch.ones(3))
-    assert [p.name for p in tmp_path.iterdir()] == ["c"]
-
-
-def test_a_folder_that_is_not_there_is_named(tmp_path):
-    with pytest.raises(CheckpointError, match="cannot write"):
-        checkpoint.write_atomically(tmp_path / "absent" / "c", b"x")
 
 
 def test_differences_names_old_and_new():

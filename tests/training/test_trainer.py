@@ -276,7 +276,7 @@ def test_a_full_disk_stops_the_run_and_loses_nothing(tmp_path, monkeypatch):
 
     with monkeypatch.context() as patch:
         patch.setattr(os, "fsync", full)
-        with pytest.raises(CheckpointError, match="disk is full"):
+        with pytest.raises(CourseError, match="disk is full"):
             train(gan, vanilla.train_step, ring(), run, steps=20, quiet=True, out_dir=tmp_path)
     assert (tmp_path / "checkpoint.safetensors").read_bytes() == old
     fit(gan, run, out_dir=tmp_path)
