@@ -9,7 +9,7 @@ from torch import nn
 
 from gancourse.errors import CourseError, choose
 from gancourse.plotting import STYLE, draw_images
-from gancourse.widgets.explorer import Explorer, png
+from gancourse.widgets.explorer import Explorer, encode
 
 PRIORS = ("normal", "uniform")
 SIDE = 4  # the grid is SIDE x SIDE
@@ -235,8 +235,8 @@ class LatentExplorer(Explorer):
             truncation=self.truncation.value,
         )
         picked = self.picked.value - 1
-        self.large.value = png(_resized(images[picked], 2 * PICTURE))
-        self.grid.value = png(_tiles(images, picked))
+        self.large.value = encode(_resized(images[picked], 2 * PICTURE), "png")
+        self.grid.value = encode(_tiles(images, picked), "png")
 
     def put_back(self, _button=None):
         """Put every slider back; the seed stays."""

@@ -11,7 +11,7 @@ from PIL import Image
 
 from gancourse.errors import CourseError
 from gancourse.plotting import FAKE, INK, OPINION, REAL, STYLE
-from gancourse.widgets.explorer import Explorer, png
+from gancourse.widgets.explorer import Explorer, encode
 
 WIDTH = 420  # CSS pixels; drawn with twice as many, for dense screens
 PANELS = 6  # in the still picture
@@ -116,8 +116,9 @@ class Scrubber(Explorer):
         self.size = (2 * WIDTH, round(2 * WIDTH * (y1 - y0) / (x1 - x0)))  # (width, height)
         self._real = _mask(cover(self.real, self.extent, self.size, 6.0, 0.5))
         self.summary = (
-            f"The plane at {min(PANELS, len(self.steps))} of {len(self.steps)} recorded steps, from {self.steps[0]} to "
-            f"{self.steps[-1]}: where the discriminator says real, real points, generated points."
+            f"The plane at {min(PANELS, len(self.steps))} of {len(self.steps)} recorded steps, "
+            f"from {self.steps[0]} to {self.steps[-1]}: where the discriminator says real, real "
+            "points, generated points."
         )
 
     def picture(self, index):
@@ -133,11 +134,14 @@ class Scrubber(Explorer):
         PIL.Image.Image
         """
         frame = self.frames[index]
-        heat = Image.fromarray(frame["heat"][::-1]).resize(self.size, Image.Resampling.BICUBIC)
-        heat = np.asarray(heat).clip(0, 1)
+        cells = frame["heat"][::-1]  # a picture begins at the top
+        heat = self._enlarged(cells).clip(0, 1)
         picture = Image.fromarray(TINTS[(heat * 255).astype(np.uint8)])
         # The line where D is undecided, equally wide whatever the slope; none where it is flat.
-        slope = np.hypot(*np.gradient(heat))
+        rise, run = np.gradient(cells)
+        width, height = self.size
+        slope = np.hypot(rise * cells.shape[0] / height, run * cells.shape[1] / width)
+        slope = self._enlarged(slope)  # of the probability, per pixel
         away = np.abs(heat - 0.5) / np.maximum(slope, 1e-9)  # in pixels
         picture.paste(INK, mask=_mask(0.6 * np.clip(1.8 - away, 0, 1) * (slope > 1e-6)))
         picture.paste(REAL, mask=self._real)
@@ -145,6 +149,9 @@ class Scrubber(Explorer):
             covered = cover(frame["samples"], self.extent, self.size, radius, 0.75, "diamond")
             picture.paste(colour, mask=_mask(covered))
         return picture
+
+    def _enlarged(self, cells):
+        return np.asarray(Image.fromarray(cells).resize(self.size, Image.Resampling.BICUBIC))
 
     def build(self):
         """Make the slider, the play button, the picture and the legend."""
@@ -170,7 +177,7 @@ class Scrubber(Explorer):
         )
         widgets.jslink((self.play, "value"), (self.slider, "index"))
         self.image = widgets.Image(
-            format="png", layout=widgets.Layout(width=f"{WIDTH}px", max_width="100%")
+            format="jpeg", layout=widgets.Layout(width=f"{WIDTH}px", max_width="100%")
         )
         self.panel = widgets.HTML(layout=widgets.Layout(flex="1 1 200px", max_width="260px"))
         self.problem = widgets.HTML()
@@ -190,7 +197,7 @@ class Scrubber(Explorer):
     def update(self):
         """Draw the record that the slider stands at."""
         index = self.slider.index
-        self.image.value = png(self.picture(index))
+        self.image.value = encode(self.picture(index), "jpeg")
         self.panel.value = self.legend(index)
 
     def legend(self, index):
@@ -314,7 +321,7 @@ def _frame(step, record):
             f"it has: {', '.join(record) or 'nothing'}"
         )
     heat = _array(record["heat"])
-    if heat.ndim != 2:
+    if heat.ndim != 2 or min(heat.shape) < 2:
         raise CourseError(
             f"heat at step {step} must be (rows, columns), not {heat.shape}: reshape what D says "
             "about the points of plane(extent, size) to (size, size)"

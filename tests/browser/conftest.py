@@ -159,9 +159,17 @@ class Lab:
         """Shut down the notebook's kernel."""
         self.page.evaluate("jupyterapp.shell.currentWidget.sessionContext.shutdown()")
 
-    def explorer(self, number=0):
-        """Return the live explorer, scrolled into view."""
+    def resize(self, width):
+        """Make the window this wide, and wait until the notebook fits it."""
+        self.page.set_viewport_size({"width": width, "height": 1000})
+        self.page.wait_for_function(
+            "document.querySelector('.jp-NotebookPanel').getBoundingClientRect().right < innerWidth"
+        )
+
+    def explorer(self, number, pictures):
+        """Return a live explorer, counted from 0, once its pictures are there."""
         found = self.page.locator(".jp-OutputArea-output .gancourse-live").nth(number)
+        found.locator("img[src]").nth(pictures - 1).wait_for()
         found.scroll_into_view_if_needed()
         return found
 

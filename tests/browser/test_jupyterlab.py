@@ -7,6 +7,8 @@ from pathlib import Path
 import nbformat
 import pytest
 
+expect = pytest.importorskip("playwright.sync_api", reason="pip install playwright").expect
+
 LESSON = Path(__file__).parents[2] / "notebooks" / "01_vanilla_gan.ipynb"
 SCRUBBER = """
 import torch
@@ -30,7 +32,7 @@ NO_WIDGET = "Error displaying widget"
 SCROLLING = """[...document.querySelectorAll(".jp-OutputArea-output, .jp-OutputArea-output *")]
     .filter(e => ["auto", "scroll"].includes(getComputedStyle(e).overflowX) && e.clientWidth
         && (e.scrollWidth > e.clientWidth || e.scrollHeight > e.clientHeight))
-    .map(e => `${e.className}: ${e.scrollWidth} x ${e.scrollHeight} in ${e.clientWidth} x ${e.clientHeight}`)"""
+    .map(e => [e.className, e.scrollWidth, e.clientWidth, e.scrollHeight, e.clientHeight])"""
 
 pytestmark = pytest.mark.browser
 
@@ -76,28 +78,33 @@ def move_every_way(lab, explorer, label):
 def test_explorers_are_live_with_a_kernel_and_pictures_without_one(lab, tiny):
     lab.open(tiny)
     assert lab.run_all() == []
-    for number, label in enumerate(("Step", "Direction 2")):
-        move_every_way(lab, lab.explorer(number), label)
-    assert still_pictures(lab).count() == 0  # the live widget is there in their place
-    for width in (800, 1200):
-        lab.page.set_viewport_size({"width": width, "height": 1000})
+    scrubber, latent = lab.explorer(0, pictures=1), lab.explorer(1, pictures=2)
+    move_every_way(lab, scrubber, "Step")
+    move_every_way(lab, latent, "Direction 2")
+    assert still_pictures(lab).count() == 0  # the live widgets are there in their place
+    for width in (1200, 800):
+        lab.resize(width)
         assert lab.page.evaluate(SCROLLING) == []
 
-    scrubber, latent = lab.explorer(0), lab.explorer(1)
-    scrubber.get_by_text("of 90 steps").wait_for()
     scrubber.locator(".widget-play button").first.click()
     lab.after(scrubber, lambda: None)  # it plays by itself
-    start = lab.pictures(latent)
+    moved = lab.pictures(latent)
     lab.after(latent, lambda: latent.get_by_role("button", name="Reset").click())
-    assert lab.pictures(latent) != start
-    readouts = latent.locator(".widget-readout").all_inner_texts()
-    assert readouts[:6] == ["+0.0"] * 6
+    assert lab.pictures(latent) != moved
+    assert latent.locator(".widget-readout").all_inner_texts()[:6] == ["+0.0"] * 6
 
     lab.do("docmanager:save")
     lab.stop_kernel()
     lab.open("tiny.ipynb")  # saved here, so its outputs are trusted; the widgets are gone
+    lab.page.get_by_text(NO_WIDGET).nth(1).wait_for(state="attached")  # JupyterLab has given up
     assert_only_pictures(lab)
     lab.screenshot("saved-live")
+
+    notebook = nbformat.read(lab.server.root / "tiny.ipynb", 4)
+    notebook.cells[-1].source += "  # written elsewhere"
+    nbformat.write(notebook, lab.server.root / "elsewhere.ipynb")
+    lab.open("elsewhere.ipynb")  # not trusted
+    assert_only_pictures(lab)
 
 
 def test_a_notebook_that_was_run_in_a_batch_shows_pictures(lab, tiny):
@@ -112,9 +119,9 @@ def test_lesson_1_runs_and_its_explorers_answer(lab):
     lab.open(LESSON)
     assert lab.run_all() == []
     live = lab.page.locator(".jp-OutputArea-output .gancourse-live")
-    assert live.count() == 2, f"{LESSON.name} shows {live.count()} live explorers, not 2"
+    expect(live, f"live explorers in {LESSON.name}").to_have_count(2)
     for number, (name, label) in enumerate((("scrubber", "Step"), ("latent", "Direction 1"))):
-        explorer = lab.explorer(number)
+        explorer = lab.explorer(number, pictures=number + 1)
         move_every_way(lab, explorer, label)
         lab.screenshot(f"lesson-1-{name}", explorer)
     assert lab.page.evaluate(SCROLLING) == []
