@@ -16,4 +16,6 @@ def pytest_configure(config):
     config.add_cleanup(patch.undo)
     patch.setenv("GANCOURSE_PRESET", "smoke")
     patch.setenv("GANCOURSE_CACHE", cache.name)
+    # Small networks: a second thread gains nothing, and on a busy machine costs ten times.
+    patch.setenv("OMP_NUM_THREADS", "1")
     patch.setenv("PYDEVD_DISABLE_FILE_VALIDATION", "1")  # a kernel's debugger, on stderr
