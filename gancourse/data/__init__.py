@@ -13,6 +13,7 @@ import pooch
 
 from gancourse.data import archives, digits, emoji, images, mixtures
 from gancourse.data.source import Data, ImageData, shipped
+from gancourse.data.toons import dataset as toons_dataset
 from gancourse.errors import DataError, choose
 
 __all__ = ["DATASETS", "Data", "DataSet", "ImageData", "check", "fetch", "load", "shipped"]
@@ -113,6 +114,12 @@ DATASETS = {
         option="style (noto, twemoji or fluent)",
         files=("emoji/noto.webp", "emoji/twemoji.webp", "emoji/fluent.webp", "emoji/index.json"),
         record="emoji.json",
+    ),
+    "toons": DataSet(
+        about="10,000 faces drawn by the course itself, 64x64 in colour, 6 expressions",
+        licence="MIT, as the course",
+        load=lambda option, split: toons_dataset.load(option, split),
+        option="number of faces",
     ),
 }
 

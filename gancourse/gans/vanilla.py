@@ -61,7 +61,7 @@ _LAPTOP = Config(
     lr_d=4e-4,
     ema_decay=0.998,
     batch_size=64,
-    steps=6_000,
+    steps=5_000,
 )
 
 PRESETS = {
@@ -88,8 +88,8 @@ _PLANE = Config(
     lr_g=1e-3,
     lr_d=2e-3,  # D twice as fast as G, and the average below: lesson 1 measures what both bring
     ema_decay=0.995,
-    batch_size=256,
-    steps=3_000,
+    batch_size=128,
+    steps=2_500,
 )
 
 PLANE = {

@@ -26,16 +26,17 @@ class EMA(nn.Module):
         if not 0 <= decay < 1:
             raise ValueError(f"ema_decay must be at least 0 and below 1, not {decay}")
         self.decay = decay
-        self._followed = (net,)  # in a tuple, so that it is not a part of this module
         self.net = copy.deepcopy(net).requires_grad_(False)
         self.eval()
+        # Listed once, since a step is short; in tuples, so that they are no parts of this module.
+        self._weights = (list(self.net.parameters()), list(net.parameters()))
+        self._buffers = tuple(zip(self.net.buffers(), net.buffers(), strict=True))
 
     @torch.no_grad()
     def update(self):
         """Move the average one step towards the trained network; buffers are copied as they are."""
-        (net,) = self._followed
-        torch._foreach_lerp_(list(self.net.parameters()), list(net.parameters()), 1 - self.decay)
-        for mine, theirs in zip(self.net.buffers(), net.buffers(), strict=True):
+        torch._foreach_lerp_(*self._weights, 1 - self.decay)
+        for mine, theirs in self._buffers:
             mine.copy_(theirs)
 
     def forward(self, *inputs):

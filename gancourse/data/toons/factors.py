@@ -77,6 +77,32 @@ VARIATION = {
 }
 
 
+# What a face has or has not, in the manner of CelebA's list, as a function of its factors.
+ATTRIBUTES = {
+    "Bald": lambda f: f.hair == code("hair", "bald"),
+    "Black_Hair": lambda f: _hair(f, "black"),
+    "Blond_Hair": lambda f: _hair(f, "blond"),
+    "Brown_Hair": lambda f: _hair(f, "brown"),
+    "Grey_Hair": lambda f: _hair(f, "grey"),
+    "Red_Hair": lambda f: _hair(f, "red"),
+    "Curly_Hair": lambda f: _one_of(f, "hair", "curly", "afro"),
+    "Long_Hair": lambda f: _one_of(f, "hair", "ponytail", "pigtails", "long"),
+    "Bushy_Eyebrows": lambda f: f.brows == code("brows", "bushy"),
+    "Eyeglasses": lambda f: f.glasses > 0,
+    "Sunglasses": lambda f: f.glasses == code("glasses", "sun"),
+    "Facial_Hair": lambda f: f.beard > 0,
+    "Beard": lambda f: _one_of(f, "beard", "goatee", "full"),
+    "Freckles": lambda f: f.freckles > 0,
+    "Male_presenting": lambda f: f.presentation == code("presentation", "masculine"),
+    "Mouth_Open": lambda f: _one_of(f, "expression", "laugh", "surprised"),
+    "Smiling": lambda f: _one_of(f, "expression", "smile", "laugh"),
+    "Wearing_Earrings": lambda f: f.earrings > 0,
+    "Wearing_Hat": lambda f: f.hat > 0,
+    "Young": lambda f: f.age == code("age", "young"),
+    "Old": lambda f: f.age == code("age", "old"),
+}
+
+
 class Factors:
     """The factors of N faces: a table of codes, and a table of small differences.
 
@@ -159,15 +185,29 @@ class Factors:
         for name, value in changes.items():
             choose("factor", name, [*FACTORS, *VARIATION])
             if name in FACTORS:
-                codes[:, list(FACTORS).index(name)] = _codes(name, value, len(self)).to(codes.device)
+                codes[:, list(FACTORS).index(name)] = _codes(name, value, len(self)).to(
+                    codes.device
+                )
             else:
                 column = torch.as_tensor(value, dtype=torch.float32).to(variation.device)
                 if column.ndim and len(column) != len(self):
-                    raise DataError(f"{name}: expected 1 or {len(self)} values, found {len(column)}")
+                    raise DataError(
+                        f"{name}: expected 1 or {len(self)} values, found {len(column)}"
+                    )
                 if not bool((column.abs() <= 1).all()):
                     raise DataError(f"{name} must lie in -1..1, not {value!r}")
                 variation[:, list(VARIATION).index(name)] = column
         return Factors(codes, variation)
+
+    @property
+    def attributes(self):
+        """What each face has and has not: bool (N, number of ATTRIBUTES)."""
+        return torch.stack([has(self) for has in ATTRIBUTES.values()], 1)
+
+    @property
+    def captions(self):
+        """A sentence about each face, as a list of str."""
+        return [caption(face) for face in self.describe()]
 
     def describe(self):
         """Return a dict of factor to value's name for each face."""
@@ -182,6 +222,79 @@ def code(factor, value):
     """Return the number of a value: ``code("glasses", "sun")`` is 3."""
     values = FACTORS[choose("factor", factor, FACTORS)]
     return values.index(choose(factor, value, values))
+
+
+def _one_of(factors, factor, *values):
+    column = getattr(factors, factor)
+    return torch.stack([column == code(factor, value) for value in values]).any(0)
+
+
+def _hair(factors, colour):
+    return (factors.hair_colour == code("hair_colour", colour)) & (factors.hair > 0)
+
+
+def caption(face):
+    """Return a sentence about one face, given as a dict of factor to value.
+
+    Glasses, hats and laughter hide some factors; the sentence keeps to what can be seen.
+
+    Examples
+    --------
+    >>> caption(sample(1).replace(hair="bald", hat="none").describe()[0])[:2]
+    'A '
+    """
+    colour = face["hair_colour"]
+    hair = {
+        "bald": "a bald head",
+        "buzz": f"a {colour} buzz cut",
+        "mohawk": f"a {colour} mohawk",
+        "short": f"short {colour} hair",
+        "side part": f"side-parted {colour} hair",
+        "curly": f"curly {colour} hair",
+        "afro": f"a {colour} afro",
+        "bun": f"{colour} hair in a bun",
+        "ponytail": f"a {colour} ponytail",
+        "pigtails": f"{colour} pigtails",
+        "bob": f"a {colour} bob",
+        "long": f"long {colour} hair",
+    }[face["hair"]]
+    mood = {"neutral": "", "smile": "smiling", "laugh": "laughing"}
+    words = [
+        mood.get(face["expression"], face["expression"]),
+        "" if face["age"] == "adult" else face["age"],
+        {"feminine": "woman", "masculine": "man"}[face["presentation"]],
+    ]
+    who = " ".join(word for word in words if word)
+    has = [hair]
+    if face["glasses"] != "sun" and face["expression"] != "laugh":
+        has.append(f"{face['eye_colour']} eyes")
+    if face["freckles"] == "yes":
+        has.append("freckles")
+    if face["beard"] != "none":
+        has.append({"full": "a full beard"}.get(face["beard"], f"a {face['beard']}"))
+    cloth = f"{face['clothes_colour']} {face['clothes']}"
+    wears = {
+        "tee": f"a {face['clothes_colour']} T-shirt",
+        "stripes": f"a striped {face['clothes_colour']} T-shirt",
+        "collar": f"a {face['clothes_colour']} shirt",
+    }
+    wears = [wears.get(face["clothes"], f"a {cloth}")]
+    if face["glasses"] == "sun":
+        wears.append(f"{face['glasses_colour']} sunglasses")
+    elif face["glasses"] != "none":
+        wears.append(f"{face['glasses']} {face['glasses_colour']} glasses")
+    if face["hat"] != "none":
+        wears.append(f"a {face['hat_colour']} {face['hat']}")
+    if face["earrings"] == "yes":
+        wears.append("earrings")
+    article = "An" if who[0] in "aeiou" else "A"
+    ground = face["background"]
+    place = f"{'an' if ground[0] in 'aeiou' else 'a'} {ground} background"
+    return f"{article} {who} with {_list(has)}, wearing {_list(wears)}, on {place}."
+
+
+def _list(items):
+    return " and ".join([", ".join(items[:-1]), items[-1]] if len(items) > 1 else items)
 
 
 def _codes(name, value, count):
@@ -230,7 +343,9 @@ def sample(n, seed=0, *, bias=None, shares=None):
     chance = {name: _uniform(n, seed, name) for name in FACTORS}
     for pair, strength in (bias or {}).items():
         if not (isinstance(pair, tuple) and len(pair) == 2 and pair[0] != pair[1]):
-            raise DataError(f"bias: expected two different factors such as ('glasses', 'age'), not {pair!r}")
+            raise DataError(
+                f"bias: expected two different factors such as ('glasses', 'age'), not {pair!r}"
+            )
         if not -1 <= strength <= 1:
             raise DataError(f"bias: {pair} must be linked by -1..1, not {strength!r}")
         follower, leader = (choose("factor", name, FACTORS) for name in pair)

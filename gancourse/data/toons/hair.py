@@ -167,7 +167,8 @@ def _curly_behind(s):
 def _curly(s):
     curls = [
         (0.0, -0.5, 0.15), (0.2, -0.5, 0.15), (0.37, -0.4, 0.14), (0.48, -0.25, 0.12),
-        (0.1, -0.43, 0.12), (0.27, -0.36, 0.12), (0.0, -0.36, 0.11), (0.16, -0.33, 0.11), (0.32, -0.25, 0.1), (0.45, -0.1, 0.08),
+        (0.0, -0.36, 0.11), (0.16, -0.33, 0.11), (0.32, -0.25, 0.1), (0.45, -0.1, 0.08),
+        (0.1, -0.43, 0.12), (0.27, -0.36, 0.12),
     ]  # fmt: skip
     grow = 1 + 0.04 * s.volume
     _front(s, dots(s.u.abs() / grow, s.v / grow, curls, 0.01))
@@ -183,6 +184,8 @@ def _afro_behind(s):
     shape = _under_hat(s, union(ellipse(x, y + 0.14, 0.62, 0.56), dots(x, y, curls)))
     s.paint(shape, s.hair_tone, HAIR, line=s.hair_line)
     s.shade(0.7 * (1 - soft(s.v + 0.05, 0.5)) * cover(shape + LINE / 2, s.pixel), s.hair_shade)
+    sheen = [(0.14, -0.62, 0.05), (0.4, -0.5, 0.045), (0.59, -0.27, 0.04)]
+    _shine(s, dots(x, y, sheen), shape, 0.25)
 
 
 def _afro(s):
@@ -191,8 +194,6 @@ def _afro(s):
     shape = _under_hat(s, union(dots(s.u.abs(), s.v, curls), crown))
     _shadow(s, shape, EAR)
     s.paint(shape, s.hair_tone, HAIR)
-    sheen = [(0.15, -0.58, 0.05), (0.42, -0.42, 0.045), (0.05, -0.42, 0.04), (0.56, -0.16, 0.04)]
-    _shine(s, dots(s.u.abs(), s.v, sheen), shape, 0.22)
 
 
 def _combed_back(s):
@@ -281,13 +282,13 @@ def _moustache(s):
         segment(x, y, 0.1, 0.01, 0.19, -0.005, 0.02, 0.008),
         smooth=0.03,
     )
-    s.paint(shape, s.beard_tone, BEARD, line=s.beard_line, width=0.02)
+    s.paint(shape, s.hair_tone, BEARD, line=s.hair_line, width=0.02)
 
 
 def _goatee(s):
     y = s.v - s.mouth_y
     shape = both(ellipse(s.u, y - 0.13, 0.13, 0.11), 0.075 - y, smooth=0.03)
-    s.paint(shape, s.beard_tone, BEARD, line=s.beard_line, width=0.02)
+    s.paint(shape, s.hair_tone, BEARD, line=s.hair_line, width=0.02)
     _grizzle(s, ellipse(s.u, y - 0.2, 0.1, 0.06), shape)
     _moustache(s)
 
@@ -300,7 +301,7 @@ def _full_beard(s):
     free = union(cheek, muzzle, smooth=0.05)
     jaw = s.head - 0.045 * ((s.v - 0.03) * 6).clamp(0, 1)
     shape = both(jaw, -free, -lips, 0.02 - s.v, smooth=0.03)
-    s.paint(shape, s.beard_tone, BEARD, line=s.beard_line)
+    s.paint(shape, s.hair_tone, BEARD, line=s.hair_line)
     _grizzle(s, ellipse(s.u, s.v - 0.55, 0.2, 0.08), shape)
 
 

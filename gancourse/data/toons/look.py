@@ -40,6 +40,10 @@ EARS, EYES, BROWS = (
     (PARTS.index(f"left {part}"), PARTS.index(f"right {part}")) for part in ("ear", "eye", "brow")
 )
 
+# What a semantic map is made of: the parts, left and right alike.
+CLASSES = tuple(dict.fromkeys(part.split()[-1] for part in PARTS))
+PART_CLASSES = torch.tensor([CLASSES.index(part.split()[-1]) for part in PARTS], dtype=torch.uint8)
+
 HEAD = (0.46, 0.54)  # half the width and half the height of the standard head
 PIVOT = 0.45  # the height around which a head turns
 FIGURE = 1.08  # how large the figure is drawn
@@ -56,8 +60,13 @@ SKIN = rgb("ffe3d3", "fbd0b0", "ecb688", "cf9364", "a36d48", "784c33")
 BLUSH = rgb("ff9d94", "f98d7c", "e97d62", "c96444", "8f4636", "622f27")
 LIPS = rgb("d9616b", "d2555c", "c04a4c", "a83d40", "8c2f3a", "6b2430")
 HAIR_TONES = rgb("38323f", "7a4a30", "c4562c", "f0c75e", "bcc1cc")
+# Darker tones of the same hair, warmer than a mixture with black would be.
+HAIR_SHADES = rgb("2c2733", "5e3826", "9c4222", "d6a347", "989eac")
+HAIR_LINES = rgb("1f1a26", "43271c", "6f2c1b", "8f642c", "666b7c")
+BROW_TONES = rgb("302b37", "57341f", "94401f", "b08038", "858b9a")
 EYE_TONES = rgb("6b4226", "9a7b35", "4f9a68", "4a8fd0")
 CLOTH = rgb("f27d6b", "efb746", "4f9468", "3ea8a2", "79b8e8", "40558a", "8a5fa6", "f6ecda")
+TRIM = rgb("f9bfb3", "f7dba0", "a9cbb5", "a0d5d1", "bcdcf3", "a2acc3", "c6b1d3", "e2a896")
 FRAMES = rgb("2f2c3a", "8a5630", "c8404a", "3a62ad")
 GROUNDS = rgb("f9cfd9", "ffd8c2", "fdedb8", "eedfc8", "c8ebd8", "bfe8ea", "c5dff6", "dcd2f4")
 FIXED = {
@@ -68,6 +77,16 @@ FIXED = {
     "gap": rgb("7a2438"),
     "tongue": rgb("f0808a"),
 }
+
+
+# A colour for each of CLASSES, uint8 (number of classes, 3), to show a semantic map.
+PALETTE = (
+    rgb(
+        "f1ece4", "c98d6b", "6d8fc7", "d99b7c", "f2b632", "f3c3a2", "e58f7a",
+        "8a6d5a", "d2455a", "4aa3a0", "5b4636", "6b5878", "2f3a56", "e9765b",
+    )
+    * 255
+).round().to(torch.uint8)  # fmt: skip
 
 
 def mix(a, b, share):
@@ -150,7 +169,10 @@ def measure(f):
         Colours (N, 3, 1, 1) in [0, 1], measures (N, 1, 1, 1) in head coordinates.
     """
     count, device = len(f), f.codes.device
-    fixed = {name: c.to(device).view(1, 3, 1, 1).expand(count, -1, -1, -1) for name, c in FIXED.items()}
+    fixed = {
+        name: colour.to(device).view(1, 3, 1, 1).expand(count, -1, -1, -1)
+        for name, colour in FIXED.items()
+    }
     ink, white = fixed["ink"], fixed["white"]
 
     def vary(name, amount):
@@ -162,7 +184,8 @@ def measure(f):
     drop = per(f.age, 0.055, 0, -0.015)
     eye = (1 + vary("eye_size", 0.06)) * per(f.age, 1.18, 1.0, 0.9)
     skin, blush = tone(f.skin, SKIN), tone(f.skin, BLUSH)
-    hair, cloth, hat = tone(f.hair_colour, HAIR_TONES), tone(f.clothes_colour, CLOTH), tone(f.hat_colour, CLOTH)
+    hair = tone(f.hair_colour, HAIR_TONES)
+    cloth, hat = tone(f.clothes_colour, CLOTH), tone(f.hat_colour, CLOTH)
     skin_line = mix(skin * 0.6, ink, 0.28)
 
     face = {
@@ -210,13 +233,11 @@ def measure(f):
     }  # fmt: skip
     worn = {
         "hair_tone": hair,
-        "hair_line": mix(hair * 0.55, ink, 0.35),
-        "hair_shade": mix(hair * 0.78, ink, 0.12),
+        "hair_line": tone(f.hair_colour, HAIR_LINES),
+        "hair_shade": tone(f.hair_colour, HAIR_SHADES),
         "hair_light": mix(hair, white, 0.45),
         "volume": vary("hair_volume", 1.0),
-        "brow_tone": mix(mix(hair * 0.72, ink, 0.25), fixed["grey"], 0.35 * old),
-        "beard_tone": hair * 0.94,
-        "beard_line": mix(hair * 0.55, ink, 0.3),
+        "brow_tone": mix(tone(f.hair_colour, BROW_TONES), fixed["grey"], 0.3 * old),
         "frame_tone": tone(f.glasses_colour, FRAMES),
         "has_hat": per(f.hat, 0, 1, 1, 1),
     }
@@ -225,5 +246,6 @@ def measure(f):
         worn[f"{name}_dark"] = mix(colour * 0.8, ink, 0.08)
         worn[f"{name}_line"] = mix(colour * 0.55, ink, 0.35)
         worn[f"{name}_light"] = mix(colour, white, 0.5)
+    worn["trim_tone"] = tone(f.clothes_colour, TRIM)
     worn["ground_tone"] = tone(f.background, GROUNDS)
     return {**fixed, **face, **features, **worn}

@@ -1,14 +1,26 @@
-"""Drawing faces: the order of the painters."""
+"""Drawing faces: the order of the painters, and the pictures and maps that come out."""
+
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from functools import cached_property
 
 import torch
 
 from gancourse.data.toons import features, hair, wear
-from gancourse.data.toons.factors import code
-from gancourse.data.toons.look import start
+from gancourse.data.toons.factors import code, sample
+from gancourse.data.toons.look import PART_CLASSES, PARTS, start
+from gancourse.errors import DataError
+
+SIZES = (32, 256)
+# The pixels that are drawn at once: enough to hide what a call costs, and few enough for a cache.
+CHUNK = 2**19
 
 
 def paint(s):
-    """Draw everything on a sheet, from back to front."""
+    """Draw everything on a :class:`~gancourse.data.toons.sheet.Sheet`, from back to front.
+
+    The boxes say where a painter can leave a trace, whatever the factors; they only save work.
+    """
     s.draw(features.ground)
     s.draw(hair.hair_behind)
     body = {"box": (-0.8, 0.3, 0.8, 1.0), "frame": "body"}
@@ -30,8 +42,191 @@ def paint(s):
     s.draw(wear.hat, box=(-0.8, -0.9, 0.8, -0.05), where=s.hat > 0)
 
 
-def picture(factors, size):
-    """Return uint8 pictures (N, 3, size, size)."""
-    sheet = start("colour", factors, size)
-    paint(sheet)
-    return sheet.pixels.mul_(255).add_(0.5).clamp_(0, 255).to(torch.uint8)
+class Faces:
+    """Faces as pictures and as maps, each drawn when it is first asked for.
+
+    Parameters
+    ----------
+    factors : Factors
+    size : int
+        Side of the pictures in pixels, 32 to 256.
+
+    Attributes
+    ----------
+    factors : Factors
+    size : int
+
+    Raises
+    ------
+    DataError
+        If the size is out of range.
+    """
+
+    def __init__(self, factors, size=64):
+        low, high = SIZES
+        if isinstance(size, bool) or not isinstance(size, int) or not low <= size <= high:
+            raise DataError(f"faces are drawn {low} to {high} pixels wide, not {size!r}")
+        self.factors = factors
+        self.size = size
+
+    def __len__(self):
+        return len(self.factors)
+
+    def __repr__(self):
+        return f"<{len(self):,} faces, {self.size}x{self.size} pixels>"
+
+    def to(self, device):
+        """Return the same faces on another device; what was drawn goes with them."""
+        moved = Faces(self.factors.to(device), self.size)
+        for name in ("images", "sketch", "parts", "boxes"):
+            if name in vars(self):
+                vars(moved)[name] = vars(self)[name].to(device)
+        return moved
+
+    @cached_property
+    def images(self):
+        """Pictures in colour, uint8 (N, 3, size, size)."""
+        return _render("colour", self.factors, self.size)
+
+    @cached_property
+    def sketch(self):
+        """Line drawings, uint8 (N, 1, size, size): 0 is a line and 255 is paper."""
+        return _render("lines", self.factors, self.size)
+
+    @cached_property
+    def parts(self):
+        """Which part is on top in each pixel, uint8 (N, size, size): an index into PARTS."""
+        return _render("parts", self.factors, self.size)[:, 0]
+
+    @property
+    def semantic(self):
+        """What kind of thing each pixel shows, uint8 (N, size, size): an index into CLASSES.
+
+        Both eyes are one class, as are both ears and both brows; else it is as :attr:`parts`.
+        """
+        return PART_CLASSES.to(self.parts.device)[self.parts.long()]
+
+    @property
+    def masks(self):
+        """The pixels of every part, bool (N, number of PARTS, size, size)."""
+        numbers = torch.arange(len(PARTS), dtype=torch.uint8, device=self.parts.device)
+        return self.parts[:, None] == numbers.view(1, -1, 1, 1)
+
+    @cached_property
+    def boxes(self):
+        """The least box around what is seen of every part, int64 (N, number of PARTS, 4).
+
+        Left, top, right, bottom in pixels: the part lies in ``[:, top:bottom, left:right]``. All
+        four are -1 where nothing is seen of the part.
+        """
+        boxes = []
+        for number in range(len(PARTS)):
+            mask = self.parts == number
+            across, down = mask.any(1), mask.any(2)  # (N, size)
+            box = [_first(across), _first(down), _end(across), _end(down)]
+            boxes.append(torch.stack(box, 1).masked_fill(~across.any(1, keepdim=True), -1))
+        return torch.stack(boxes, 1)
+
+    @property
+    def attributes(self):
+        """What each face has and has not, bool (N, number of ATTRIBUTES)."""
+        return self.factors.attributes
+
+    @property
+    def captions(self):
+        """A sentence about each face."""
+        return self.factors.captions
+
+
+def faces(n, size=64, seed=0, *, device="cpu", bias=None, shares=None):
+    """Return ``n`` faces drawn at random; the first k are the same for every ``n``.
+
+    Parameters
+    ----------
+    n : int
+    size : int
+        Side of the pictures in pixels, 32 to 256. The faces are the same at every size.
+    seed : int
+        At least 0.
+    device : str or torch.device
+        Where they are drawn.
+    bias, shares
+        See :func:`sample`.
+
+    Returns
+    -------
+    Faces
+
+    Examples
+    --------
+    >>> some = faces(4, size=32)
+    >>> some.images.shape, some.boxes.shape
+    (torch.Size([4, 3, 32, 32]), torch.Size([4, 17, 4]))
+    """
+    return Faces(sample(n, seed, bias=bias, shares=shares).to(device), size)
+
+
+def draw(factors, size=64):
+    """Return the faces with these factors, so that a single one of them can be changed.
+
+    Parameters
+    ----------
+    factors : Factors
+        From :func:`sample`, perhaps with :meth:`Factors.replace`.
+    size : int
+        Side of the pictures in pixels, 32 to 256.
+
+    Returns
+    -------
+    Faces
+
+    Examples
+    --------
+    >>> someone = sample(1).replace(glasses="none")
+    >>> before, after = draw(someone).images, draw(someone.replace(glasses="round")).images
+    """
+    return Faces(factors, size)
+
+
+def _render(medium, factors, size):
+    """Return uint8 pictures (N, C, size, size) of one medium."""
+    device = factors.codes.device
+    channels = 3 if medium == "colour" else 1
+    out = torch.empty(len(factors), channels, size, size, dtype=torch.uint8, device=device)
+
+    def chunk(index):
+        sheet = start(medium, factors[index], size)
+        paint(sheet)
+        pixels = sheet.pixels
+        if medium != "parts":
+            pixels = pixels.mul_(255).add_(0.5).clamp_(0, 255).to(torch.uint8)
+        out[index] = pixels
+
+    # Those with the same hair together, so that fewer painters are called for each chunk.
+    chunks = factors.hair.argsort(stable=True).split(max(1, CHUNK // size**2))
+    if device.type != "cpu":
+        for index in chunks:
+            chunk(index)
+        return out
+    with _one_thread_each() as threads, ThreadPoolExecutor(threads) as pool:
+        list(pool.map(chunk, chunks))
+    return out
+
+
+@contextmanager
+def _one_thread_each():
+    """Keep PyTorch from splitting operations, which are small here: whole chunks are shared out."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield threads
+    finally:
+        torch.set_num_threads(threads)
+
+
+def _first(hits):
+    return hits.byte().argmax(1)
+
+
+def _end(hits):
+    return hits.shape[1] - hits.flip(1).byte().argmax(1)

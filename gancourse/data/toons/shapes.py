@@ -72,7 +72,7 @@ def lens(x, y, half, top, bottom):
     steep = 2 / half * t
     over = (-top * arch - y) / (1 + (top * steep).square()).sqrt()
     under = (y - bottom * arch) / (1 + (bottom * steep).square()).sqrt()
-    return torch.maximum(over, under)
+    return torch.maximum(torch.maximum(over, under), x.abs() - half)
 
 
 def dots(x, y, spots, smooth=0.0):

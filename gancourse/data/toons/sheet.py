@@ -7,6 +7,9 @@ import torch
 from gancourse.data.toons.shapes import cover
 
 LINE = 0.028  # the width of an outline; a picture is 2 wide
+# How far beside a stroke a pixel still belongs to it in a map, in pixels: a stroke that is thinner
+# than a pixel would else be there only where it happens to meet a pixel's centre.
+THIN = 0.45
 
 
 class Sheet:
@@ -112,7 +115,7 @@ class Sheet:
     def stroke(self, shape, colour, part):
         """Fill a shape that is itself a line: the sketch shows it in black."""
         if self.medium == "parts":
-            self._mark(shape < 0, part)
+            self._mark(shape < THIN * self.pixel, part)
         else:
             self._blend(0.0 if self.medium == "lines" else colour, cover(shape, self.pixel))
 
@@ -156,9 +159,7 @@ class Pose:
     def __init__(self, x, y, size, sine, width, height, pivot):
         self.x, self.y, self.size, self.sine = x, y, size, sine
         self.width, self.height, self.pivot = width, height, pivot
-        extremes = [
-            (t.min().item(), t.max().item()) for t in (x, y, size, sine, width, height)
-        ]
+        extremes = [(t.min().item(), t.max().item()) for t in (x, y, size, sine, width, height)]
         (self.x_range, self.y_range, self.size_range, (low, high), *stretch) = extremes
         self.stretch = stretch
         self.sines = (low, 0.0, high)

@@ -44,19 +44,19 @@ def _shirt(s):
 
 def _ribbing(s):
     rim = both(_neckline(s).abs() - 0.03, 0.7 - s.y)
-    s.paint(rim, s.cloth_light, CLOTHES, line=s.cloth_line)
+    s.paint(rim, s.trim_tone, CLOTHES, line=s.cloth_line)
 
 
 def _stripes(s):
     stripe = (((s.y * 10).remainder(1) - 0.5).abs() - 0.25) / 10
-    s.paint(both(stripe, _shirt(s) + LINE / 2), s.cloth_light, CLOTHES)
+    s.paint(both(stripe, _shirt(s) + LINE / 2), s.trim_tone, CLOTHES)
     _ribbing(s)
 
 
 def _collar(s):
     s.stroke(segment(s.x, s.y, 0.0, 0.86, 0.0, 1.1, 0.01), s.cloth_line, CLOTHES)
     flap = segment(s.x.abs(), s.y, 0.03, 0.86, s.neck + 0.05, 0.72, 0.05)
-    s.paint(both(flap, 0.68 - s.y), s.cloth_light, CLOTHES, line=s.cloth_line)
+    s.paint(both(flap, 0.68 - s.y), s.trim_tone, CLOTHES, line=s.cloth_line)
 
 
 def _turtleneck(s):
@@ -67,7 +67,7 @@ def _turtleneck(s):
 
 def _strings(s):
     x = s.x.abs()
-    s.stroke(segment(x, s.y, 0.09, 0.8, 0.1, 0.93, 0.016), s.cloth_light, CLOTHES)
+    s.stroke(segment(x, s.y, 0.09, 0.8, 0.1, 0.93, 0.016), s.trim_tone, CLOTHES)
     s.stroke(segment(x, s.y, 0.2, 0.7, 0.05, 0.83, 0.012), s.cloth_line, CLOTHES)
 
 
@@ -161,7 +161,7 @@ def _cap(s):
     s.stroke(both(seams, dome + 0.014), s.hat_line, HAT)
     _gloss(s, -0.28, -0.44, 0.1, 0.12, dome)
     s.paint(circle(u, v + 0.45, 0.1), s.hat_light, HAT, line=s.hat_line, width=0.022)
-    visor = lens(u, v + 0.25 - 0.2 * u * u, 0.55, 0.1, 0.08)
+    visor = lens(u, v + 0.25 - 0.2 * u * u, 0.53, 0.09, 0.07) - 0.012
     s.paint(visor, s.hat_dark, HAT, line=s.hat_line)
 
 
@@ -176,7 +176,7 @@ def _fedora(s):
     _gloss(s, -0.2, -0.58, 0.06, 0.1, crown)
     band = both(crown + 0.01, (v + 0.35 + 0.1 * u * u).abs() - 0.055)
     s.paint(band, mix(s.hat_line, s.ink, 0.3), HAT)
-    brim = lens(u, v + 0.235, 0.76, 0.09, 0.075)
+    brim = lens(u, v + 0.235, 0.74, 0.08, 0.065) - 0.012
     s.paint(brim, s.hat_tone, HAT, line=s.hat_line)
     if s.medium == "colour":
         s.shade(0.4 * (1 - soft(v + 0.2, 0.05)) * cover(brim + 0.014, s.pixel), s.hat_dark)
