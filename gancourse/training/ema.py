@@ -29,14 +29,14 @@ class EMA(nn.Module):
         self.net = copy.deepcopy(net).requires_grad_(False)
         self.eval()
         # Listed once, since a step is short; in tuples, so that they are no parts of this module.
-        self._weights = (list(self.net.parameters()), list(net.parameters()))
-        self._buffers = tuple(zip(self.net.buffers(), net.buffers(), strict=True))
+        self._weight_lists = (list(self.net.parameters()), list(net.parameters()))
+        self._buffer_pairs = tuple(zip(self.net.buffers(), net.buffers(), strict=True))
 
     @torch.no_grad()
     def update(self):
         """Move the average one step towards the trained network; buffers are copied as they are."""
-        torch._foreach_lerp_(*self._weights, 1 - self.decay)
-        for mine, theirs in self._buffers:
+        torch._foreach_lerp_(*self._weight_lists, 1 - self.decay)
+        for mine, theirs in self._buffer_pairs:
             mine.copy_(theirs)
 
     def forward(self, *inputs):
