@@ -12,9 +12,11 @@ help: ## print this list
 
 setup: .venv/installed ## make .venv and install everything; the others do this first when due
 
-# One install call, so that torch and torchvision are chosen together.
+# One install call, so that torch and torchvision are chosen together. uv takes PyTorch's own index,
+# which has CPU builds; where only a mirror of PyPI can be reached, it tries again without.
 .venv/installed: pyproject.toml
-	@if command -v uv >/dev/null; then uv venv --quiet --allow-existing .venv && uv pip install --python .venv -e '.[dev]'; \
+	@if command -v uv >/dev/null; then uv venv --quiet --allow-existing .venv && { uv pip install --python .venv -e '.[dev]' \
+	|| env -u UV_TORCH_BACKEND uv pip install --python .venv -e '.[dev]'; }; \
 	else $(PYTHON) -m venv .venv && $(BIN)/python -m pip install -e '.[dev]'; fi
 	@touch $@
 
