@@ -8,6 +8,7 @@ coordinates ``x`` and ``y`` stay upright. A picture is 2 wide.
 import torch
 
 from gancourse.data.toons.factors import FACTORS, code
+from gancourse.data.toons.shapes import EPS
 from gancourse.data.toons.sheet import Pose, Sheet
 
 # What a map of parts is made of; the number of a part is its place here.
@@ -153,7 +154,7 @@ def head_shape(s):
     level = (xx + yy - corner * x_in * y_in).sqrt()
     dx = x * (1 - corner * y_in) / half
     dy = y * (1 - corner * x_in) / b + dx * x * (2 * a / b) * s.taper * down
-    return level * (level - 1) / ((dx * dx + dy * dy).sqrt() + 1e-6)
+    return (level + EPS) * (level - 1) / ((dx * dx + dy * dy).sqrt() + EPS)
 
 
 def measure(f):

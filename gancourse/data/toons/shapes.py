@@ -13,6 +13,8 @@ import math
 
 import torch
 
+EPS = 1e-6  # keeps the middle of an ellipse, where slopes vanish, inside it
+
 
 def circle(x, y, radius):
     """Return the distance to a circle."""
@@ -25,7 +27,7 @@ def ellipse(x, y, rx, ry):
     level = (sx * sx + sy * sy).sqrt()
     tx, ty = sx / rx, sy / ry
     slope = (tx * tx + ty * ty).sqrt()
-    return level * (level - 1) / (slope + 1e-6)
+    return (level + EPS) * (level - 1) / (slope + EPS)
 
 
 def box(x, y, hx, hy, radius=0.0):

@@ -9,7 +9,7 @@ from gancourse.data.toons.shapes import cover
 LINE = 0.028  # the width of an outline; a picture is 2 wide
 # How far beside a stroke a pixel still belongs to it in a map, in pixels: a stroke that is thinner
 # than a pixel would else be there only where it happens to meet a pixel's centre.
-THIN = 0.45
+THIN = 0.35
 
 
 class Sheet:
