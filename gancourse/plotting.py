@@ -147,7 +147,7 @@ def draw_opinion(ax, probability, limit):
         cmap=OPINION,
         vmin=0,
         vmax=1,
-        interpolation="bilinear",
+        interpolation="bilinear" if len(probability) < 128 else "nearest",
     )
 
 

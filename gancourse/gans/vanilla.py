@@ -89,7 +89,7 @@ _PLANE = Config(
     lr_d=2e-3,  # D twice as fast as G, and the average below: lesson 1 measures what both bring
     ema_decay=0.995,
     batch_size=128,
-    steps=2_500,
+    steps=3_000,
 )
 
 PLANE = {

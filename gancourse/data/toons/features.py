@@ -23,6 +23,7 @@ from gancourse.data.toons.shapes import (
     lens,
     segment,
     soft,
+    turned,
     union,
 )
 
@@ -182,7 +183,10 @@ def _closed(s):
     half = s.mouth_wide * s.mouth_half
     x, y = s.u, s.v - s.mouth_y + 0.5 * s.mouth_bend
     s.draw(_lips, where=s.feminine.view(-1) > 0)
-    s.stroke(bow(x, y, half, s.mouth_bend, 0.016, 0.3), s.mouth_line, MOUTH)
+    line = bow(x, y, half, s.mouth_bend, 0.016, 0.3)
+    # A smile pushes the cheeks up; for the others the radius is below 0.
+    dimple = bow(*turned(x.abs() - half, y, 0.75), 0.028, -0.008, s.dimple)
+    s.stroke(union(line, dimple), s.mouth_line, MOUTH)
 
 
 def _lips(s):

@@ -62,8 +62,8 @@ def beard(s):
     by_kind(s, "beard", {"moustache": _moustache, "goatee": _goatee, "full": _full_beard})
 
 
-def _behind(s, shape):
-    s.paint(_under_hat(s, shape), s.hair_shade, HAIR, line=s.hair_line)
+def _behind(s, shape, beside=0.64):
+    s.paint(_under_hat(s, shape, beside), s.hair_shade, HAIR, line=s.hair_line)
 
 
 def _front(s, shape, low=EAR, shine=True):
@@ -87,11 +87,10 @@ def _shine(s, light, shape, alpha=0.55):
         s.shade(alpha * soft(light, 0.05) * cover(shape + 0.02, s.pixel), s.hair_light)
 
 
-def _under_hat(s, shape):
-    """Cut away what a hat presses down: all above its edge, and what stands off beside it."""
-    room = both(-0.22 - s.v, ellipse(s.u, (s.v - 0.12).clamp(max=0), 0.64, 0.62))
-    room = torch.maximum(room, -room - 9) - 9 * (1 - s.has_hat)
-    return torch.maximum(shape, room)
+def _under_hat(s, shape, beside=0.64):
+    """Cut away what a hat presses down: all above its edge, and what stands off ``beside`` it."""
+    room = both(-0.22 - s.v, ellipse(s.u, (s.v - 0.12).clamp(max=0), beside, 0.62))
+    return torch.maximum(shape, room - 9 * (1 - s.has_hat))
 
 
 def _cap(s, off):
@@ -219,7 +218,7 @@ def _ponytail_behind(s):
         segment(x, y, 0.67, 0.15, 0.6, 0.52, 0.12, 0.015),
         smooth=0.08,
     )
-    _behind(s, tail)
+    _behind(s, tail, beside=0.8)
 
 
 def _ponytail(s):
@@ -239,7 +238,7 @@ def _pigtails_behind(s):
         segment(x, y, 0.63, 0.36, 0.56, 0.6, 0.1, 0.01),
         smooth=0.06,
     )
-    _behind(s, tails)
+    _behind(s, tails, beside=0.8)
 
 
 def _pigtails(s):

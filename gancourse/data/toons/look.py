@@ -230,6 +230,7 @@ def measure(f):
         "mouth_y": 0.352 + 0.3 * drop + vary("mouth_height", 0.01),
         "mouth_wide": (1 + vary("mouth_width", 0.08)) * per(f.age, 0.93, 1.0, 1.03),
         "mouth_bend": per(f.expression, 0.008, 0.075, 0, -0.06, 0, 0),
+        "dimple": per(f.expression, -1, 0.009, -1, -1, -1, -1),
         "mouth_half": per(f.expression, 0.11, 0.165, 0.19, 0.115, 0.068, 0.125),
     }  # fmt: skip
     worn = {
