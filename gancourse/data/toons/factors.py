@@ -87,7 +87,6 @@ ATTRIBUTES = {
     "Red_Hair": lambda f: _hair(f, "red"),
     "Curly_Hair": lambda f: _one_of(f, "hair", "curly", "afro"),
     "Long_Hair": lambda f: _one_of(f, "hair", "ponytail", "pigtails", "long"),
-    "Bushy_Eyebrows": lambda f: f.brows == code("brows", "bushy"),
     "Eyeglasses": lambda f: f.glasses > 0,
     "Sunglasses": lambda f: f.glasses == code("glasses", "sun"),
     "Facial_Hair": lambda f: f.beard > 0,

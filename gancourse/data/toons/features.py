@@ -63,23 +63,23 @@ def head(s):
 
 def freckles(s):
     """Dot the cheeks."""
-    spots = [(-0.05, 0.01, 0.013), (0, -0.015, 0.013), (0.045, 0.015, 0.013), (0, 0.035, 0.013)]
+    spots = [(-0.06, 0.01, 0.017), (0, -0.018, 0.017), (0.055, 0.015, 0.017), (0, 0.04, 0.017)]
     shape = dots(s.u.abs() - 0.285, s.v - 0.2, spots)
-    s.stroke(shape, mix(s.skin_line, s.blush_tone, 0.3), None)
+    s.stroke(shape, mix(s.skin_line, s.blush_tone, 0.25), None)
 
 
 def wrinkles(s):
     """Draw the lines of an old face: forehead, corners of the eyes, below them, beside the nose."""
     x = s.u.abs()
     lines = union(
-        bow(s.u, s.v + 0.3, 0.17, -0.02, 0.009, 0.7),
-        bow(s.u, s.v + 0.235, 0.14, -0.018, 0.009, 0.7),
+        bow(s.u, s.v + 0.3, 0.17, -0.02, 0.011, 0.7),
+        bow(s.u, s.v + 0.235, 0.14, -0.018, 0.011, 0.7),
         segment(x, s.v, 0.355, 0.03, 0.405, 0.0, 0.008),
         segment(x, s.v, 0.355, 0.06, 0.41, 0.065, 0.008),
-        bow(x - 0.2, s.v - 0.16, 0.08, 0.03, 0.009, 0.7),
-        segment(x, s.v, 0.115, 0.235, 0.185, 0.32, 0.01, 0.006),
+        bow(x - 0.2, s.v - 0.165, 0.085, 0.03, 0.011, 0.7),
+        segment(x, s.v, 0.115, 0.23, 0.195, 0.32, 0.013, 0.008),
     )
-    s.stroke(lines, mix(s.skin_line, s.skin_tone, 0.3), None)
+    s.stroke(lines, mix(s.skin_line, s.skin_tone, 0.15), None)
 
 
 def nose(s):

@@ -252,7 +252,7 @@ def _bob_behind(s):
 
 def _bob(s):
     helmet = union(_cap(s, 0.06), box(s.u, s.v, 0.54, 0.36, 0.2))
-    free = box(s.u, s.v - 0.35, 0.37, 0.5, 0.1)
+    free = box(s.u, s.v - 0.35, 0.37, 0.53, 0.1)
     _front(s, both(helmet, -free, s.v - 0.38, smooth=0.04), low=0.3)
 
 
@@ -306,4 +306,4 @@ def _full_beard(s):
 
 def _grizzle(s, where, shape):
     if s.medium == "colour":
-        s.shade(0.6 * s.old * soft(where, 0.14) * cover(shape + 0.02, s.pixel), s.grey)
+        s.shade(0.5 * s.old * soft(where, 0.14) * cover(shape + 0.02, s.pixel), s.grey)

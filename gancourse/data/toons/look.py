@@ -222,8 +222,8 @@ def measure(f):
         "brow_y": -0.125 + 0.8 * drop + vary("brow_height", 0.012)
         + per(f.expression, 0, -0.005, -0.02, -0.005, -0.06, 0.03),
         "brow_slope": per(f.expression, 0, -0.03, -0.03, 0.36, 0.05, -0.42),
-        "brow_thick": (1 + vary("brow_weight", 0.15)) * mix(1.15, 0.88, feminine)
-        * per(f.brows, 0.016, 0.024, 0.021, 0.036),
+        "brow_thick": (1 + vary("brow_weight", 0.1)) * mix(1.08, 0.94, feminine)
+        * per(f.brows, 0.015, 0.024, 0.02, 0.042),
         "brow_bend": per(f.brows, -0.025, -0.006, -0.055, -0.022),
         "nose_y": 0.205 + 0.65 * drop,
         "nose_size": (1 + vary("nose_size", 0.1)) * per(f.age, 0.84, 1.0, 1.15),

@@ -35,8 +35,9 @@ def paint(s):
     s.draw(hair.beard, box=(-0.53, 0.0, 0.53, 0.62), where=s.beard > 0)
     s.draw(features.mouth, box=(-0.25, 0.25, 0.25, 0.54))
     s.draw(features.eyes, box=(-0.42, -0.15, 0.42, 0.26))
-    s.draw(features.brows, box=(-0.38, -0.3, 0.38, 0.04))
     s.draw(hair.hair)
+    # Over a fringe, as comics do: brows say too much to be hidden.
+    s.draw(features.brows, box=(-0.38, -0.3, 0.38, 0.04))
     s.draw(wear.earrings, box=(-0.55, 0.16, 0.55, 0.29), where=s.earrings == 1)
     s.draw(wear.glasses, box=(-0.51, -0.14, 0.51, 0.32), where=s.glasses > 0)
     s.draw(wear.hat, box=(-0.8, -0.9, 0.8, -0.05), where=s.hat > 0)

@@ -161,7 +161,7 @@ def _cap(s):
     s.stroke(both(seams, dome + 0.014), s.hat_line, HAT)
     _gloss(s, -0.28, -0.44, 0.1, 0.12, dome)
     s.paint(circle(u, v + 0.45, 0.1), s.hat_light, HAT, line=s.hat_line, width=0.022)
-    visor = lens(u, v + 0.25 - 0.2 * u * u, 0.53, 0.09, 0.07) - 0.012
+    visor = lens(u, v + 0.27 - 0.2 * u * u, 0.53, 0.09, 0.07) - 0.012
     s.paint(visor, s.hat_dark, HAT, line=s.hat_line)
 
 
