@@ -62,14 +62,16 @@ def use_style():
 def _small_png(figure):
     """Draw a figure for a screen of twice the usual density; return PNG data and its size.
 
-    A palette of 128 colours makes the file several times smaller than full colour.
+    A palette of 256 colours makes the file several times smaller; chosen for coverage, it is
+    never off by more than a few of 255 steps, in soft colour gradients too.
     """
     data = io.BytesIO()
     figure.savefig(data, format="png", dpi=2 * STYLE["figure.dpi"])
     picture = Image.open(data).convert("RGB")
     width, height = picture.size
     data = io.BytesIO()
-    picture.quantize(128, dither=Image.Dither.NONE).save(data, "PNG", optimize=True)
+    picture = picture.quantize(256, Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE)
+    picture.save(data, "PNG", optimize=True)
     return data.getvalue(), {"width": width // 2, "height": height // 2}
 
 
