@@ -40,5 +40,7 @@ def write_atomically(path, data):
         folder = os.open(path.parent, os.O_DIRECTORY)
         try:
             os.fsync(folder)
+        except OSError:
+            pass  # not every file system can; the file itself is written
         finally:
             os.close(folder)

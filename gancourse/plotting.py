@@ -218,7 +218,7 @@ def save_samples(samples, path):
     else:
         with mpl.rc_context(STYLE):
             figure = plt.Figure(figsize=(4, 4))
-            limit = 1.2 * float(samples.abs().max())
+            limit = 1.2 * float(samples.nan_to_num(0, 0, 0).abs().max())
             draw_points(figure.subplots(), samples, limit=limit)
             figure.savefig(data, format="png", dpi=150)
     write_atomically(Path(path), data.getvalue())

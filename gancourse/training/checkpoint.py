@@ -99,7 +99,7 @@ def load(path):
                     f"{path} is a safetensors file, but not one that this course wrote "
                     f"(format {meta.get('format')!r}, expected {FORMAT!r})."
                 )
-            tensors = {name: file.get_tensor(name) for name in file.keys()}
+            tensors = {name: file.get_tensor(name).clone() for name in file.keys()}
         header = {k: json.loads(v) for k, v in meta.items() if k not in ("format", "tree")}
         return restore(json.loads(meta["tree"]), tensors), header
     except (SafetensorError, OSError, KeyError, ValueError) as error:

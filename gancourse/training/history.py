@@ -45,6 +45,13 @@ class History:
         for tag, value in means.items():
             self.values.setdefault(tag, []).append(value)
 
+    def cut(self, step):
+        """Forget what came after ``step``."""
+        n = sum(s <= step for s in self.steps)
+        for column in (self.steps, self.seconds, *self.values.values()):
+            del column[n:]
+        self.records = [record for record in self.records if record[0] <= step]
+
     def row(self, i=-1):
         """Return one log window as a flat dict, as it stands in history.jsonl."""
         row = {"step": self.steps[i], "seconds": self.seconds[i]}

@@ -53,7 +53,7 @@ class View:
         """Note that a log window has ended."""
 
     def wants_picture(self):
-        """Whether it is worth drawing samples now; files are written at every occasion."""
+        """Whether it is worth drawing samples now, on the screen and into samples/."""
         return True
 
     def picture(self, history, data):

@@ -113,7 +113,7 @@ def find_device(name="auto"):
             return torch.device("cuda")
         return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
     kind, _, index = str(name).partition(":")
-    choose("device", kind, DEVICES)
+    choose("device", kind if kind != "auto" else str(name), DEVICES)
     here = {
         "cpu": 1,
         "cuda": torch.cuda.device_count(),
@@ -144,17 +144,20 @@ def random_state():
         "numpy": {"kind": kind, "keys": torch.from_numpy(keys.astype(np.int64)), "rest": rest},
         "torch": torch.get_rng_state(),
         "cuda": torch.cuda.get_rng_state_all() if torch.cuda.is_available() else [],
+        "mps": torch.mps.get_rng_state() if torch.backends.mps.is_available() else None,
     }
 
 
 def set_random_state(state):
-    """Put back what :func:`random_state` returned; CUDA's only where there is CUDA."""
+    """Put back what :func:`random_state` returned; a device's only where there is that device."""
     random.setstate((3, tuple(state["python"]), None))
     numpy = state["numpy"]
     np.random.set_state((numpy["kind"], numpy["keys"].numpy().astype(np.uint32), *numpy["rest"]))  # noqa: NPY002
     torch.set_rng_state(state["torch"])
     if state["cuda"] and len(state["cuda"]) == torch.cuda.device_count():
         torch.cuda.set_rng_state_all(state["cuda"])
+    if state["mps"] is not None and torch.backends.mps.is_available():
+        torch.mps.set_rng_state(state["mps"])
 
 
 @contextlib.contextmanager

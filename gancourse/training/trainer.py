@@ -108,14 +108,24 @@ def train(
     store = Store(gan, run, data, out_dir, card or {})
     if resume:
         history = store.resume(steps)
-    elif gan.step == 0:
+    else:
         store.refuse_to_overwrite()
     if gan.step >= steps:
+        if resume:
+            store.publish()  # the run may have been killed just before
         return history
+    store.begin()
 
     start, before = time.perf_counter(), history.seconds[-1] if history.seconds else 0.0
     schedules = [part for part in gan.parts().values() if isinstance(part, LRScheduler)]
     averages = [part for part in gan.parts().values() if isinstance(part, EMA)]
+    weights = [
+        p
+        for part in gan.parts().values()
+        if isinstance(part, torch.nn.Module)
+        for p in part.parameters()
+        if p.requires_grad
+    ]
     window = []
     view = make_view(gan.step, steps, quiet)
 
@@ -168,6 +178,8 @@ def train(
         store.put_back()
         raise
     finally:
+        for weight in weights:  # an error or a second Ctrl-C may have come while one was frozen
+            weight.requires_grad_(True)
         view.close(gan.step, history)
     store.publish()
     return history
@@ -219,23 +231,34 @@ class Store:
         """Keep the state, unless its weights are no longer finite."""
         for name, part in self.gan.parts().items():
             if isinstance(part, torch.nn.Module):
-                total = sum(p.detach().double().sum() for p in part.parameters())
-                if not torch.isfinite(torch.as_tensor(total)):
+                tensors = [*part.parameters(), *part.buffers()]
+                if tensors and not torch.stack([t.isfinite().all() for t in tensors]).all():
                     raise diverged(f"the weights of {name}", self.gan.step)
         if self.folder:
             checkpoint.save(self.folder / CHECKPOINT, self.state(), settings=self.settings())
+            self.memory = None  # from now on the file is the last good state
         else:
             self.memory = checkpoint.flatten(self.state())
 
+    def begin(self):
+        """Remember the state before the first step, and bring history.jsonl up to date."""
+        self.memory = checkpoint.flatten(self.state())
+        if self.folder:
+            self.gan.history.write(self.folder / HISTORY)
+
     def put_back(self):
-        """Return the GAN to the last state that was kept, if there is one."""
-        if self.folder and (self.folder / CHECKPOINT).exists():
+        """Return the GAN and its history to the last state that was kept."""
+        if self.memory is None:
             self.load(checkpoint.load(self.folder / CHECKPOINT)[0])
-        elif self.memory:
+        else:
             self.load(checkpoint.restore(*self.memory))
+        self.gan.history.cut(self.gan.step)
+        if self.folder:
+            self.gan.history.write(self.folder / HISTORY)
+        self.publish()
 
     def load(self, state):
-        """Load a kept state into the GAN, and cut the history to its length."""
+        """Load a kept state into the GAN."""
         where = self.folder / CHECKPOINT if self.folder else "the kept state"
         checkpoint.load_parts(self.gan, state["parts"], where)
         self.gan.step = state["step"]
@@ -258,13 +281,19 @@ class Store:
                 + "\nGo on with the old settings, or start the new ones in another folder."
             )
         self.load(state)
+        before = self.gan.history  # has records if the run began in this process
         self.gan.history = History.read(self.folder / HISTORY, until=self.gan.step)
-        self.gan.history.write(self.folder / HISTORY)
+        self.gan.history.records, self.gan.history.samples = before.records, before.samples
+        self.gan.history.cut(self.gan.step)
         return self.gan.history
 
     def refuse_to_overwrite(self):
         """Raise if the folder holds a run already."""
         if self.folder and (self.folder / CHECKPOINT).exists():
+            state, header = checkpoint.load(self.folder / CHECKPOINT)
+            changes = checkpoint.differences(header["settings"], self.settings(), ("steps",))
+            if not changes and 0 < self.gan.step >= state["step"]:
+                return  # this very run goes on
             raise CheckpointError(
                 f"{self.folder} holds a run already. Go on with it (resume=True, or --resume on "
                 "the command line), or choose another folder."
@@ -273,9 +302,6 @@ class Store:
     def log(self, history):
         """Append the latest log window to history.jsonl."""
         if self.folder:
-            if len(history) == 1:
-                history.write(self.folder / HISTORY)
-                return
             try:
                 with open(self.folder / HISTORY, "a", encoding="utf-8") as file:
                     file.write(json.dumps(history.row()) + "\n")
@@ -303,7 +329,7 @@ def read_window(window, step):
     if not window:
         return {}
     tags = list(window[0][0])
-    table = torch.stack([row for _, row in window]).double().cpu()  # (steps, tags)
+    table = torch.stack([row for _, row in window]).cpu().double()  # (steps, tags)
     window.clear()
     bad = (~torch.isfinite(table)).nonzero()
     if len(bad):
@@ -328,11 +354,14 @@ def enough_memory(gan):
     """Turn a device's out-of-memory error into advice."""
     try:
         yield
-    except torch.OutOfMemoryError as error:
+    except (RuntimeError, MemoryError) as error:  # CUDA has a class for it; MPS and CPU have not
+        words = ("out of memory", "can't allocate memory", "not enough memory")
+        if not isinstance(error, MemoryError) and not any(w in str(error) for w in words):
+            raise
         raise CourseError(
             f"the device ran out of memory at step {gan.step + 1} with batches of "
             f"{gan.cfg.batch_size}. Use a smaller batch_size, precision bf16, or a smaller preset. "
-            f"({str(error).splitlines()[0]})"
+            f"({str(error).partition(chr(10))[0]})"
         ) from error
 
 

@@ -104,7 +104,8 @@ def test_a_run_leaves_what_it_promises(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("moment", "count"), [("step", 7), ("step", 38), ("write", 1), ("write", 4), ("replace", 5)]
+    ("moment", "count"),
+    [("step", 7), ("step", 38), ("write", 1), ("write", 5), ("replace", 5), ("write", 12)],
 )
 def test_a_killed_and_resumed_run_ends_bit_for_bit_like_a_whole_one(
     tmp_path, whole_run, moment, count
@@ -117,6 +118,7 @@ def test_a_killed_and_resumed_run_ends_bit_for_bit_like_a_whole_one(
     theirs_tree, theirs_tensors = checkpoint.flatten(theirs)
     assert ours_tree == theirs_tree
     assert same(ours_tensors, theirs_tensors)
+    assert {p.name for p in tmp_path.iterdir()} >= {p.name for p in whole_run.iterdir()}
     steps = [
         [json.loads(line)["step"] for line in (f / "history.jsonl").read_text().splitlines()]
         for f in (tmp_path, whole_run)
@@ -202,6 +204,38 @@ def test_a_loss_that_is_not_finite_stops_the_run_and_keeps_the_last_good_state(
         assert state["step"] == 10
 
 
+def test_a_run_that_diverges_at_once_is_put_back_to_its_beginning(tmp_path):
+    gan, run = new()
+    fit(gan, run, steps=5)
+    before = weights(gan)
+    with pytest.raises(TrainingDiverged):
+        fit(gan, run, breaks_at(7), checkpoint_every=20)
+    assert gan.step == 5 and same(weights(gan), before)
+
+
+def test_after_a_divergence_the_history_goes_on_from_the_good_state(tmp_path):
+    gan, run = new()
+    with pytest.raises(TrainingDiverged):
+        fit(gan, run, breaks_at(17), checkpoint_every=10, out_dir=tmp_path)
+    history = fit(gan, run, out_dir=tmp_path)
+    rows = (tmp_path / "history.jsonl").read_text().splitlines()
+    assert history.steps == [json.loads(row)["step"] for row in rows] == list(range(1, 31))
+
+
+def test_an_error_in_the_middle_of_a_step_leaves_nothing_frozen():
+    gan, run = new()
+    real = gan.opt_g.step
+
+    def out_of_memory():
+        gan.opt_g.step = real
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
+    gan.opt_g.step = out_of_memory
+    with pytest.raises(CourseError, match="ran out of memory"):
+        fit(gan, run)
+    assert fit(gan, run).steps[-1] == 30
+
+
 def test_weights_that_are_not_finite_are_never_kept():
     gan, run = new()
 
@@ -254,6 +288,18 @@ def test_a_folder_with_a_run_is_not_overwritten(tmp_path):
     with pytest.raises(CheckpointError, match="holds a run already"):
         fit(gan, run, out_dir=tmp_path)
     assert (tmp_path / "checkpoint.safetensors").read_bytes() == before
+    other, run = new(replace(CFG, lr_g=0.01))
+    fit(other, run, steps=5)  # begun elsewhere
+    with pytest.raises(CheckpointError, match="holds a run already"):
+        fit(other, run, out_dir=tmp_path)
+
+
+def test_records_survive_when_a_cell_is_run_again(tmp_path):
+    gan, run = new()
+    options = {"record": lambda gan: {}, "record_every": 5, "out_dir": tmp_path, "resume": True}
+    fit(gan, run, steps=10, **options)
+    history = fit(gan, run, **options)
+    assert [step for step, _ in history.records] == [0, 5, 10, 15, 20, 25, 30]
 
 
 def test_an_out_dir_that_cannot_be_used_is_refused_before_training(tmp_path):
@@ -271,13 +317,27 @@ def test_a_full_disk_stops_the_run_and_loses_nothing(tmp_path, monkeypatch):
     fit(gan, run, steps=10, out_dir=tmp_path)
     old = (tmp_path / "checkpoint.safetensors").read_bytes()
 
+    real = os.fsync
+
     def full(descriptor):
+        if gan.step < 15:
+            return real(descriptor)
         raise OSError(28, "No space left on device")
 
     with monkeypatch.context() as patch:
         patch.setattr(os, "fsync", full)
         with pytest.raises(CourseError, match="disk is full"):
-            train(gan, vanilla.train_step, ring(), run, steps=20, quiet=True, out_dir=tmp_path)
+            train(
+                gan,
+                vanilla.train_step,
+                ring(),
+                run,
+                steps=20,
+                quiet=True,
+                out_dir=tmp_path,
+                checkpoint_every=20,
+            )
+    assert gan.step > 10
     assert (tmp_path / "checkpoint.safetensors").read_bytes() == old
     fit(gan, run, out_dir=tmp_path)
     whole, run = new()
@@ -303,19 +363,20 @@ def test_a_count_that_makes_no_sense_is_refused(option):
 
 
 def test_the_loop_reads_no_loss_between_log_steps(monkeypatch):
-    """``.item()``, ``float()`` and ``.cpu()`` of a loss would make a GPU wait in each step."""
+    """Whatever brings a loss to the host would make a GPU wait in each step."""
     gan, run = new()
-    steps_when_read = []
-    real = torch.Tensor.cpu
+    read_at = set()
 
-    def watched(tensor, *args, **kwargs):
-        steps_when_read.append(gan.step)
-        return real(tensor, *args, **kwargs)
+    def watch(name):
+        real = getattr(torch.Tensor, name)
 
-    def forbidden(tensor):
-        raise AssertionError("a loss was read on the host")
+        def watched(tensor, *args, **kwargs):
+            read_at.add(gan.step)
+            return real(tensor, *args, **kwargs)
 
-    monkeypatch.setattr(torch.Tensor, "cpu", watched)
-    monkeypatch.setattr(torch.Tensor, "item", forbidden)
-    fit(gan, run, log_every=10, checkpoint_every=1000)
-    assert set(steps_when_read) <= {10, 20, 30}
+        monkeypatch.setattr(torch.Tensor, name, watched)
+
+    for name in ("cpu", "item", "tolist", "numpy", "__float__", "__bool__"):
+        watch(name)
+    train(gan, vanilla.train_step, ring(), run, quiet=True, log_every=10, checkpoint_every=1000)
+    assert read_at <= {0, 10, 20, 30} and 10 in read_at
