@@ -193,7 +193,11 @@ class Lab:
     def pictures(self, explorer):
         """Return the pixels of the explorer's pictures, as data URLs."""
         read = """async image => {
-            await image.decode();
+            for (let tries = 100; ; tries--) {  // a newer picture may come meanwhile
+                try { await image.decode(); break; }
+                catch (error) { if (!tries) throw error; }
+                await new Promise(later => setTimeout(later, 50));
+            }
             const canvas = document.createElement("canvas");
             [canvas.width, canvas.height] = [image.naturalWidth, image.naturalHeight];
             canvas.getContext("2d").drawImage(image, 0, 0);
