@@ -48,8 +48,7 @@ class Config:
     steps: int = 125_000  # updates of each player; the paper does not say when it stopped
 
 
-# Smaller, and with Adam, which did not exist when the paper was written (it came six months
-# later) and reaches the same samples in a tenth of the steps.
+# Smaller, and with Adam, which came six months after the paper.
 _LAPTOP = Config(
     latent_dim=64,
     g_hidden=(512, 512),
