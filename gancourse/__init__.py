@@ -6,3 +6,12 @@
 """
 
 __version__ = "0.1.0"
+
+
+def __getattr__(name):
+    # PyTorch is imported when a generator is asked for, not for ``gancourse --help``.
+    if name == "pretrained":
+        from gancourse.generators import pretrained
+
+        return pretrained
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -11,7 +11,7 @@ from textwrap import indent
 import click
 
 from gancourse import __version__
-from gancourse.errors import CheckpointError, CourseError, choose
+from gancourse.errors import CourseError, choose
 
 INTERRUPTED = 130  # what a shell expects after Ctrl-C
 
@@ -98,14 +98,6 @@ def run(lessons, given, out, check_claims):
 # GANs
 
 
-def find_gan(name):
-    """Return the module ``gancourse.gans.NAME``."""
-    from importlib import import_module
-
-    files = (Path(__file__).parent / "gans").glob("[!_]*.py")
-    return import_module(f"gancourse.gans.{choose('GAN', name, sorted(f.stem for f in files))}")
-
-
 def fit(cfg, **facts):
     """Return ``cfg`` with those of ``facts`` that it has a field for."""
     fields = {field.name for field in dataclasses.fields(cfg)}
@@ -154,7 +146,9 @@ def train(name, preset, data_name, seed, steps, device, precision, compiled, out
 
     Ctrl-C stops after the step in hand; --resume goes on from there.
     """
-    module = find_gan(name)
+    from gancourse import gans
+
+    module = gans.find(name)
     cfg, data = configure(module, name, preset, data_name)
     from gancourse.training import runtime
     from gancourse.training.trainer import train
@@ -193,26 +187,13 @@ def train(name, preset, data_name, seed, steps, device, precision, compiled, out
 )
 def sample(folder, count, seed, device, output):
     """Draw samples from the trained generator in DIR (or from a .safetensors file)."""
-    from gancourse import plotting
-    from gancourse.training import checkpoint, runtime
+    from gancourse import generators, plotting
 
-    path = folder / "generator.safetensors" if folder.is_dir() else folder
-    states, header = checkpoint.load(path)
-    card = header.get("card") or {}
-    if "model" not in card or "config" not in card:
-        raise CheckpointError(f"{path} does not say which GAN it holds; it is no generator's file.")
-    module = find_gan(card["model"])
-    values = {k: tuple(v) if isinstance(v, list) else v for k, v in card["config"].items()}
-    try:
-        cfg = module.Config(**values)
-    except TypeError as error:
-        raise CheckpointError(
-            f"{path} was written by another version of {card['model']}: {error}. Train it again."
-        ) from error
-    gan = module.build(cfg, runtime.start(device, seed))
-    checkpoint.load_parts(gan, states, path)
-    plotting.save_samples(module.sample(gan, count, seed=seed).float().cpu(), output)
-    click.echo(f"{output}: {count} samples of {card['model']}, {card.get('data', 'unknown')} data")
+    g = generators.load(folder, device)
+    plotting.save_samples(g.sample(count, seed).float().cpu(), output)
+    click.echo(
+        f"{output}: {count} samples of {g.card['model']}, {g.card.get('data', 'unknown')} data"
+    )
 
 
 # Data

@@ -46,19 +46,17 @@ class Config:
 
 
 _LAPTOP = Config(
-    image_size=32,
-    latent_dim=64,
     ngf=32,
     ndf=32,
     kernel_size=4,
     weight_decay=0.0,
     ema_decay=0.99,
     batch_size=64,
-    steps=3_000,
+    steps=1_200,
 )
 
 PRESETS = {
-    "smoke": replace(_LAPTOP, ngf=8, ndf=8, steps=10),
+    "smoke": replace(_LAPTOP, image_size=32, ngf=8, ndf=8, steps=10),
     "laptop": _LAPTOP,
     # The published numbers, with one difference: the authors' code updates either D or G with
     # each batch, ours both with the same batch.

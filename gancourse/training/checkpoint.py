@@ -138,15 +138,22 @@ def load_parts(gan, states, where):
             raise CheckpointError(f"{where} does not fit {name!r}: {error}") from error
 
 
-def save_generator(path, gan, **card):
-    """Write the generator networks alone, with what is needed to build them again.
+def save_generator(path, gan, *, half=False, **card):
+    """Write the networks to sample from, with what is needed to build them again.
 
     Parameters
     ----------
     path : str or Path
     gan : GAN
+    half : bool
+        Round the weights to half precision, for a file that ships.
     **card : JSON-able
         What is known of the run: ``model``, ``preset``, ``data``, ``seed``, ...
     """
-    states = {name: part.state_dict() for name, part in gan.generators().items()}
+    states = {name: net.state_dict() for name, net in gan.generators().items()}
+    if half:
+        states = {
+            name: {k: v.half() if v.is_floating_point() else v for k, v in state.items()}
+            for name, state in states.items()
+        }
     save(path, states, card={**card, "step": gan.step, "config": describe(gan.cfg)})

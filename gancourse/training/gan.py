@@ -8,7 +8,8 @@ class GAN(SimpleNamespace):
 
     There is nothing to inherit and nothing to override: ``GAN(cfg, netG=..., opt_g=...)``
     keeps each part as an attribute. Whatever has a ``state_dict`` is part of a checkpoint;
-    networks whose name begins with ``netG``, and averages of them, are what is published.
+    networks whose name begins with ``netG`` are what is published. The average of ``netG`` is
+    called ``ema``, that of ``netG_AB`` is ``ema_AB``.
 
     Parameters
     ----------
@@ -31,5 +32,10 @@ class GAN(SimpleNamespace):
         return {name: part for name, part in vars(self).items() if hasattr(part, "state_dict")}
 
     def generators(self):
-        """Return the generator networks and their averages, by name."""
-        return {n: p for n, p in self.parts().items() if n.startswith(("netG", "ema"))}
+        """Return the networks to sample from, by name: averages where there are any."""
+        nets = {name: net for name, net in self.parts().items() if name.startswith("netG")}
+        averages = {name: getattr(self, name.replace("netG", "ema", 1), None) for name in nets}
+        return {
+            name: net if averages[name] is None else averages[name].net
+            for name, net in nets.items()
+        }
