@@ -104,8 +104,16 @@ def fit(cfg, **facts):
     return dataclasses.replace(cfg, **{k: v for k, v in facts.items() if k in fields})
 
 
-def configure(module, name, preset, data_name):
+def configure(module, name, preset, data_name, **changes):
     """Load the data, and choose the preset's configuration for it.
+
+    Parameters
+    ----------
+    module : module
+        A GAN's file.
+    name, preset, data_name : str
+    **changes
+        Fields of the configuration that shall not be the preset's.
 
     Returns
     -------
@@ -127,7 +135,7 @@ def configure(module, name, preset, data_name):
         cfg = module.PLANE[choose("preset", preset, module.PLANE)]
     else:
         raise CourseError(f"{name} draws pictures, but {data_name} is points in the plane.")
-    return fit(cfg, **facts), data
+    return dataclasses.replace(fit(cfg, **facts), **changes), data
 
 
 @main.command()

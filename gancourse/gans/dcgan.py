@@ -90,8 +90,8 @@ class Generator(nn.Module):
         self.slope = cfg.g_slope
         self.up, self.norms = nn.ModuleList(), nn.ModuleList()
         pad, out_pad = _pads(cfg.kernel_size)
+        bias = not cfg.batch_norm  # a norm has a shift of its own
         for i in range(depth):
-            bias = not cfg.batch_norm and i < depth - 1
             if cfg.upsampling == "transposed":
                 layer = nn.ConvTranspose2d(
                     widths[i], widths[i + 1], cfg.kernel_size, 2, **pad, **out_pad, bias=bias
@@ -128,9 +128,9 @@ class Discriminator(nn.Module):
         self.slope = cfg.d_slope
         self.down, self.norms = nn.ModuleList(), nn.ModuleList()
         pad, _ = _pads(cfg.kernel_size)
+        bias = not cfg.batch_norm
         for i in range(depth):
             normed = cfg.batch_norm and i > 0
-            bias = not cfg.batch_norm
             if cfg.downsampling == "strided":
                 layer = nn.Conv2d(widths[i], widths[i + 1], cfg.kernel_size, 2, **pad, bias=bias)
             else:

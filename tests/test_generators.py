@@ -1,0 +1,146 @@
+"""Trained generators: loading them, drawing from them, and whether what ships is as good as said."""
+
+import json
+
+import pytest
+import torch
+
+import gancourse
+from gancourse import generators, metrics
+from gancourse.data import load, shipped
+from gancourse.errors import CheckpointError, CourseError
+from gancourse.gans import dcgan, vanilla
+from gancourse.training import checkpoint, runtime
+
+NAMES = generators.names()
+MOST = 4_000_000  # bytes of a file
+
+
+def test_generators_ship():
+    assert NAMES
+
+
+def save(folder, module=vanilla, **card):
+    gan = module.build(module.PRESETS["smoke"], runtime.start("cpu", 0))
+    path = folder / "generator.safetensors"
+    checkpoint.save_generator(path, gan, **{"model": module.__name__.rpartition(".")[2], **card})
+    return gan, path
+
+
+@pytest.mark.parametrize("module", [vanilla, dcgan])
+def test_a_loaded_generator_draws_what_the_run_would_draw(tmp_path, module):
+    gan, _ = save(tmp_path, module)
+    g = generators.load(tmp_path)  # the run's folder will do
+    assert torch.equal(g.sample(5, seed=3), module.sample(gan, 5, seed=3))
+
+
+def test_half_precision_halves_the_file_and_changes_little(tmp_path):
+    gan, path = save(tmp_path)
+    whole = path.stat().st_size
+    checkpoint.save_generator(path, gan, half=True, model="vanilla")
+    assert path.stat().st_size < 0.6 * whole
+    g = generators.load(path)
+    assert all(p.dtype == torch.float32 for p in g.netG.parameters())
+    assert torch.allclose(g.sample(5), vanilla.sample(gan, 5), atol=0.01)
+
+
+def test_the_average_is_what_is_published(tmp_path):
+    gan, path = save(tmp_path)
+    with torch.no_grad():
+        for p in gan.ema.parameters():
+            p.zero_()
+    checkpoint.save_generator(path, gan, model="vanilla")
+    assert not generators.load(path).sample(2).any()
+
+
+def test_loading_and_drawing_leave_the_random_numbers_alone(tmp_path):
+    _, path = save(tmp_path)
+    before = torch.get_rng_state()
+    generators.load(path).sample(3)
+    assert torch.equal(before, torch.get_rng_state())
+
+
+def test_z_may_be_given(tmp_path):
+    _, path = save(tmp_path)
+    g = generators.load(path)
+    z = g.draw_z(4, seed=7)
+    assert z.shape == (4, g.latent_dim)
+    assert torch.equal(g(z), g.sample(4, seed=7))
+
+
+@pytest.mark.parametrize(
+    ("ask", "message"),
+    [
+        (lambda g: g.sample(0), "1 or more"),
+        (lambda g: g.sample(2.5), "1 or more"),
+        (lambda g: g.sample(3, labels=1), "knows no classes"),
+        (lambda g: g(torch.zeros(3, 2)), r"must have the shape \(3, 64\)"),
+    ],
+)
+def test_a_wrong_request_is_explained(tmp_path, ask, message):
+    _, path = save(tmp_path)
+    with pytest.raises(CourseError, match=message):
+        ask(generators.load(path))
+
+
+def test_a_file_of_another_kind_is_refused(tmp_path):
+    checkpoint.save(tmp_path / "a.safetensors", {"x": torch.zeros(1)})
+    with pytest.raises(CheckpointError, match="does not say which GAN"):
+        generators.load(tmp_path / "a.safetensors")
+
+
+def test_weights_that_do_not_fit_the_configuration_are_refused(tmp_path):
+    gan, path = save(tmp_path)
+    states, header = checkpoint.load(path)
+    header["card"]["config"]["g_hidden"] = [32, 32]
+    checkpoint.save(path, states, **header)
+    with pytest.raises(CheckpointError, match="does not fit"):
+        generators.load(path)
+
+
+def test_an_unknown_name_lists_the_known_ones():
+    with pytest.raises(CourseError, match=f"{NAMES[0]}"):
+        gancourse.pretrained("dcgan-toon")
+
+
+@pytest.mark.parametrize("name", NAMES)
+class TestShipped:
+    def test_its_file_is_small_and_its_card_complete(self, name):
+        path = shipped(f"{generators.FOLDER}/{name}.safetensors")
+        assert path.stat().st_size <= MOST
+        card = gancourse.pretrained(name).card
+        known = {"model", "data", "preset", "step", "seed", "device", "seconds", "commit", "quality"}
+        assert known <= card.keys()
+        assert name == f"{card['model']}-{card['data']}"
+        json.dumps(card)
+
+    def test_its_samples_have_the_form_of_the_data(self, name):
+        g = gancourse.pretrained(name)
+        size = getattr(g.cfg, "image_size", None)
+        data = load(g.card["data"], split="test", image_size=size)
+        images = g.sample(16, seed=1)
+        assert images.shape == (16, *data.shape)
+        assert images.isfinite().all() and images.abs().max() <= 1
+        assert torch.equal(images, gancourse.pretrained(name).sample(16, seed=1))
+        assert images.flatten(1).std(0).mean() > 0.1  # it does not draw one picture only
+
+    def test_it_is_as_good_as_its_card_says(self, name):
+        g = gancourse.pretrained(name)
+        said = g.card["quality"]
+        if "class_accuracy" not in said:
+            pytest.skip("draws no classes")
+        labels = torch.arange(400) % g.cfg.num_classes
+        judge = metrics.load_judge(g.card["data"])
+        right = judge.predict(g.sample(400, seed=99, labels=labels)) == labels
+        # Four standard errors of a share of 400.
+        error = 4 * (said["class_accuracy"] * (1 - said["class_accuracy"]) / 400) ** 0.5
+        assert abs(right.float().mean() - said["class_accuracy"]) <= error + 0.01
+
+    def test_labels_are_checked(self, name):
+        g = gancourse.pretrained(name)
+        if not g.conditional:
+            pytest.skip("draws no classes")
+        assert torch.equal(g.sample(3, labels=2), g.sample(3, labels=[2, 2, 2]))
+        for labels in (g.cfg.num_classes, -1, [1, 2], 0.5):
+            with pytest.raises(CourseError, match="labels must"):
+                g.sample(3, labels=labels)

@@ -1,0 +1,178 @@
+"""Train the generators that ship in data/pretrained/, and measure what they have learned.
+
+    python -m tools.train_pretrained dcgan-toons            # train, measure, write
+    python -m tools.train_pretrained dcgan-toons --steps 500 --out FOLDER   # a try, elsewhere
+    python -m tools.train_pretrained --list
+
+A run keeps its state in runs/pretrained/NAME and goes on from there when it is started again.
+What ships is the networks of the laptop preset, trained longer than a lesson can wait; the card
+in each file says for how long, on what, and how good the result is.
+"""
+
+import argparse
+import subprocess
+from dataclasses import dataclass, field
+from datetime import datetime, timezone
+from pathlib import Path
+
+import torch
+import torch.nn.functional as F
+
+from gancourse import generators, metrics
+from gancourse.cli import configure
+from gancourse.data import load
+from gancourse.gans import find
+from gancourse.training import checkpoint, runtime
+from gancourse.training.trainer import train
+
+ROOT = Path(__file__).resolve().parents[1]
+SHIPPED = ROOT / "data" / generators.FOLDER
+MEASURED = 2_000  # samples
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recipe:
+    """How a generator is trained; what is not said here is the laptop preset's."""
+
+    model: str
+    data: str
+    steps: int
+    changes: dict = field(default_factory=dict)  # fields of the Config
+    precision: str = "bf16"
+
+
+# A longer average than the laptop preset's, as there is more time to forget the beginning.
+LONG = {"ema_decay": 0.999}
+
+RECIPES = {
+    "vanilla-digits": Recipe(
+        model="vanilla", data="digits", steps=30_000, changes=LONG, precision="fp32"
+    ),
+    "dcgan-toons": Recipe(model="dcgan", data="toons", steps=20_000, changes=LONG),
+    "dcgan-emoji": Recipe(model="dcgan", data="emoji", steps=12_000, changes=LONG),
+}
+
+
+class Thumbnails:
+    """The eyes for data that have no judge: pictures of 8x8 pixels."""
+
+    def features(self, images):
+        """Return float32 (N, C * 64)."""
+        return F.adaptive_avg_pool2d(images.float(), 8).flatten(1)
+
+
+def measure(g, data_name):
+    """Return what can be measured of a generator: distances to unseen pictures, class accuracy.
+
+    Parameters
+    ----------
+    g : TrainedGenerator
+    data_name : str
+        What it was trained on.
+
+    Returns
+    -------
+    dict of str to float
+    """
+    shape = (g.cfg.image_size,) if hasattr(g.cfg, "image_size") else ()
+    unseen = load(data_name, split="test", image_size=shape[0] if shape else None)
+    real = unseen.images()[:MEASURED]
+    fake = torch.cat([g.sample(250, seed) for seed in range(MEASURED // 250)])[: len(real)]
+    if data_name not in metrics.JUDGES:
+        distance = metrics.judge_fid(real, fake, Thumbnails())
+        return {"thumbnail_fid": round(distance, 2), "pictures": len(real)}
+    judge = metrics.load_judge(data_name)
+    quality = {
+        "judge_fid": round(metrics.judge_fid(real, fake, judge), 2),
+        "pictures": len(real),
+    }
+    if g.conditional:
+        labels = torch.arange(MEASURED) % g.cfg.num_classes
+        fake = torch.cat(
+            [g.sample(len(part), seed, labels=part) for seed, part in enumerate(labels.split(250))]
+        )
+        right = judge.predict(fake) == labels
+        quality["class_accuracy"] = round(right.float().mean().item(), 4)
+        quality["worst_class"] = round(
+            min(right[labels == c].float().mean().item() for c in range(g.cfg.num_classes)), 4
+        )
+    return quality
+
+
+def make(name, *, steps=None, device="auto", seed=0, folder=None, out=SHIPPED):
+    """Train one generator, or go on with it, and write its file.
+
+    Returns
+    -------
+    pathlib.Path
+    """
+    recipe = RECIPES[name]
+    folder = Path(folder or ROOT / "runs" / "pretrained" / name)
+    steps = steps or recipe.steps
+    module = find(recipe.model)
+    cfg, data = configure(module, recipe.model, "laptop", recipe.data, **recipe.changes, steps=steps)
+    run = runtime.start(device, seed, precision=recipe.precision, channels_last=len(data.shape) == 3)
+    gan = module.build(cfg, run)
+    card = {"model": recipe.model, "preset": "laptop", "data": recipe.data}
+    history = train(
+        gan,
+        module.train_step,
+        data.to(run.device),
+        run,
+        sample=module.sample,
+        out_dir=folder,
+        resume=True,
+        card=card,
+    )
+    if gan.step < steps:
+        raise SystemExit(f"{name}: stopped at step {gan.step:,}; run it again to go on")
+    path = out / f"{name}.safetensors"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    card |= {
+        "changes": recipe.changes,
+        "seed": seed,
+        "precision": recipe.precision,
+        "device": str(run.device) if run.device.type == "cpu" else torch.cuda.get_device_name(),
+        "seconds": round(history.seconds[-1]),
+        "torch": torch.__version__,
+        "date": datetime.now(timezone.utc).date().isoformat(),
+        "commit": subprocess.run(
+            ["git", "rev-parse", "HEAD"], cwd=ROOT, capture_output=True, text=True, check=False
+        ).stdout.strip(),
+    }
+    checkpoint.save_generator(path, gan, half=True, **card)
+    quality = measure(generators.load(path), recipe.data)  # of the rounded weights
+    checkpoint.save_generator(path, gan, half=True, **card, quality=quality)
+    return path
+
+
+def main():
+    """Read the command line."""
+    parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
+    parser.add_argument("names", nargs="*", choices=RECIPES, metavar="NAME")
+    parser.add_argument("--list", action="store_true", help="say what there is")
+    parser.add_argument("--steps", type=int, help="in place of the recipe's")
+    parser.add_argument("--device", default="auto")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--folder", type=Path, help="of the run [runs/pretrained/NAME]")
+    parser.add_argument("--out", type=Path, default=SHIPPED, help="where the file goes")
+    options = parser.parse_args()
+    if options.list or not options.names:
+        for name, recipe in RECIPES.items():
+            print(f"{name:<16} {recipe.model} on {recipe.data}, {recipe.steps:,} steps")
+    for name in options.names:
+        path = make(
+            name,
+            steps=options.steps,
+            device=options.device,
+            seed=options.seed,
+            folder=options.folder,
+            out=options.out,
+        )
+        print(f"{path}: {path.stat().st_size:,} bytes")
+        for key, value in checkpoint.load(path)[1]["card"].items():
+            print(f"  {key}: {value}")
+
+
+if __name__ == "__main__":
+    main()
