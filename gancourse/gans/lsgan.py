@@ -1,0 +1,303 @@
+"""Least squares GAN: the networks of the DCGAN, and a loss that pulls in what lies far away.
+
+Mao et al. 2017, arXiv:1611.04076. What differs from the DCGAN: D's output is compared with target
+numbers by their squared difference, in place of the cross-entropy. The paper's networks have a
+few more layers; the smaller presets keep those of the DCGAN, so that the loss alone differs.
+"""
+
+import math
+from dataclasses import dataclass, replace
+from itertools import pairwise
+
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from gancourse.training.ema import EMA
+from gancourse.training.gan import GAN
+
+
+@dataclass(frozen=True, kw_only=True)
+class Config:
+    """Everything that a run is made of; the defaults are the paper's, for 112x112 scenes.
+
+    The numbers are those of the authors' ``vgg.py`` and ``train_lsun.py``,
+    github.com/xudonmao/LSGAN.
+    """
+
+    image_size: int = 112  # pixels; a multiple of all strides of G, and of D's, taken together
+    image_channels: int = 3  # 3 for colour, 1 for grey
+    latent_dim: int = 1024  # numbers in z, each uniform in [-1, 1]
+    g_channels: tuple = (256, 256, 256, 256, 256, 128, 64)  # of G's hidden layers, first to last
+    g_strides: tuple = (2, 1, 2, 1, 2, 2, 1)  # of the layer after each; 2 doubles the side
+    g_kernel: int = 3  # pixels; 4 is possible where every stride is 2
+    d_channels: tuple = (64, 128, 256, 512)  # of D's layers, each with a stride of 2
+    d_kernel: int = 5  # pixels
+    g_norm: bool = True  # batch norm in G, but not at its output
+    d_norm: bool = True  # batch norm in D, but not at its input
+    a: float = 0.0  # what D shall say of fakes
+    b: float = 1.0  # what D shall say of real images
+    c: float = 1.0  # what G wants D to say of fakes; with a, b, c = -1, 1, 0 see lesson 3
+    optimizer: str = "adam"  # or "rmsprop"
+    lr_g: float = 1e-3  # step size of G
+    lr_d: float = 1e-3  # the same for D
+    betas: tuple = (0.5, 0.999)  # Adam's decay rates
+    alpha: float = 0.9  # RMSProp's decay rate, the default of the authors' framework
+    init_std: float = 0.02  # weights start from N(0, init_std), gains from N(1, init_std)
+    ema_decay: float = 0.0  # average of G's weights for sampling; 0 means none
+    batch_size: int = 64  # images
+    steps: int = 1_000_000  # updates of each player, the most that the authors' code makes
+
+
+# The networks and settings of lesson 2: only the loss differs.
+_LAPTOP = Config(
+    image_size=64,
+    latent_dim=100,
+    g_channels=(256, 128, 64, 32),
+    g_strides=(2, 2, 2, 2),
+    g_kernel=4,
+    d_channels=(32, 64, 128, 256),
+    d_kernel=4,
+    lr_g=2e-4,
+    lr_d=2e-4,
+    ema_decay=0.99,
+    steps=1_200,
+)
+
+PRESETS = {
+    "smoke": replace(
+        _LAPTOP,
+        image_size=32,
+        g_channels=(32, 16, 8),
+        g_strides=(2, 2, 2),
+        d_channels=(8, 16, 32),
+        steps=10,
+    ),
+    "laptop": _LAPTOP,
+    # The published numbers, with these differences: as in lesson 2, batch norm after G's first
+    # layer works on each unit and not on each of its 256 channels, gains start near 1 and not at
+    # 1, and there is no bias where batch norm would cancel it, nor in the players' last layers.
+    # The losses are means over the batch, the authors' are sums: a constant factor, which Adam's
+    # steps do not depend on.
+    "paper": Config(),
+}
+
+
+class Generator(nn.Module):
+    """Noise in, an image out: project to a small map, then convolve it up.
+
+    Parameters
+    ----------
+    cfg : Config
+    """
+
+    def __init__(self, cfg):
+        super().__init__()
+        widths = [*cfg.g_channels, cfg.image_channels]
+        self.side = cfg.image_size // math.prod(cfg.g_strides)
+        units = widths[0] * self.side**2
+        self.project = nn.Linear(cfg.latent_dim, units, bias=not cfg.g_norm)
+        self.project_norm = nn.BatchNorm1d(units) if cfg.g_norm else nn.Identity()
+        self.up, self.norms = nn.ModuleList(), nn.ModuleList()
+        for i, stride in enumerate(cfg.g_strides):
+            last = i == len(cfg.g_strides) - 1
+            layer = nn.ConvTranspose2d(
+                widths[i],
+                widths[i + 1],
+                cfg.g_kernel,
+                stride,
+                padding=(cfg.g_kernel - 1) // 2,
+                output_padding=(cfg.g_kernel - stride) % 2,  # the side grows by exactly `stride`
+                bias=not cfg.g_norm and not last,
+            )
+            self.up.append(layer)
+            normed = cfg.g_norm and not last
+            self.norms.append(nn.BatchNorm2d(widths[i + 1]) if normed else nn.Identity())
+
+    def forward(self, z):
+        """Turn z, (N, latent_dim), into images, (N, image_channels, image_size, image_size)."""
+        x = F.relu(self.project_norm(self.project(z)))
+        x = x.unflatten(1, (-1, self.side, self.side))  # (N, g_channels[0], side, side)
+        for up, norm in zip(self.up[:-1], self.norms, strict=False):
+            x = F.relu(norm(up(x)))  # (N, g_channels[i], stride times the side)
+        return torch.tanh(self.up[-1](x))  # (N, image_channels, image_size, image_size)
+
+
+class Discriminator(nn.Module):
+    """An image in, one number out, which no sigmoid squashes.
+
+    Parameters
+    ----------
+    cfg : Config
+    """
+
+    def __init__(self, cfg):
+        super().__init__()
+        widths = [cfg.image_channels, *cfg.d_channels]
+        self.down, self.norms = nn.ModuleList(), nn.ModuleList()
+        for i, (before, after) in enumerate(pairwise(widths)):
+            pad = (cfg.d_kernel - 1) // 2
+            layer = nn.Conv2d(before, after, cfg.d_kernel, 2, padding=pad, bias=not cfg.d_norm)
+            self.down.append(layer)
+            normed = cfg.d_norm and i > 0
+            self.norms.append(nn.BatchNorm2d(after) if normed else nn.Identity())
+        side = cfg.image_size // 2 ** len(cfg.d_channels)
+        self.out = nn.Linear(widths[-1] * side**2, 1, bias=not cfg.d_norm)
+
+    def forward(self, x):
+        """Judge images, (N, image_channels, image_size, image_size), by one number each, (N,)."""
+        for down, norm in zip(self.down, self.norms, strict=True):
+            x = F.leaky_relu(norm(down(x)), 0.2)  # (N, d_channels[i], half the side)
+        return self.out(x.flatten(1)).squeeze(1)
+
+
+def d_loss(real_logits, fake_logits, a=0.0, b=1.0):
+    """Return what D minimises: (D(x) - b)^2 / 2 + (D(G(z)) - a)^2 / 2.
+
+    Parameters
+    ----------
+    real_logits, fake_logits : Tensor, (N,)
+        D's output as it is: no sigmoid comes after it.
+    a, b : float
+        The targets for fake and for real.
+
+    Returns
+    -------
+    Tensor, ()
+        (b - a)^2 / 4 when D cannot tell the two apart: 1/4 with the targets 0 and 1.
+    """
+    return (real_logits - b).square().mean() / 2 + (fake_logits - a).square().mean() / 2
+
+
+def g_loss(fake_logits, c=1.0):
+    """Return what G minimises: (D(G(z)) - c)^2 / 2.
+
+    Parameters
+    ----------
+    fake_logits : Tensor, (N,)
+    c : float
+        What G wants D to say of fakes: b, or the middle between a and b.
+
+    Returns
+    -------
+    Tensor, ()
+    """
+    return (fake_logits - c).square().mean() / 2
+
+
+def draw_z(cfg, n, generator=None, device="cpu"):
+    """Draw ``n`` latent vectors, each number uniform in [-1, 1]; (n, latent_dim)."""
+    return torch.rand(n, cfg.latent_dim, generator=generator, device=device) * 2 - 1
+
+
+def init_weights(net, std):
+    """Draw weights from N(0, std) and gains from N(1, std); biases start at 0 (section 4)."""
+    for layer in net.modules():
+        if isinstance(layer, nn.Conv2d | nn.ConvTranspose2d | nn.Linear):
+            nn.init.normal_(layer.weight, 0.0, std)
+        elif isinstance(layer, nn.BatchNorm1d | nn.BatchNorm2d):
+            nn.init.normal_(layer.weight, 1.0, std)
+        if getattr(layer, "bias", None) is not None:
+            nn.init.zeros_(layer.bias)
+
+
+def build(cfg, run):
+    """Make the two players and their optimizers.
+
+    Parameters
+    ----------
+    cfg : Config
+    run : Run
+
+    Returns
+    -------
+    GAN
+        With ``netG``, ``netD``, ``opt_g``, ``opt_d``, and ``ema`` if it is asked for.
+    """
+    netG, netD = Generator(cfg), Discriminator(cfg)
+    for net in (netG, netD):
+        init_weights(net, cfg.init_std)
+    gan = GAN(cfg, netG=run.place(netG), netD=run.place(netD))
+    if cfg.optimizer == "adam":
+        optimizer, options = torch.optim.Adam, {"betas": cfg.betas, "fused": True}
+    else:
+        optimizer, options = torch.optim.RMSprop, {"alpha": cfg.alpha}
+    gan.opt_g = optimizer(netG.parameters(), lr=cfg.lr_g, **options)
+    gan.opt_d = optimizer(netD.parameters(), lr=cfg.lr_d, **options)
+    if cfg.ema_decay:
+        gan.ema = EMA(netG, cfg.ema_decay)
+    return gan
+
+
+def train_step(gan, batch, run):
+    """Update D once, then G once.
+
+    Real and fake images pass through D apart from each other, so that batch normalisation
+    takes its statistics from one kind at a time.
+
+    Parameters
+    ----------
+    gan : GAN
+    batch : dict
+        ``real``: (N, image_channels, image_size, image_size) in [-1, 1].
+    run : Run
+
+    Returns
+    -------
+    dict of str to Tensor, ()
+        Both losses, and the mean of what D says of each side.
+    """
+    real = batch["real"]
+    with run.autocast():
+        fake = gan.netG(draw_z(gan.cfg, len(real), device=run.device))
+
+        real_logits = gan.netD(real)
+        fake_logits = gan.netD(fake.detach())
+        loss_d = d_loss(real_logits, fake_logits, gan.cfg.a, gan.cfg.b)
+    gan.opt_d.zero_grad()
+    loss_d.backward()
+    gan.opt_d.step()
+
+    gan.netD.requires_grad_(False)
+    with run.autocast():
+        loss_g = g_loss(gan.netD(fake), gan.cfg.c)
+    gan.opt_g.zero_grad()
+    loss_g.backward()
+    gan.opt_g.step()
+    gan.netD.requires_grad_(True)
+
+    return {
+        "D/adv": loss_d.detach(),
+        "G/adv": loss_g.detach(),
+        "D/logit_real": real_logits.detach().mean(),
+        "D/logit_fake": fake_logits.detach().mean(),
+    }
+
+
+@torch.no_grad()
+def sample(gan, n, *, seed=0, z=None):
+    """Draw ``n`` images, from the averaged generator if there is one.
+
+    Parameters
+    ----------
+    gan : GAN
+    n : int
+    seed : int
+        Of the noise; the training's random numbers are left alone.
+    z : Tensor, (n, latent_dim), optional
+        The noise itself, in place of ``n`` and ``seed``.
+
+    Returns
+    -------
+    Tensor, (n, image_channels, image_size, image_size)
+        In [-1, 1].
+    """
+    net = getattr(gan, "ema", gan.netG)
+    device = next(net.parameters()).device
+    if z is None:
+        z = draw_z(gan.cfg, n, torch.Generator(device).manual_seed(seed), device)
+    training = net.training
+    try:
+        return net.eval()(z.to(device))
+    finally:
+        net.train(training)
