@@ -185,8 +185,8 @@ def training_view(history, data):
             real = data.sample(512, torch.Generator().manual_seed(0))
             limit = 1.3 * float(real.abs().max())
             draw_points(left, history.samples, real, "fixed z", limit)
-        tags = [tag for tag in history.values if "prob" not in tag]
-        draw_curves(right, history, tags, ylabel="loss (nats)")
+        tags = [tag for tag in history.values if "prob" not in tag and "logit" not in tag]
+        draw_curves(right, history, tags, ylabel="loss")
         return figure
 
 

@@ -38,7 +38,7 @@ def test_samples_are_written_as_a_picture(tmp_path, samples):
 def test_the_training_view_draws_pictures_and_points(samples):
     history = History()
     for step in (1, 2, 3):
-        history.add(step, 0.1, {"D/adv": 1.0, "G/adv": 0.5, "D/prob_real": 0.5})
+        history.add(step, 0.1, {"D/adv": 1, "G/adv": 0.5, "D/prob_real": 0.5, "D/logit_fake": 2})
     history.samples = samples
     figure = plotting.training_view(history, ring())
     labels = [line.get_label() for line in figure.axes[1].lines]
