@@ -18,12 +18,17 @@ import itertools
 import os
 
 import ipywidgets as widgets
+import torch
 from IPython import get_ipython
 from IPython.display import Markdown, display
+from PIL import Image
+from torch import nn
 
+from gancourse.errors import CourseError
 from gancourse.plotting import as_display
 
 WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
+LABEL = "76px"  # width of the controls' names
 CAPTION = "A still picture. Run this cell to move the sliders."
 STYLE = """
 .gancourse-live, .gancourse-live .widget-container { overflow: visible !important; }
@@ -103,10 +108,13 @@ class Explorer:
 
     def answer(self, _change=None):
         """Draw again; what goes wrong is said beside the controls, where it is seen."""
-        if self._together:
-            return
+        if not self._together:
+            self.attempt(self.update)
+
+    def attempt(self, action):
+        """Do something; if it fails, say why beside the controls until something works."""
         try:
-            self.update()
+            action()
             self.problem.value = ""
         except Exception as problem:
             text = html.escape(f"{type(problem).__name__}: {problem}")
@@ -121,6 +129,116 @@ class Explorer:
         finally:
             self._together = False
         self.answer()
+
+
+def slider(kind, name, tooltip, **range_):
+    """Make a slider that fills its row and says what it moves."""
+    return kind(
+        description=name,
+        tooltip=tooltip,
+        style={"description_width": LABEL},
+        layout=widgets.Layout(flex="1 1 auto", width="auto", min_width="0"),
+        **range_,
+    )
+
+
+def seed_box(value, name="Seed", tooltip="Another seed, other samples", label=LABEL):
+    """Make a box for a seed."""
+    return widgets.BoundedIntText(
+        value=value,
+        min=0,
+        max=2**31 - 1,
+        description=name,
+        tooltip=tooltip,
+        style={"description_width": label},
+        layout=widgets.Layout(width=f"calc({label} + 94px)"),
+    )
+
+
+def button(name, tooltip, click, width="90px"):
+    """Make a button; ``click()`` is called without arguments."""
+    made = widgets.Button(
+        description=name, tooltip=tooltip, layout=widgets.Layout(width=width, flex="none")
+    )
+    made.on_click(lambda _: click())
+    return made
+
+
+@torch.no_grad()
+def ask(generate, z, *more):
+    """Ask a generator for images, in eval mode and on its own device.
+
+    Parameters
+    ----------
+    generate : Module or callable
+        ``generate(z, *more)`` returns images, (n, C, H, W) in [-1, 1], C being 1 or 3.
+    z : Tensor, (n, latent_dim)
+    *more : Tensor
+        What else it takes, such as labels.
+
+    Returns
+    -------
+    Tensor, (n, C, H, W)
+        On the CPU.
+
+    Raises
+    ------
+    CourseError
+        If it returns something else.
+    """
+    parameter = next(generate.parameters(), None) if isinstance(generate, nn.Module) else None
+    device = z.device if parameter is None else parameter.device
+    training = getattr(generate, "training", False)
+    if training:
+        generate.eval()
+    try:
+        images = generate(*(given.to(device) for given in (z, *more)))
+    finally:
+        if training:
+            generate.train()
+    shape = tuple(getattr(images, "shape", ()))
+    if len(shape) != 4 or shape[0] != len(z) or shape[1] not in (1, 3):
+        takes = ", ".join(["z", *(f"{tuple(given.shape)}" for given in more)])
+        raise CourseError(
+            f"generate({takes}) with z of shape {tuple(z.shape)} must return images "
+            f"({len(z)}, 1 or 3, height, width), not {shape or type(images).__name__}"
+        )
+    return images.detach().float().cpu()
+
+
+def is_smooth(images):
+    """Tell whether images are fine enough to be enlarged smoothly; others show their pixels."""
+    return max(images.shape[-2:]) >= 48
+
+
+def picture_of(image, side):
+    """Draw one image so that its longer side is ``side`` pixels.
+
+    Parameters
+    ----------
+    image : Tensor, (C, H, W)
+        In [-1, 1]; C is 1 or 3.
+    side : int
+
+    Returns
+    -------
+    PIL.Image.Image
+    """
+    pixels = ((image.clamp(-1, 1) + 1) * 127.5).round().byte().permute(1, 2, 0).numpy()
+    picture = Image.fromarray(pixels.squeeze(-1) if pixels.shape[2] == 1 else pixels)
+    scale = side / max(picture.size)
+    size = [round(scale * edge) for edge in picture.size]
+    if scale < 2:
+        return picture.resize(size, Image.Resampling.LANCZOS)
+    smooth = is_smooth(image)
+    return picture.resize(size, Image.Resampling.BICUBIC if smooth else Image.Resampling.NEAREST)
+
+
+def show(widget, picture, smooth):
+    """Put a PIL image into an Image widget: soft ones as JPEG, flat ones as PNG."""
+    form = "jpeg" if smooth and picture.mode in ("L", "RGB") else "png"
+    with widget.hold_sync():
+        widget.format, widget.value = form, encode(picture, form)
 
 
 def encode(picture, form):

@@ -7,27 +7,35 @@ import torch
 from PIL import Image, ImageDraw
 from torch import nn
 
-from gancourse.errors import CourseError, choose
+from gancourse.errors import CourseError
+from gancourse.latent import Prior
 from gancourse.plotting import STYLE, draw_images
-from gancourse.widgets.explorer import Explorer, encode
+from gancourse.widgets.explorer import (
+    Explorer,
+    ask,
+    button,
+    is_smooth,
+    picture_of,
+    seed_box,
+    show,
+    slider,
+)
 
-PRIORS = ("normal", "uniform")
 SIDE = 4  # the grid is SIDE x SIDE
 TILE, GAP = 80, 4  # CSS pixels; drawn with twice as many, for dense screens
 PICTURE = SIDE * TILE + (SIDE - 1) * GAP
-LABEL = "76px"  # width of the controls' names
-FRAME = "#e0a030"  # around the digit that is enlarged
+FRAME = "#e0a030"  # around the sample that is enlarged
 REACH = 3.0  # sliders go from -REACH to REACH standard deviations
 
 
 def latent_explorer(generate, latent_dim, *, prior="uniform", directions=None, seed=0):
     """Show how a generator's images change along the main directions of its latent space.
 
-    z = truncation * z0 + sum of slider_k * direction_k, where z0 is drawn from the prior. The
-    prior has mean 0 and variance 1 in each coordinate, so a slider counts standard deviations.
-    Truncation pulls z0 towards the prior's mean (Brock et al. 2019, arXiv:1809.11096, resample
-    z; Karras et al. 2019, arXiv:1812.04948, scale towards the mean, as here): 1 leaves the
-    samples as they are, 0 makes them all the same.
+    z = m + truncation * (z0 - m) + sum of slider_k * sd * direction_k, where z0 is drawn from the
+    prior; m and sd are the prior's mean and standard deviation in each coordinate. Truncation
+    pulls z0 towards the prior's mean (Brock et al. 2019, arXiv:1809.11096, resample z; Karras et
+    al. 2019, arXiv:1812.04948, scale towards the mean, as here): 1 leaves the samples as they
+    are, 0 makes them all the same.
 
     Parameters
     ----------
@@ -36,8 +44,9 @@ def latent_explorer(generate, latent_dim, *, prior="uniform", directions=None, s
         C is 1 or 3.
     latent_dim : int
         Numbers in z.
-    prior : {"uniform", "normal"}
-        Where z0 is drawn from: each number from [-sqrt(3), sqrt(3)], or from N(0, 1).
+    prior : {"uniform", "normal"} or pair of float
+        Where z0 is drawn from: each number uniform in [-sqrt(3), sqrt(3)], from N(0, 1), or
+        uniform between the two numbers given, as (-1, 1) for the DCGAN.
     directions : Tensor, (k, latent_dim), optional
         Unit vectors to explore; by default :func:`principal_directions` of ``generate``.
     seed : int
@@ -77,7 +86,7 @@ def principal_directions(generate, latent_dim, k=6, *, prior="uniform", n=512):
     latent_dim : int
     k : int
         How many directions; fewer if z has fewer numbers.
-    prior : {"uniform", "normal"}
+    prior : {"uniform", "normal"} or pair of float
     n : int
         Samples for the least squares.
 
@@ -93,8 +102,8 @@ def principal_directions(generate, latent_dim, k=6, *, prior="uniform", n=512):
         if isinstance(first, nn.Linear) and first.in_features == latent_dim:
             weight = first.weight.detach().float().cpu()  # (features, latent_dim)
     if weight is None:
-        z = _draw(prior, max(n, 4 * latent_dim), latent_dim, 0)
-        images = _images(generate, z).flatten(1)
+        z = Prior.of(prior).draw(max(n, 4 * latent_dim), latent_dim, 0)
+        images = ask(generate, z).flatten(1)
         weight = torch.linalg.lstsq(z - z.mean(0), images - images.mean(0)).solution.T
     directions = torch.linalg.svd(weight, full_matrices=False).Vh[:k]
     peaks = directions.gather(1, directions.abs().argmax(1, keepdim=True))
@@ -106,7 +115,7 @@ class LatentExplorer(Explorer):
 
     def __init__(self, generate, latent_dim, prior="uniform", directions=None, seed=0):
         self.generate, self.latent_dim = generate, latent_dim
-        self.prior = choose("prior", prior, PRIORS)
+        self.prior = Prior.of(prior)
         self.seed = seed
         if directions is None:
             directions = principal_directions(generate, latent_dim, prior=prior)
@@ -141,14 +150,15 @@ class LatentExplorer(Explorer):
         Tensor, (n, C, H, W)
             On the CPU, in [-1, 1].
         """
-        start = _draw(self.prior, n, self.latent_dim, self.seed if seed is None else seed)
+        start = self.prior.draw(n, self.latent_dim, self.seed if seed is None else seed)
         shift = torch.as_tensor(shifts, dtype=torch.float32) @ self.directions  # (latent_dim,)
-        return _images(self.generate, truncation * start + shift)
+        z = self.prior.mean + truncation * (start - self.prior.mean) + self.prior.sd * shift
+        return ask(self.generate, z)
 
     def build(self):
         """Make the sliders and the two pictures."""
         self.sliders = [
-            _slider(
+            slider(
                 widgets.FloatSlider,
                 f"Direction {i + 1}",
                 f"Move every sample along direction {i + 1}, in standard deviations",
@@ -160,7 +170,7 @@ class LatentExplorer(Explorer):
             )
             for i in range(len(self.directions))
         ]
-        self.truncation = _slider(
+        self.truncation = slider(
             widgets.FloatSlider,
             "Truncation",
             "1: samples of the prior. 0: its mean, the same for all",
@@ -170,7 +180,7 @@ class LatentExplorer(Explorer):
             step=0.05,
             readout_format=".2f",
         )
-        self.picked = _slider(
+        self.picked = slider(
             widgets.IntSlider,
             "Enlarge",
             "Which sample of the grid to enlarge, counted row by row",
@@ -178,21 +188,8 @@ class LatentExplorer(Explorer):
             min=1,
             max=SIDE * SIDE,
         )
-        self.seed_box = widgets.BoundedIntText(
-            value=self.seed,
-            min=0,
-            max=2**31 - 1,
-            description="Seed",
-            tooltip="Another seed, other samples",
-            style={"description_width": LABEL},
-            layout=widgets.Layout(width="170px"),
-        )
-        self.reset = widgets.Button(
-            description="Reset",
-            tooltip="Put all sliders back; the seed stays",
-            layout=widgets.Layout(width="90px"),
-        )
-        self.reset.on_click(self.put_back)
+        self.seed_box = seed_box(self.seed)
+        self.reset = button("Reset", "Put all sliders back; the seed stays", self.put_back)
         self.large, self.grid = (
             widgets.Image(format="png", layout=widgets.Layout(width="100%")) for _ in range(2)
         )
@@ -235,10 +232,10 @@ class LatentExplorer(Explorer):
             truncation=self.truncation.value,
         )
         picked = self.picked.value - 1
-        self.large.value = encode(_resized(images[picked], 2 * PICTURE), "png")
-        self.grid.value = encode(_tiles(images, picked), "png")
+        show(self.large, picture_of(images[picked], 2 * PICTURE), is_smooth(images))
+        show(self.grid, _tiles(images, picked), is_smooth(images))
 
-    def put_back(self, _button=None):
+    def put_back(self):
         """Put every slider back; the seed stays."""
         with self.together():
             for slider in self.sliders:
@@ -269,57 +266,13 @@ class LatentExplorer(Explorer):
             return figure
 
 
-def _slider(kind, name, tooltip, **range_):
-    return kind(
-        description=name,
-        tooltip=tooltip,
-        style={"description_width": LABEL},
-        layout=widgets.Layout(flex="1 1 auto", width="auto", min_width="0"),
-        **range_,
-    )
-
-
-def _draw(prior, n, latent_dim, seed):
-    generator = torch.Generator().manual_seed(seed)
-    if prior == "uniform":
-        return (torch.rand(n, latent_dim, generator=generator) * 2 - 1) * 3**0.5
-    return torch.randn(n, latent_dim, generator=generator)
-
-
-@torch.no_grad()
-def _images(generate, z):
-    parameter = next(generate.parameters(), None) if isinstance(generate, nn.Module) else None
-    training = getattr(generate, "training", False)
-    if training:
-        generate.eval()
-    try:
-        images = generate(z if parameter is None else z.to(parameter.device))
-    finally:
-        if training:
-            generate.train()
-    if images.dim() != 4 or len(images) != len(z) or images.shape[1] not in (1, 3):
-        raise CourseError(
-            f"generate(z) with z of shape {tuple(z.shape)} must return images "
-            f"({len(z)}, 1 or 3, height, width), not {tuple(images.shape)}"
-        )
-    return images.detach().float().cpu()
-
-
-def _resized(image, side):
-    pixels = ((image.clamp(-1, 1) + 1) * 127.5).round().byte().permute(1, 2, 0).numpy()
-    picture = Image.fromarray(pixels.squeeze(-1) if pixels.shape[2] == 1 else pixels)
-    enlarged = side >= 2 * max(picture.size)  # then show its pixels as they are
-    method = Image.Resampling.NEAREST if enlarged else Image.Resampling.LANCZOS
-    return picture.resize((side, side), method)
-
-
 def _tiles(images, picked):
     tile, gap = 2 * TILE, 2 * GAP
     side = SIDE * tile + (SIDE - 1) * gap
     picture = Image.new("RGBA", (side, side))  # between the tiles the page shows
     for i, image in enumerate(images):
         corner = ((i % SIDE) * (tile + gap), (i // SIDE) * (tile + gap))
-        picture.paste(_resized(image, tile).convert("RGBA"), corner)
+        picture.paste(picture_of(image, tile).convert("RGBA"), corner)
         if i == picked:
             box = (*corner, corner[0] + tile - 1, corner[1] + tile - 1)
             ImageDraw.Draw(picture).rectangle(box, outline=FRAME, width=6)

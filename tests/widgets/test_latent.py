@@ -88,6 +88,29 @@ def test_both_priors_have_mean_0_and_variance_1(prior):
     assert (asked[-1].var() - 1).abs() < 0.02
 
 
+def test_a_slider_counts_standard_deviations_of_a_narrower_prior_too():
+    asked = []
+    tool = latent_explorer(
+        lambda z: asked.append(z) or z.reshape(-1, 1, 4, 4),
+        16,
+        prior=(-1, 1),
+        directions=torch.eye(16)[:1],
+    )
+    start = torch.rand(16, 16, generator=torch.Generator().manual_seed(0)) * 2 - 1
+    tool.images([3.0], truncation=0.5)
+    assert torch.allclose(asked[-1], start / 2 + 3.0 / 3**0.5 * torch.eye(16)[0])
+
+
+def test_fine_images_are_enlarged_smoothly_and_coarse_ones_show_their_pixels():
+    def stripes(side):
+        row = torch.tensor([-1.0, 1.0]).repeat(side // 2)
+        return lambda z: row.expand(len(z), 1, side, side)
+
+    coarse, fine = (live(stripes(side), 4, directions=torch.eye(4)) for side in (32, 64))
+    assert set(np.unique(decoded(coarse.large.value))) == {0, 255}
+    assert len(np.unique(decoded(fine.large.value))) > 50
+
+
 def test_both_pictures_follow_a_slider_and_reset_puts_them_back():
     tool = live(generator(), 8)
     start_large, start_grid = tool.large.value, tool.grid.value
