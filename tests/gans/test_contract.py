@@ -179,6 +179,52 @@ def test_samples_are_in_the_range_of_the_data_and_repeatable(module):
     assert not first.requires_grad
 
 
+def test_z_has_the_shape_that_the_config_says(module):
+    cfg = module.PRESETS["smoke"]
+    z = module.draw_z(cfg, 6, torch.Generator().manual_seed(1), "cpu")
+    assert z.shape == (6, cfg.latent_dim) and z.dtype == torch.float32
+    assert torch.equal(z, module.draw_z(cfg, 6, torch.Generator().manual_seed(1), "cpu"))
+    gan, _, _ = smallest(module)
+    assert torch.equal(module.sample(gan, 6, z=z), module.sample(gan, 6, seed=1))
+
+
+@pytest.fixture
+def conditional(module):
+    if not hasattr(module.Config(), "num_classes"):
+        pytest.skip("takes no classes")
+    return module
+
+
+def test_g_is_told_the_class(conditional):
+    gan, _, _ = smallest(conditional)
+    z = conditional.draw_z(gan.cfg, 1).repeat(2, 1)
+    zero, one = conditional.sample(gan, 2, z=z, labels=torch.tensor([0, 1]))
+    assert not torch.equal(zero, one)
+    labels = torch.tensor([1, 0])
+    swapped = conditional.sample(gan, 2, z=z, labels=labels)
+    gap = (zero - one).abs().max().item()
+    torch.testing.assert_close(swapped, torch.stack([one, zero]), rtol=0, atol=gap / 100)
+    assert gan.netG(z, labels).shape == (2, *zero.shape)
+
+
+def test_without_labels_the_classes_come_in_turn(conditional):
+    gan, _, _ = smallest(conditional)
+    n = gan.cfg.num_classes + 3
+    labels = torch.arange(n) % gan.cfg.num_classes
+    assert torch.equal(
+        conditional.sample(gan, n, seed=4), conditional.sample(gan, n, seed=4, labels=labels)
+    )
+
+
+def test_another_number_of_classes_is_a_config_field(conditional):
+    cfg = dataclasses.replace(conditional.PRESETS["smoke"], num_classes=3)
+    run = runtime.start("cpu", 0)
+    gan = conditional.build(cfg, run)
+    losses = conditional.train_step(gan, fake_batch(cfg), run)
+    assert all(value.isfinite() for value in losses.values())
+    assert len(conditional.sample(gan, 4)) == 4  # 0, 1, 2, 0
+
+
 def test_sampling_changes_nothing(module):
     gan, _, _ = smallest(module)
     networks = {n: p for n, p in gan.parts().items() if isinstance(p, torch.nn.Module)}
