@@ -185,7 +185,8 @@ def training_view(history, data):
             real = data.sample(512, torch.Generator().manual_seed(0))
             limit = 1.3 * float(real.abs().max())
             draw_points(left, history.samples, real, "fixed z", limit)
-        tags = [tag for tag in history.values if "prob" not in tag and "logit" not in tag]
+        beside = ("prob", "logit", "accuracy")  # on other scales than the losses
+        tags = [tag for tag in history.values if not any(word in tag for word in beside)]
         draw_curves(right, history, tags, ylabel="loss")
         return figure
 
