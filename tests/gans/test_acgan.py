@@ -153,19 +153,17 @@ def test_the_shapes_follow_the_table():
     assert acgan.Generator(cfg)(z, torch.tensor([0, 9])).shape == (2, 3, 32, 32)
 
 
-def test_other_sizes_are_config_fields():
-    """A deeper G for 128x128, as the paper's ImageNet model needs."""
-    cfg = replace(
-        CFG,
-        image_size=128,
-        num_classes=3,
-        g_channels=(16, 8, 8, 4, 4),
-        d_channels=(4, 4, 4, 4),
-        d_strides=(2, 2, 2, 2),
-    )
-    x = acgan.Generator(cfg)(torch.zeros(2, cfg.latent_dim), torch.tensor([0, 2]))
-    assert x.shape == (2, 1, 128, 128)
-    assert acgan.Discriminator(cfg)(x)[1].shape == (2, 3)
+def test_the_imagenet_networks_of_table_1_are_config_fields():
+    cfg = replace(acgan.PRESETS["paper"], image_size=128, g_channels=(768, 384, 256, 192))
+    with torch.device("meta"):
+        net = acgan.Generator(cfg)
+        x = net(torch.zeros(2, cfg.latent_dim), torch.tensor([0, 9]))
+        real_logits, class_logits = acgan.Discriminator(cfg)(x)
+    assert x.shape == (2, 3, 128, 128)
+    assert real_logits.shape == (2,) and class_logits.shape == (2, 10)
+    count = sum(p.numel() for p in net.parameters())
+    convs = 25 * (768 * 384 + 384 * 256 + 256 * 192 + 192 * 3) + 3
+    assert count == 111 * 768 * 8 * 8 + convs + 2 * (384 + 256 + 192)
 
 
 def test_both_heads_share_every_layer_below():
