@@ -1,5 +1,6 @@
 """Explorers: small tools for a notebook, live where somebody can use them, a picture elsewhere."""
 
+from gancourse.widgets.interpolation import interpolation
 from gancourse.widgets.latent import latent_explorer, principal_directions
 from gancourse.widgets.scrubber import extent_of, plane, scrubber
 
@@ -9,6 +10,7 @@ digit_explorer = latent_explorer
 __all__ = [
     "digit_explorer",
     "extent_of",
+    "interpolation",
     "latent_explorer",
     "plane",
     "principal_directions",

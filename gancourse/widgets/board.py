@@ -1,0 +1,138 @@
+"""A board: pictures in rows and columns, each of which can be clicked, or reached with Tab."""
+
+from urllib.parse import quote
+
+import ipywidgets as widgets
+from PIL import Image
+
+from gancourse.widgets.explorer import is_smooth, picture_of, show
+
+GAP = 4  # CSS pixels between pictures
+MARKS = {"a": "#a8641a", "b": "#2f7d5e", "c": "#7d5ba6"}  # letters on pictures, white on these
+
+
+def _style():
+    letters = "".join(
+        f".gancourse-{mark}::after {{ content: '{mark.upper()}'; background: {colour}; }}"
+        f".gancourse-{mark} {{ box-shadow: inset 0 0 0 3px {colour} !important; }}"
+        for mark, colour in MARKS.items()
+    )
+    return f"""
+.gancourse-board > * {{ margin: 0; grid-area: 1 / 1; }}
+.gancourse-board .widget-image {{ width: 100%; height: 100%; border-radius: 0; }}
+.gancourse-cell {{ position: relative; font-size: 0; background: none !important;
+  border: none; border-radius: 6px; box-shadow: none !important; cursor: pointer; }}
+.gancourse-cell:hover {{ box-shadow: inset 0 0 0 2px var(--jp-ui-font-color2, #888) !important; }}
+.gancourse-here {{ box-shadow: inset 0 0 0 3px #e0a030 !important; }}
+.gancourse-cell::after {{ position: absolute; left: 2px; top: 2px; font: bold 11px/16px sans-serif;
+  width: 16px; border-radius: 4px; color: white; }}
+{letters}"""
+
+
+class Board:
+    """Pictures side by side that are buttons too.
+
+    All of them are one image, with transparent buttons over it: they keep their places while
+    the image changes, and it is sent whole.
+
+    Parameters
+    ----------
+    names : list of str
+        What each picture is, for its tooltip and for screen readers; row after row.
+    columns : int
+    tile : int
+        Side of a picture, in CSS pixels; it is drawn with twice as many, for dense screens.
+    click : callable
+        ``click(index)`` is called when a picture is clicked, or Enter is pressed on it.
+
+    Attributes
+    ----------
+    ui : Widget
+    image : Image
+        Where the pictures are.
+    cells : list of Button
+    """
+
+    def __init__(self, names, columns, tile, click):
+        self.columns, self.rows = columns, -(-len(names) // columns)
+        self.tile = tile
+        self.image = widgets.Image()
+        whole = widgets.Layout(
+            width="auto", height="auto", min_width="0", margin="0", padding="0", border="none"
+        )
+        self.cells = []
+        for index, name in enumerate(names):
+            cell = widgets.Button(description=name, tooltip=name, layout=whole)
+            cell.add_class("gancourse-cell")
+            cell.on_click(lambda _, index=index: click(index))
+            self.cells.append(cell)
+        shape = f"{columns}x{self.rows}"
+        cells = widgets.GridBox(
+            self.cells,
+            layout=widgets.Layout(
+                grid_template_columns=f"repeat({columns}, minmax(0, 1fr))",
+                grid_template_rows=f"repeat({self.rows}, minmax(0, 1fr))",
+                overflow="visible",
+            ),
+        )
+        # The mask lets the page show between the pictures, whatever its colours.
+        inset = 50 * GAP / (tile + GAP)
+        rect = (
+            "<svg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 100 100' "
+            f"preserveAspectRatio='none'><rect x='{inset:.2f}' y='{inset:.2f}' rx='4' "
+            f"width='{100 - 2 * inset:.2f}' height='{100 - 2 * inset:.2f}'/></svg>"
+        )
+        mask = (
+            f'url("data:image/svg+xml,{quote(rect)}") 0 0 / '
+            f"calc(100% / {columns}) calc(100% / {self.rows})"
+        )
+        name = f"gancourse-board-{shape}-{tile}"
+        style = widgets.HTML(
+            f"<style>{_style()} .{name} {{ aspect-ratio: {columns} / {self.rows}; }} "
+            f".{name} .widget-image {{ -webkit-mask: {mask}; mask: {mask}; }}</style>",
+            layout=widgets.Layout(display="none"),
+        )
+        layout = widgets.Layout(
+            width=f"{columns * (tile + GAP)}px",
+            max_width="100%",
+            grid_template_columns="100%",
+            grid_template_rows="100%",
+            margin="0",
+            overflow="visible",
+        )
+        self.ui = widgets.GridBox([style, self.image, cells], layout=layout)
+        self.ui.add_class("gancourse-board").add_class(name)
+
+    def show(self, images):
+        """Draw images, (n, C, H, W) in [-1, 1], in place of those that are there."""
+        show(self.image, self.picture(images), is_smooth(images))
+
+    def picture(self, images):
+        """Lay images out; between them are strips that the mask takes away.
+
+        Returns
+        -------
+        PIL.Image.Image
+        """
+        pitch, tile = 2 * (self.tile + GAP), 2 * self.tile
+        mode = "L" if images.shape[1] == 1 else "RGB"
+        sheet = Image.new(mode, (self.columns * pitch, self.rows * pitch))
+        for i, image in enumerate(images):
+            picture = picture_of(image, tile)
+            left, top = (pitch - picture.width) // 2, (pitch - picture.height) // 2
+            sheet.paste(picture, (i % self.columns * pitch + left, i // self.columns * pitch + top))
+        return sheet
+
+    def mark(self, marks):
+        """Mark pictures, and no others.
+
+        Parameters
+        ----------
+        marks : dict of int to str
+            For each marked picture "here", a frame around it, or "a", "b" or "c", a letter on it.
+        """
+        for index, cell in enumerate(self.cells):
+            kept = [name for name in cell._dom_classes if name == "gancourse-cell"]
+            if index in marks:
+                kept.append(f"gancourse-{marks[index]}")
+            cell._dom_classes = kept

@@ -1,0 +1,320 @@
+"""The interpolation explorer: a walk through the latent space from one sample to another."""
+
+import base64
+import html
+import io
+from pathlib import Path
+
+import ipywidgets as widgets
+import matplotlib.pyplot as plt
+import torch
+from PIL import Image
+
+from gancourse.errors import CourseError
+from gancourse.files import write_atomically
+from gancourse.latent import Prior, lerp, slerp
+from gancourse.plotting import STYLE, draw_images
+from gancourse.widgets.board import Board
+from gancourse.widgets.explorer import (
+    Explorer,
+    ask,
+    button,
+    is_smooth,
+    picture_of,
+    seed_box,
+    show,
+)
+
+WALKS = {"linear": lerp, "spherical": slerp}
+LARGE = 264  # CSS pixels; drawn with twice as many, for dense screens
+STRIP, TILE = 9, 72  # pictures under the slider, and their side in CSS pixels
+GIF_SIDE = 256  # pixels, at least
+GIF_FRAME, GIF_END = 60, 500  # milliseconds that a picture stays, and those at the two ends
+
+
+def interpolation(generate, latent_dim, *, prior="uniform", frames=41, seed=0, out_dir=None):
+    """Walk from one sample to another, on a straight line or on a great circle.
+
+    Parameters
+    ----------
+    generate : Module or callable
+        ``generate(z)`` with z of shape (n, latent_dim) returns images (n, C, H, W) in [-1, 1];
+        C is 1 or 3.
+    latent_dim : int
+        Numbers in z.
+    prior : {"uniform", "normal"} or pair of float
+        Where both ends are drawn from: each number uniform in [-sqrt(3), sqrt(3)], from N(0, 1),
+        or uniform between the two numbers given, as (-1, 1) for the DCGAN.
+    frames : int
+        Positions of the slider, and pictures of a GIF on its way there; at least 3.
+    seed : int
+        Of the first sample; the second has the next one.
+    out_dir : str or pathlib.Path, optional
+        Where GIFs are written; by default the current folder.
+
+    Returns
+    -------
+    Interpolation
+        Shows itself as the last value of a cell.
+
+    Raises
+    ------
+    CourseError
+        If the generator's images do not fit, the prior is unknown, or there are too few frames.
+
+    Examples
+    --------
+    >>> interpolation(gan.netG, gan.cfg.latent_dim, prior=(-1, 1))  # doctest: +SKIP
+    """
+    return Interpolation(generate, latent_dim, prior, frames, seed, out_dir)
+
+
+class Interpolation(Explorer):
+    """What :func:`interpolation` returns."""
+
+    def __init__(self, generate, latent_dim, prior="uniform", frames=41, seed=0, out_dir=None):
+        if frames < 3:
+            raise CourseError(f"a walk has at least 3 frames, its ends and one between: {frames}")
+        self.generate, self.latent_dim = generate, latent_dim
+        self.prior = Prior.of(prior)
+        self.frames, self.seed, self.out_dir = frames, seed, out_dir
+        lengths = self.prior.draw(2000, latent_dim, 0).norm(dim=1)
+        self.usual = lengths.quantile(torch.tensor([0.005, 0.995])).tolist()
+        self.images([0.0])  # a wrong generator is told here
+        self.summary = (
+            "Walks between samples in the latent space: a row for each pair, first on a straight "
+            "line, then on a great circle."
+        )
+
+    def points(self, t, *, ends=None, walk="spherical"):
+        """Compute points of a walk.
+
+        Parameters
+        ----------
+        t : sequence of float, (n,)
+            0 is the first end, 1 the second.
+        ends : pair of int, optional
+            Seeds of the two ends; by default the explorer's seed and the next.
+        walk : {"linear", "spherical"}
+
+        Returns
+        -------
+        Tensor, (n, latent_dim)
+        """
+        first, last = ends or (self.seed, self.seed + 1)
+        a, b = (self.prior.draw(1, self.latent_dim, seed)[0] for seed in (first, last))
+        return WALKS[walk](a, b, torch.as_tensor(t, dtype=torch.float32))
+
+    def images(self, t, **options):
+        """Generate the images at :meth:`points`; a Tensor, (n, C, H, W) in [-1, 1]."""
+        return ask(self.generate, self.points(t, **options))
+
+    def gif(self, **options):
+        """Draw a walk there and back.
+
+        Parameters
+        ----------
+        **options
+            Of :meth:`points`.
+
+        Returns
+        -------
+        bytes
+            An animated GIF without end.
+        """
+        images = self.images(torch.linspace(0, 1, self.frames), **options)
+        side = images.shape[-1] * -(-GIF_SIDE // images.shape[-1])
+        there = [picture_of(image, side).convert("RGB") for image in images]
+        # One palette for all: a picture of its own palette would flicker against the next.
+        width, height = there[0].size
+        sheet = Image.new("RGB", (width * STRIP, height))
+        for i in range(STRIP):
+            sheet.paste(there[i * (self.frames - 1) // (STRIP - 1)], (i * width, 0))
+        palette = sheet.quantize(256, Image.Quantize.MAXCOVERAGE)
+        there = [picture.quantize(palette=palette, dither=Image.Dither.NONE) for picture in there]
+        pictures = there + there[-2:0:-1]
+        times = [GIF_FRAME] * len(pictures)
+        times[0] = times[self.frames - 1] = GIF_END
+        data = io.BytesIO()
+        pictures[0].save(
+            data, "GIF", save_all=True, append_images=pictures[1:], duration=times, loop=0
+        )
+        return data.getvalue()
+
+    def build(self):
+        """Make the two seeds, the choice of the way, the slider, the pictures and the button."""
+        self.ends = [
+            seed_box(self.seed, "From seed", "The sample at t = 0"),
+            seed_box(self.seed + 1, "To seed", "The sample at t = 1"),
+        ]
+        self.renew = [
+            button("New", f"Another sample at t = {t}; the other end stays", self._renew(t), "64px")
+            for t in (0, 1)
+        ]
+        self.walk = widgets.ToggleButtons(
+            options=[("Linear", "linear"), ("Spherical", "spherical")],
+            value="spherical",
+            tooltips=[
+                "On the straight line from one to the other",
+                "On a great circle, at an even angular speed",
+            ],
+            style={"button_width": "104px"},
+        )
+        last = self.frames - 1
+        self.slider = widgets.SelectionSlider(
+            options=[(f"{i / last:.2f}", i / last) for i in range(self.frames)],
+            index=last // 2,
+            description="t",
+            tooltip="Where on the walk; arrow keys move it by one frame",
+            style={"description_width": "12px"},
+            layout=widgets.Layout(flex="1 1 160px", width="auto", min_width="0"),
+        )
+        self.play = widgets.Play(
+            min=0, max=last, value=last // 2, interval=80, tooltip="Play the walk"
+        )
+        widgets.jslink((self.play, "value"), (self.slider, "index"))
+        self.large = widgets.Image(
+            layout=widgets.Layout(width=f"{LARGE}px", height=f"{LARGE}px", object_fit="contain")
+        )
+        self.plot = widgets.HTML()
+        names = [f"t = {i / (STRIP - 1):g}" for i in range(STRIP)]
+        self.strip = Board(names, STRIP, TILE, self.jump)
+        self.save_button = button(
+            "Save GIF", "Write the walk there and back as an animated picture", self.save, "104px"
+        )
+        self.saved = widgets.HTML()
+        self.problem = widgets.HTML()
+        self._drawn = None
+        for control in (*self.ends, self.walk):
+            control.observe(self.answer, "value")
+        self.slider.observe(self.answer, "index")
+        self.update()
+
+        row = widgets.Layout(flex_flow="row wrap", align_items="center", grid_gap="4px 8px")
+        seeds = [widgets.HBox(pair, layout=row) for pair in zip(self.ends, self.renew, strict=True)]
+        side = widgets.VBox(
+            [*seeds, self.walk, self.plot],
+            layout=widgets.Layout(flex="1 1 270px", max_width="400px", grid_gap="6px"),
+        )
+        wide = widgets.Layout(flex_flow="row wrap", align_items="flex-start", grid_gap="12px 24px")
+        return widgets.VBox(
+            [
+                widgets.HBox([self.large, side], layout=wide),
+                widgets.HBox([self.play, self.slider], layout=row),
+                self.strip.ui,
+                widgets.HBox([self.save_button, self.saved], layout=row),
+                self.problem,
+            ],
+            layout=widgets.Layout(max_width=f"{STRIP * (TILE + 4)}px", grid_gap="8px"),
+        )
+
+    def _renew(self, end):
+        def renew():
+            self.ends[end].value = max(box.value for box in self.ends) + 1
+
+        return renew
+
+    @property
+    def _chosen(self):
+        return {"ends": tuple(box.value for box in self.ends), "walk": self.walk.value}
+
+    def update(self):
+        """Draw the place where the slider stands; the strip too, if it is another walk."""
+        chosen = self._chosen
+        if chosen != self._drawn:
+            self.strip.show(self.images(torch.linspace(0, 1, STRIP), **chosen))
+            self._drawn = chosen
+        t = self.slider.value
+        (image,) = self.images([t], **chosen)
+        show(self.large, picture_of(image, 2 * LARGE), is_smooth(image))
+        self.plot.value = self.lengths(t, **chosen)
+        self.strip.mark({round(t * (STRIP - 1)): "here"})
+
+    def jump(self, index):
+        """Go to a picture of the strip."""
+        self.slider.index = round(index / (STRIP - 1) * (self.frames - 1))
+
+    def lengths(self, t, *, ends, walk):
+        """Draw the length of z along both walks as an SVG picture, with a dot at ``t``."""
+        steps = torch.linspace(0, 1, 41)
+        curves = {way: self.points(steps, ends=ends, walk=way).norm(dim=1) for way in WALKS}
+        here = self.points([t], ends=ends, walk=walk).norm().item()
+        low, high = self.usual
+        top = 1.1 * max(high, *(curve.max().item() for curve in curves.values()))
+        width, height = 250, 84
+
+        def y(length):
+            return height * (1 - length / top)
+
+        lines = "".join(
+            '<polyline fill="none" stroke="currentColor" points="{}" {}/>'.format(
+                " ".join(f"{width * s:.1f},{y(v):.1f}" for s, v in zip(steps, curve, strict=True)),
+                'stroke-width="2"' if way == walk else 'opacity="0.4" stroke-dasharray="3 3"',
+            )
+            for way, curve in curves.items()
+        )
+        least = curves[walk].min().item()
+        label = (
+            f"Length of z along the walk: {here:.2f} at t = {t:.2f}, at least {least:.2f}; "
+            f"99 % of samples have {low:.2f} to {high:.2f}."
+        )
+        return f"""
+<svg role="img" aria-label="{label}" viewBox="0 0 {width + 14} {height}" width="{width + 14}"
+ style="max-width: 100%; display: block">
+<rect y="{y(high):.1f}" width="{width}" height="{y(low) - y(high):.1f}" fill="#e0a030"
+ opacity="0.35"/>{lines}
+<line y1="{height - 1}" x2="{width}" y2="{height - 1}" stroke="currentColor" opacity="0.5"/>
+<text x="{width + 4}" y="{height - 1}" font-size="11" fill="currentColor">0</text>
+<circle cx="{width * t:.1f}" cy="{y(here):.1f}" r="5" fill="#d1495b"/></svg>
+<div><b style="font-variant-numeric: tabular-nums">{here:.2f}</b> length of z at t = {t:.2f}</div>
+<small>dashed: the other way; shaded: 99 % of samples, {low:.1f} to {high:.1f}</small>"""
+
+    def save(self):
+        """Write the walk as a GIF beside those that are there, and offer it for download."""
+        self.attempt(self._save)
+
+    def _save(self):
+        chosen = self._chosen
+        data = self.gif(**chosen)
+        folder = Path(self.out_dir or ".").expanduser().resolve()
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise CourseError(
+                f"cannot make the folder {folder}: {error.strerror or error}. Give another out_dir."
+            ) from error
+        stem = "walk-{}-{}-{}".format(*chosen["ends"], chosen["walk"])
+        path, copy = folder / f"{stem}.gif", 2
+        while path.exists():
+            path, copy = folder / f"{stem}-{copy}.gif", copy + 1
+        write_atomically(path, data)
+        source = base64.b64encode(data).decode()
+        self.saved.value = (
+            f"{len(data) / 1e6:.1f} MB in <code>{html.escape(str(path))}</code> "
+            f'<a download="{path.name}" href="data:image/gif;base64,{source}" '
+            'style="text-decoration: underline">Download</a>'
+        )
+
+    def still(self):
+        """Draw two walks between the same three samples: straight above, spherical below."""
+        rows = [
+            self.images(torch.linspace(0, 1, STRIP + 2), ends=(seed, seed + 1), walk=walk)
+            for seed in (self.seed, self.seed + 1)
+            for walk in WALKS
+        ]
+        images = torch.cat(rows)
+        height, width = (side + 2 for side in images.shape[2:])  # with the line between
+        with plt.rc_context(STYLE):
+            figure = plt.Figure(figsize=(8.4, 3.02))
+            ax = figure.subplots()
+            draw_images(ax, images, ncol=STRIP + 2)
+            ax.axis("on")
+            ax.grid(False)
+            ax.spines[:].set_visible(False)
+            ax.tick_params(length=0)
+            ticks = range(0, STRIP + 2, 2)
+            ax.set_xticks(
+                [(i + 0.5) * width for i in ticks], [f"t = {i / (STRIP + 1):g}" for i in ticks]
+            )
+            ax.set_yticks([(i + 0.5) * height for i in range(4)], [*WALKS] * 2)
+            return figure
