@@ -1,0 +1,306 @@
+"""The exercises of lesson 4: the auxiliary classifier GAN."""
+
+import math
+from dataclasses import replace
+
+import torch
+import torch.nn.functional as F
+
+from gancourse.exercises import exercise, expect
+from gancourse.gans import acgan
+from gancourse.training import runtime
+
+
+@exercise("4.1", "Predict: what the class loss says")
+def class_losses(answer):
+    """Expect a dict of three numbers."""
+    far = torch.full((1, 10), -50.0)
+    far[0, 0] = 50.0
+    label = torch.tensor([0])
+    expected = {
+        "no_idea": acgan.class_loss(torch.zeros(1, 10), label),
+        "sure_and_right": acgan.class_loss(far, label),
+        "softmax_twice": acgan.class_loss(far.softmax(1), label),
+    }
+    yield "the answer names no_idea, sure_and_right and softmax_twice"
+    assert set(answer) == set(expected), f"found {', '.join(map(str, answer))}"
+    hints = {
+        "no_idea": "every class has the probability 1/10: what is minus its logarithm?",
+        "sure_and_right": "the right class has the probability 1",
+        "softmax_twice": "the second softmax sees the ten numbers 1, 0, 0, ..., 0 as logits",
+    }
+    for name, value in expected.items():
+        yield f"{name} is right to two decimals"
+        got = float(answer[name])
+        assert abs(got - float(value)) < 1e-2, f"{got:.4g} is not it; {hints[name]}"
+
+
+class_losses.solution(
+    {"no_idea": 2.303, "sure_and_right": 0.0, "softmax_twice": 1.461},
+    "Without an idea each of ten classes has the probability 1/10: log 10 = 2.303. If D is sure "
+    "and right, the loss is 0. With a softmax before the cross-entropy the logits of the sure "
+    "answer are 1, 0, ..., 0, so the right class gets e / (e + 9) = 0.232 at best, and the loss "
+    "cannot fall below log(1 + 9 / e) = 1.461.",
+)
+class_losses.wrong({"no_idea": 2.303, "sure_and_right": 0.0, "softmax_twice": 0.0})
+class_losses.wrong({"no_idea": 1.0, "sure_and_right": 0.0, "softmax_twice": 1.461})
+class_losses.wrong({"no_idea": math.log(2), "sure_and_right": 0.0, "softmax_twice": 1.461})
+
+
+@exercise("4.2", "Implement: pictures without a label")
+def missing_labels(partial_class_loss):
+    """Expect ``partial_class_loss(class_logits, labels)``; the label -1 means: not known."""
+    logits = torch.randn(6, 10, generator=torch.Generator().manual_seed(1))
+    labels = torch.tensor([3, 1, 4, 1, 5, 9])
+    yield "with every label there it is class_loss"
+    expect(partial_class_loss(logits, labels), acgan.class_loss(logits, labels))
+
+    yield "pictures without a label have no part in it: the mean is over the others"
+    some = torch.tensor([3, -1, 4, -1, -1, 9])
+    known = some >= 0
+    expect(partial_class_loss(logits, some), acgan.class_loss(logits[known], some[known]))
+
+    yield "they get no gradient, the others do"
+    t = logits.clone().requires_grad_(True)
+    (slope,) = torch.autograd.grad(partial_class_loss(t, some), t)
+    assert slope[~known].abs().max() == 0, "a picture without a label was pushed somewhere"
+    assert slope[known].abs().sum() > 0, "the pictures with a label get no gradient"
+
+    yield "a batch without any label costs nothing, and is not NaN"
+    t = logits.clone().requires_grad_(True)
+    value = partial_class_loss(t, torch.full((6,), -1))
+    assert value.isfinite(), f"found {value.item()}: a mean over no pictures is 0 / 0"
+    expect(value, 0.0)
+    (slope,) = torch.autograd.grad(value, t, allow_unused=True)
+    assert slope is None or slope.abs().max() == 0, "its gradient should be 0"
+
+    yield "the labels that were handed in are still the same"
+    given = some.clone()
+    partial_class_loss(logits, given)
+    assert torch.equal(given, some), "the labels were changed in place"
+
+
+@missing_labels.solution
+def partial_class_loss(class_logits, labels):
+    """Average the cross-entropy over the pictures that have a label."""
+    known = (labels >= 0).sum().clamp(min=1)
+    return F.cross_entropy(class_logits, labels, ignore_index=-1, reduction="sum") / known
+
+
+@missing_labels.wrong
+def mean_over_all(class_logits, labels):
+    return F.cross_entropy(class_logits, labels, ignore_index=-1, reduction="sum") / len(labels)
+
+
+@missing_labels.wrong
+def nan_without_labels(class_logits, labels):
+    return F.cross_entropy(class_logits, labels, ignore_index=-1)
+
+
+@missing_labels.wrong
+def class_nine(class_logits, labels):
+    return F.cross_entropy(class_logits, labels % class_logits.shape[1])
+
+
+@missing_labels.wrong
+def on_probabilities(class_logits, labels):
+    known = (labels >= 0).sum().clamp(min=1)
+    logits = class_logits.softmax(1)
+    return F.cross_entropy(logits, labels, ignore_index=-1, reduction="sum") / known
+
+
+@exercise("4.3", "Implement: how much of the style belongs to z")
+def agreement_of_style(agreement):
+    """Expect ``agreement(values)``: (Z, C), a measure of style for each z and each class."""
+    generator = torch.Generator().manual_seed(2)
+    style = torch.randn(400, 1, generator=generator)
+    noise = torch.randn(400, 5, generator=generator)
+    yield "it is 1 where every class shows the style of its z"
+    expect(agreement(style.expand(-1, 5).clone()), 1.0)
+
+    yield "a class may be bolder, or wider spread, than another: that is not style"
+    shifted = style * torch.tensor([1.0, 2.0, 0.5, 3.0, 1.5]) + torch.arange(5.0)
+    value = float(agreement(shifted))
+    assert abs(value - 1) < 1e-4, (
+        f"found {value:.3f}: take out each class's mean, and divide by its spread"
+    )
+
+    yield "it is about 0 where the classes have nothing to do with each other"
+    value = float(agreement(noise + 10 * torch.arange(5.0)))
+    assert abs(value) < 0.1, f"found {value:.3f}: is a class compared with itself?"
+
+    yield "half of the variance from z gives about 1/2"
+    value = float(agreement(style + noise))
+    assert abs(value - 0.5) < 0.1, f"found {value:.3f}"
+
+    yield "it is negative where two classes do the opposite of each other"
+    value = float(agreement(torch.cat([style, -style], 1)))
+    assert value < -0.99, f"found {value:.3f}: the sign of a correlation counts"
+
+
+@agreement_of_style.solution
+def agreement(values):
+    """Return the mean correlation between two different classes, over the same z: (Z, C) to ()."""
+    correlation = torch.corrcoef(values.T)  # (C, C); 1 on the diagonal
+    classes = len(correlation)
+    return (correlation.sum() - classes) / (classes * (classes - 1))
+
+
+@agreement_of_style.wrong
+def with_the_diagonal(values):
+    return torch.corrcoef(values.T).mean()
+
+
+@agreement_of_style.wrong
+def without_scaling(values):
+    between = values.mean(1).var()
+    return between / (between + values.var(1).mean())
+
+
+@agreement_of_style.wrong
+def size_alone(values):
+    correlation = torch.corrcoef(values.T).abs()
+    classes = len(correlation)
+    return (correlation.sum() - classes) / (classes * (classes - 1))
+
+
+def broken_step(gan, batch, run):
+    """Train D and G; one name in it is not the one of the real ``train_step``."""
+    cfg, real, labels = gan.cfg, batch["real"], batch["labels"]
+    wanted = torch.randint(cfg.num_classes, labels.shape, device=run.device)
+    with run.autocast():
+        fake = gan.netG(acgan.draw_z(cfg, len(real), device=run.device), wanted)
+        real_logits, real_classes = gan.netD(real)
+        fake_logits, fake_classes = gan.netD(fake.detach())
+        adv_d = acgan.d_loss(real_logits, fake_logits)
+        class_d = acgan.class_loss(real_classes, labels) + acgan.class_loss(fake_classes, wanted)
+    gan.opt_d.zero_grad()
+    (adv_d + cfg.lambda_class * class_d).backward()
+    gan.opt_d.step()
+
+    gan.netD.requires_grad_(False)
+    with run.autocast():
+        logits, classes = gan.netD(fake)
+        adv_g, class_g = acgan.g_loss(logits), acgan.class_loss(classes, labels)
+    gan.opt_g.zero_grad()
+    (adv_g + cfg.lambda_class * class_g).backward()
+    gan.opt_g.step()
+    gan.netD.requires_grad_(True)
+    return {
+        "D/adv": adv_d.detach(),
+        "D/class": class_d.detach(),
+        "G/adv": adv_g.detach(),
+        "G/class": class_g.detach(),
+    }
+
+
+@exercise("4.4", "Diagnose: a generator that does not listen")
+def mended(step):
+    """Expect a ``train_step``."""
+    yield "it can be called like train_step"
+    trained, losses = _two_steps(step)
+    reference, expected = _two_steps(acgan.train_step)
+
+    yield "D is trained as before"
+    _same(trained["netD"], reference["netD"])
+
+    yield "G is paid for the class that it was asked for"
+    _same(trained["netG"], reference["netG"])
+    gap = abs(float(losses["G/class"] - expected["G/class"]))
+    assert gap < 1e-4, f"G/class is off by {gap:.3g}"
+
+
+def _same(found, expected):
+    for name, weight in found.items():
+        gap = float((weight.float() - expected[name].float()).abs().max())
+        assert gap < 1e-5, f"after two steps {name} is off by {gap:.2g}"
+
+
+def _two_steps(step):
+    """Return the weights after two steps of a small GAN, always from the same start."""
+    run = runtime.start("cpu", 0)
+    cfg = replace(acgan.PRESETS["smoke"], image_size=16, ema_decay=0.0)
+    gan = acgan.build(cfg, run)
+    for player in (gan.netG, gan.netD):
+        optimizer = torch.optim.SGD(player.parameters(), lr=0.1)
+        setattr(gan, "opt_g" if player is gan.netG else "opt_d", optimizer)
+    losses = None
+    for i in range(2):
+        generator = torch.Generator().manual_seed(i)
+        real = torch.rand(16, 1, 16, 16, generator=generator) * 2 - 1
+        labels = torch.randint(10, (16,), generator=generator)
+        losses = step(gan, {"real": real, "labels": labels}, run)
+        if losses is None:
+            raise NotImplementedError
+    return {name: getattr(gan, name).state_dict() for name in ("netG", "netD")}, losses
+
+
+@mended.solution
+def mended_step(gan, batch, run):
+    """Train D and G; G answers for the classes that it was asked for."""
+    cfg, real, labels = gan.cfg, batch["real"], batch["labels"]
+    wanted = torch.randint(cfg.num_classes, labels.shape, device=run.device)
+    with run.autocast():
+        fake = gan.netG(acgan.draw_z(cfg, len(real), device=run.device), wanted)
+        real_logits, real_classes = gan.netD(real)
+        fake_logits, fake_classes = gan.netD(fake.detach())
+        adv_d = acgan.d_loss(real_logits, fake_logits)
+        class_d = acgan.class_loss(real_classes, labels) + acgan.class_loss(fake_classes, wanted)
+    gan.opt_d.zero_grad()
+    (adv_d + cfg.lambda_class * class_d).backward()
+    gan.opt_d.step()
+
+    gan.netD.requires_grad_(False)
+    with run.autocast():
+        logits, classes = gan.netD(fake)
+        adv_g, class_g = acgan.g_loss(logits), acgan.class_loss(classes, wanted)  # not labels
+    gan.opt_g.zero_grad()
+    (adv_g + cfg.lambda_class * class_g).backward()
+    gan.opt_g.step()
+    gan.netD.requires_grad_(True)
+    return {
+        "D/adv": adv_d.detach(),
+        "D/class": class_d.detach(),
+        "G/adv": adv_g.detach(),
+        "G/class": class_g.detach(),
+    }
+
+
+mended.wrong(broken_step)
+
+
+@mended.wrong
+def without_the_class(gan, batch, run):
+    gan.cfg = replace(gan.cfg, lambda_class=0.0)
+    return acgan.train_step(gan, batch, run)
+
+
+@mended.wrong
+def louder(gan, batch, run):
+    gan.cfg = replace(gan.cfg, lambda_class=10.0)
+    return broken_step(gan, batch, run)
+
+
+@exercise("4.5", "Read: what the paper measured")
+def the_paper(answer):
+    """Expect a set of letters."""
+    given = {str(letter).strip().lower() for letter in answer}
+    yield "the answer is a set of the letters a to e"
+    assert given <= set("abcde"), f"found {', '.join(sorted(given))}"
+    yield "nothing is named that the paper does not say"
+    assert given <= set("ace"), "read sections 3, 4 and 4.2 again: one of yours is not there"
+    yield "everything is named that it says"
+    assert given == set("ace"), "one more is there: look at sections 4, 4.2 and 5"
+
+
+the_paper.solution(
+    {"a", "c", "e"},
+    "Section 4: 100 models of ten classes each, since more classes made the samples worse "
+    "(appendix B): (a). Section 4.2 compares each class with the *least* diverse class of the "
+    "training data, MS-SSIM 0.25, and not with its own: (c) and not (b). Section 4.3 finds "
+    "accuracy and MS-SSIM anti-correlated (r^2 = -0.16, as the paper writes it): classes that "
+    "collapse look bad too, so (d) is wrong. Section 5 proposes (e), and exercise 4.2 writes it.",
+)
+the_paper.wrong({"a", "b", "c", "e"})
+the_paper.wrong({"a", "e"})
+the_paper.wrong({"a", "c", "d", "e"})
