@@ -48,8 +48,8 @@ RECIPES = {
     "vanilla-digits": Recipe(
         model="vanilla", data="digits", steps=30_000, changes=LONG, precision="fp32"
     ),
-    "dcgan-toons": Recipe(model="dcgan", data="toons", steps=20_000, changes=LONG),
-    "dcgan-emoji": Recipe(model="dcgan", data="emoji", steps=12_000, changes=LONG),
+    "dcgan-toons": Recipe(model="dcgan", data="toons", steps=40_000, changes=LONG),
+    "dcgan-emoji": Recipe(model="dcgan", data="emoji", steps=30_000, changes=LONG),
 }
 
 
