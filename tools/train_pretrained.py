@@ -50,6 +50,15 @@ RECIPES = {
     ),
     "dcgan-toons": Recipe(model="dcgan", data="toons", steps=40_000, changes=LONG),
     "dcgan-emoji": Recipe(model="dcgan", data="emoji", steps=30_000, changes=LONG),
+    "lsgan-toons": Recipe(model="lsgan", data="toons", steps=30_000, changes=LONG),
+    "acgan-digits": Recipe(model="acgan", data="digits", steps=15_000, changes=LONG),
+    "acgan-fashion": Recipe(model="acgan", data="fashion", steps=15_000, changes=LONG),
+    "cgan-digits": Recipe(
+        model="cgan", data="digits", steps=40_000, changes=LONG, precision="fp32"
+    ),
+    "cgan-fashion": Recipe(
+        model="cgan", data="fashion", steps=40_000, changes=LONG, precision="fp32"
+    ),
 }
 
 

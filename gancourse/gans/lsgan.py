@@ -55,13 +55,13 @@ _LAPTOP = Config(
     latent_dim=100,
     g_channels=(256, 128, 64, 32),
     g_strides=(2, 2, 2, 2),
-    g_kernel=4,
-    d_channels=(32, 64, 128, 256),
-    d_kernel=4,
+    g_kernel=5,
+    d_channels=(16, 32, 64, 128),
     lr_g=2e-4,
     lr_d=2e-4,
-    ema_decay=0.99,
-    steps=1_200,
+    ema_decay=0.995,
+    batch_size=32,
+    steps=2_000,
 )
 
 PRESETS = {
