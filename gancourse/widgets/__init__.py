@@ -2,12 +2,14 @@
 
 from gancourse.widgets.interpolation import interpolation
 from gancourse.widgets.latent import latent_explorer, principal_directions
+from gancourse.widgets.mixer import class_style_mixer
 from gancourse.widgets.scrubber import extent_of, plane, scrubber
 
 # Lesson 1 explores digits; the tool is the same for any small image.
 digit_explorer = latent_explorer
 
 __all__ = [
+    "class_style_mixer",
     "digit_explorer",
     "extent_of",
     "interpolation",
