@@ -72,8 +72,8 @@ def start(device="auto", seed=0, *, precision="fp32", channels_last=False, compi
         ``auto`` takes CUDA, then Apple's MPS, then the CPU; "cuda:1" names one of several.
     seed : int
         Seeds Python, NumPy and PyTorch; at least 0.
-    precision : {"fp32", "bf16"}
-        See :class:`Run`.
+    precision : {"fp32", "bf16", "auto"}
+        See :class:`Run`. ``auto`` takes bf16 where the device computes with it, else fp32.
     channels_last, compile : bool
         See :class:`Run`.
 
@@ -86,13 +86,14 @@ def start(device="auto", seed=0, *, precision="fp32", channels_last=False, compi
     CourseError
         If the device is unknown or not there, or the seed or precision is not valid.
     """
-    choose("precision", precision, PRECISIONS)
+    choose("precision", precision, (*PRECISIONS, "auto"))
     if isinstance(seed, bool) or not isinstance(seed, int) or not 0 <= seed < 2**63:
         raise CourseError(f"seed must be a whole number of 0 or more, not {seed!r}")
+    device = find_device(device)
     run = Run(
-        device=find_device(device),
+        device=device,
         seed=seed,
-        precision=precision,
+        precision=fast_precision(device) if precision == "auto" else precision,
         channels_last=channels_last,
         compile=compile,
     )
@@ -127,6 +128,20 @@ def find_device(name="auto"):
             f"device{'' if here == 1 else 's'} here. Use device='auto', or see `gancourse doctor`."
         )
     return torch.device(name)
+
+
+def fast_precision(device):
+    """Return "bf16" if the device computes with it in hardware, else "fp32".
+
+    Elsewhere bf16 is emulated, which is slower than fp32.
+    """
+    if device.type == "cuda":
+        return "bf16" if torch.cuda.get_device_capability(device) >= (8, 0) else "fp32"
+    if device.type == "cpu":
+        names = ("_is_amx_tile_supported", "_is_avx512_bf16_supported")
+        if any(getattr(torch.cpu, name, bool)() for name in names):
+            return "bf16"
+    return "fp32"
 
 
 def seed_everything(seed):
