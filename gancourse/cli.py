@@ -145,7 +145,7 @@ def configure(module, name, preset, data_name, **changes):
 @click.option("--seed", default=0, show_default=True, help="The one seed of the run.")
 @click.option("--steps", type=click.IntRange(min=1), help="Training steps [the preset's].")
 @click.option("--device", default="auto", show_default=True, help="auto, cuda, cuda:1, mps, cpu.")
-@click.option("--precision", default="fp32", show_default=True, help="fp32 or bf16.")
+@click.option("--precision", default="fp32", show_default=True, help="fp32, bf16 or auto.")
 @click.option("--compile", "compiled", is_flag=True, help="Compile the networks first.")
 @click.option("--out", required=True, type=click.Path(path_type=Path), help="Folder for the run.")
 @click.option("--resume", is_flag=True, help="Go on with the run in the folder.")

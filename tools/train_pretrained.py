@@ -38,7 +38,7 @@ class Recipe:
     data: str
     steps: int
     changes: dict = field(default_factory=dict)  # fields of the Config
-    precision: str = "bf16"
+    precision: str = "auto"
 
 
 # A longer average than the laptop preset's, as there is more time to forget the beginning.
@@ -119,8 +119,12 @@ def make(name, *, steps=None, device="auto", seed=0, folder=None, out=SHIPPED):
     folder = Path(folder or ROOT / "runs" / "pretrained" / name)
     steps = steps or recipe.steps
     module = find(recipe.model)
-    cfg, data = configure(module, recipe.model, "laptop", recipe.data, **recipe.changes, steps=steps)
-    run = runtime.start(device, seed, precision=recipe.precision, channels_last=len(data.shape) == 3)
+    cfg, data = configure(
+        module, recipe.model, "laptop", recipe.data, **recipe.changes, steps=steps
+    )
+    run = runtime.start(
+        device, seed, precision=recipe.precision, channels_last=len(data.shape) == 3
+    )
     gan = module.build(cfg, run)
     card = {"model": recipe.model, "preset": "laptop", "data": recipe.data}
     history = train(
@@ -140,7 +144,7 @@ def make(name, *, steps=None, device="auto", seed=0, folder=None, out=SHIPPED):
     card |= {
         "changes": recipe.changes,
         "seed": seed,
-        "precision": recipe.precision,
+        "precision": run.precision,
         "device": str(run.device) if run.device.type == "cpu" else torch.cuda.get_device_name(),
         "seconds": round(history.seconds[-1]),
         "torch": torch.__version__,

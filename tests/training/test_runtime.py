@@ -90,9 +90,8 @@ def test_auto_takes_cuda_when_it_is_there():
     assert run.device.type == "cuda" and run.generator(1).device.type == "cuda"
 
 
-def test_auto_precision_is_bf16_only_where_the_processor_has_it(monkeypatch):
-    for has in (True, False):
-        monkeypatch.setattr(torch.cpu, "_is_amx_tile_supported", lambda: has, raising=False)
-        monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: False, raising=False)
-        run = runtime.start("cpu", 0, precision="auto")
-        assert run.precision == ("bf16" if has else "fp32")
+@pytest.mark.parametrize(("has", "precision"), [(True, "bf16"), (False, "fp32")])
+def test_auto_precision_is_bf16_only_where_the_processor_has_it(monkeypatch, has, precision):
+    monkeypatch.setattr(torch.cpu, "_is_amx_tile_supported", lambda: has, raising=False)
+    monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: False, raising=False)
+    assert runtime.start("cpu", 0, precision="auto").precision == precision

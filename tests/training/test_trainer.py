@@ -100,7 +100,9 @@ def test_a_run_leaves_what_it_promises(tmp_path):
     state, header = checkpoint.load(tmp_path / "generator.safetensors")
     assert header["card"]["model"] == "vanilla" and header["card"]["step"] == 30
     average = gan.ema.net.state_dict()
-    assert set(state) == {"netG"} and all(torch.equal(state["netG"][k], average[k]) for k in average)
+    assert set(state) == {"netG"} and all(
+        torch.equal(state["netG"][k], average[k]) for k in average
+    )
     assert not list(tmp_path.rglob("*.part"))
 
 
