@@ -1,5 +1,6 @@
 """Explorers: small tools for a notebook, live where somebody can use them, a picture elsewhere."""
 
+from gancourse.widgets.arithmetic import arithmetic
 from gancourse.widgets.interpolation import interpolation
 from gancourse.widgets.latent import latent_explorer, principal_directions
 from gancourse.widgets.mixer import class_style_mixer
@@ -9,6 +10,7 @@ from gancourse.widgets.scrubber import extent_of, plane, scrubber
 digit_explorer = latent_explorer
 
 __all__ = [
+    "arithmetic",
     "class_style_mixer",
     "digit_explorer",
     "extent_of",

@@ -24,6 +24,8 @@ def _style():
   border: none; border-radius: 6px; box-shadow: none !important; cursor: pointer; }}
 .gancourse-cell:hover {{ box-shadow: inset 0 0 0 2px var(--jp-ui-font-color2, #888) !important; }}
 .gancourse-here {{ box-shadow: inset 0 0 0 3px #e0a030 !important; }}
+.gancourse-empty {{ padding: {GAP // 2}px !important;
+  background: var(--jp-layout-color2, #ddd) content-box !important; }}
 .gancourse-cell::after {{ position: absolute; left: 2px; top: 2px; font: bold 11px/16px sans-serif;
   width: 16px; border-radius: 4px; color: white; }}
 {letters}"""
@@ -42,8 +44,9 @@ class Board:
     columns : int
     tile : int
         Side of a picture, in CSS pixels; it is drawn with twice as many, for dense screens.
-    click : callable
-        ``click(index)`` is called when a picture is clicked, or Enter is pressed on it.
+    click : callable, optional
+        ``click(index)`` is called when a picture is clicked, or Enter is pressed on it. Without
+        it there are no buttons.
 
     Attributes
     ----------
@@ -53,7 +56,7 @@ class Board:
     cells : list of Button
     """
 
-    def __init__(self, names, columns, tile, click):
+    def __init__(self, names, columns, tile, click=None):
         self.columns, self.rows = columns, -(-len(names) // columns)
         self.tile = tile
         self.image = widgets.Image()
@@ -61,7 +64,7 @@ class Board:
             width="auto", height="auto", min_width="0", margin="0", padding="0", border="none"
         )
         self.cells = []
-        for index, name in enumerate(names):
+        for index, name in enumerate(names if click else ()):
             cell = widgets.Button(description=name, tooltip=name, layout=whole)
             cell.add_class("gancourse-cell")
             cell.on_click(lambda _, index=index: click(index))
@@ -129,7 +132,8 @@ class Board:
         Parameters
         ----------
         marks : dict of int to str
-            For each marked picture "here", a frame around it, or "a", "b" or "c", a letter on it.
+            For each marked picture "here", a frame around it; "a", "b" or "c", a letter on it; or
+            "empty", nothing in its place.
         """
         for index, cell in enumerate(self.cells):
             kept = [name for name in cell._dom_classes if name == "gancourse-cell"]

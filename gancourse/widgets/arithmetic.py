@@ -1,0 +1,376 @@
+"""The arithmetic explorer: mean of some faces, minus others, plus others again, in z."""
+
+import html
+import math
+from itertools import chain
+
+import ipywidgets as widgets
+import matplotlib.pyplot as plt
+import numpy as np
+import torch
+
+from gancourse.errors import CourseError
+from gancourse.latent import Prior
+from gancourse.plotting import STYLE, draw_images, to_pil
+from gancourse.widgets.board import GAP, Board
+from gancourse.widgets.explorer import Explorer, ask, button, seed_box, slider
+
+COLUMNS, TILE = 12, 56  # of the board; all sizes in CSS pixels
+SUM_TILE = 72  # in the groups and in their sum
+NAMES = 112  # width of the groups' names
+LETTERS, SIGNS = "ABC", ("", "−", "+")
+NOISE = 0.25  # around the sum, as in the paper's figure 7
+
+
+def arithmetic(
+    generate,
+    latent_dim,
+    *,
+    prior="uniform",
+    candidates=48,
+    groups=("with glasses", "without", "other person"),
+    per_group=3,
+    seed=0,
+    suggest=None,
+):
+    """Calculate with faces: the mean z of group A, minus that of B, plus that of C.
+
+    Radford et al. 2016 (arXiv:1511.06434), section 6.3.2 and figure 7, took three faces for each
+    group, for a sum of single faces was unstable. In the middle of the 3 x 3 result is the sum;
+    around it are eight more, to each of which uniform noise was added: of +-0.25 where z is
+    uniform in [-1, 1], and as much of any other prior's width.
+
+    Parameters
+    ----------
+    generate : Module or callable
+        ``generate(z)`` with z of shape (n, latent_dim) returns images (n, C, H, W) in [-1, 1];
+        C is 1 or 3.
+    latent_dim : int
+        Numbers in z.
+    prior : {"uniform", "normal"} or pair of float
+        Where z is drawn from: each number uniform in [-sqrt(3), sqrt(3)], from N(0, 1), or
+        uniform between the two numbers given, as (-1, 1) for the DCGAN.
+    candidates : int
+        Faces to choose from at a time.
+    groups : (str, str, str)
+        What A, B and C are.
+    per_group : int
+        Faces in a group at most; one more takes the place of the oldest.
+    seed : int
+        Of the first candidates: ``Prior.of(prior).draw(candidates, latent_dim, seed)``, which are
+        those of ``sample(gan, candidates, seed=seed)``.
+    suggest : three lists of int, optional
+        Candidates, counted from 0, that are in the groups from the start. Without them the still
+        picture shows the candidates with their numbers.
+
+    Returns
+    -------
+    Arithmetic
+        Shows itself as the last value of a cell.
+
+    Raises
+    ------
+    CourseError
+        If the groups, the suggestions or the generator's images do not fit.
+
+    Examples
+    --------
+    >>> arithmetic(  # doctest: +SKIP
+    ...     gan.netG, gan.cfg.latent_dim, prior=(-1, 1), suggest=([3, 8, 31], [0, 1, 7], [2, 4, 5])
+    ... )
+    """
+    return Arithmetic(generate, latent_dim, prior, candidates, groups, per_group, seed, suggest)
+
+
+class Arithmetic(Explorer):
+    """What :func:`arithmetic` returns."""
+
+    def __init__(
+        self,
+        generate,
+        latent_dim,
+        prior="uniform",
+        candidates=48,
+        groups=("with glasses", "without", "other person"),
+        per_group=3,
+        seed=0,
+        suggest=None,
+    ):
+        self.generate, self.latent_dim = generate, latent_dim
+        self.prior, self.candidates, self.seed = Prior.of(prior), candidates, seed
+        self.groups, self.per_group = [str(name) for name in groups], per_group
+        suggest = [[], [], []] if suggest is None else [[int(i) for i in of] for of in suggest]
+        if len(self.groups) != 3 or len(suggest) != 3:
+            raise CourseError(
+                f"there are three groups, A, B and C: not {len(self.groups)} names and "
+                f"{len(suggest)} lists of suggestions"
+            )
+        flat = [index for group in suggest for index in group]
+        if not all(0 <= index < candidates for index in flat) or len(set(flat)) < len(flat):
+            raise CourseError(
+                f"suggestions are different candidates, counted from 0 to {candidates - 1}, "
+                f"not {suggest}"
+            )
+        if max(map(len, suggest)) > per_group:
+            raise CourseError(f"a group has at most {per_group} faces; {suggest} has more")
+        self.z = self.prior.draw(candidates, latent_dim, seed)
+        self.chosen = [[(seed, index, self.z[index]) for index in group] for group in suggest]
+        ask(generate, self.z[:1])  # a wrong generator is told here
+        terms = [f"{s} {name}".strip() for s, name in zip(SIGNS, self.groups, strict=True)]
+        self.summary = (
+            f"Faces of three groups with the mean of each, and the sum: {' '.join(terms)}."
+            if all(self.chosen)
+            else f"{candidates} generated faces with their numbers."
+        )
+
+    @property
+    def indices(self):
+        """Numbers of the chosen faces, a list for each group: to be kept as ``suggest``.
+
+        Faces of an earlier seed are left out.
+        """
+        seed = self.seed_box.value if self._ui else self.seed
+        return [[index for origin, index, _ in group if origin == seed] for group in self.chosen]
+
+    def total(self, noise=NOISE):
+        """Calculate mean A - mean B + mean C with the faces that are chosen.
+
+        Parameters
+        ----------
+        noise : float
+            Largest change of each number in all but the fifth vector, where 1 is sqrt(3)
+            standard deviations of the prior: the half width of a uniform one.
+
+        Returns
+        -------
+        Tensor, (9, latent_dim)
+            The sum itself stands in the middle.
+
+        Raises
+        ------
+        CourseError
+            If a group is empty.
+        """
+        missing = [
+            f"{letter} ({name})"
+            for letter, name, group in zip(LETTERS, self.groups, self.chosen, strict=True)
+            if not group
+        ]
+        if missing:
+            raise CourseError(f"choose a face or more for {' and '.join(missing)}")
+        a, b, c = self.means()
+        change = 2 * torch.rand(9, self.latent_dim, generator=torch.Generator().manual_seed(0)) - 1
+        change[4] = 0.0
+        return a - b + c + noise * math.sqrt(3) * self.prior.sd * change
+
+    def means(self):
+        """Return the mean z of each group, three vectors; an empty group has 0."""
+        zero = torch.zeros(1, self.latent_dim)
+        return [
+            torch.stack([z for *_, z in group]).mean(0) if group else zero[0]
+            for group in self.chosen
+        ]
+
+    def build(self):
+        """Make the board, the groups, their sum and the controls."""
+        self.active = widgets.ToggleButtons(
+            options=[
+                (f"{letter}: {name}", i)
+                for i, (letter, name) in enumerate(zip(LETTERS, self.groups, strict=True))
+            ],
+            tooltips=[f"Faces that are clicked go into group {letter}" for letter in LETTERS],
+            style={"button_width": "auto"},
+        )
+        columns = min(COLUMNS, self.candidates)
+        names = [f"face {i}" for i in range(self.candidates)]
+        self.board = Board(names, columns, TILE, self.choose)
+        self.seed_box = seed_box(self.seed, "Faces", "Seed of the faces", "40px")
+        self.new = button("New faces", "Other faces; the groups keep theirs", self.renew, "96px")
+        self.clear = button("Clear", "Empty all three groups", self.empty, "72px")
+        self.noise = slider(
+            widgets.FloatSlider,
+            "Noise ±",
+            "Largest change of each number of z, around the sum; 1 is half the prior's width",
+            value=NOISE,
+            min=0.0,
+            max=1.0,
+            step=0.05,
+            readout_format=".2f",
+        )
+        faces = [
+            f"face {i + 1} of group {letter}: click to take it out"
+            for letter in LETTERS
+            for i in range(self.per_group)
+        ]
+        self.faces = Board(faces, self.per_group, SUM_TILE, self.remove)
+        means = [f"mean of {letter}: click to choose faces for it" for letter in LETTERS]
+        self.averages = Board(means, 1, SUM_TILE, self.activate)
+        self.sum = Board([""] * 9, 3, SUM_TILE)
+        self.note = widgets.HTML()
+        self.problem = widgets.HTML()
+        for control in (self.seed_box, self.noise):
+            control.observe(self.answer, "value")
+        self._drawn = None
+        self.update()
+
+        row = widgets.Layout(flex_flow="row wrap", align_items="center", grid_gap="4px 12px")
+        upright = widgets.Layout(overflow="visible", flex="none", max_width="100%")
+
+        def headed(title, board):
+            head = widgets.HTML(f"<small>{title}</small>", layout=widgets.Layout(height="22px"))
+            return widgets.VBox([head, board], layout=upright)
+
+        terms = "".join(
+            f'<div style="height: {SUM_TILE + GAP}px; display: flex; flex-direction: column; '
+            f'justify-content: center; line-height: 1.25"><div><b>{sign} {letter}</b></div>'
+            f"<div>{html.escape(name)}</div></div>"
+            for sign, letter, name in zip(SIGNS, LETTERS, self.groups, strict=True)
+        )
+        terms = widgets.HTML(terms, layout=widgets.Layout(width=f"{NAMES}px", margin="0"))
+        equals = widgets.HTML(
+            f'<div style="line-height: {3 * (SUM_TILE + GAP)}px; font-size: 22px; width: 20px; '
+            'text-align: center">=</div>',
+            layout=widgets.Layout(margin="0"),
+        )
+        equation = widgets.HBox(
+            [
+                headed("&nbsp;", terms),
+                headed("faces", self.faces.ui),
+                headed("mean", self.averages.ui),
+                headed("&nbsp;", equals),
+                headed("sum, and eight with noise", self.sum.ui),
+            ],
+            layout=widgets.Layout(flex_flow="row wrap", grid_gap="4px 8px", overflow="visible"),
+        )
+        return widgets.VBox(
+            [
+                widgets.HBox([widgets.Label("Clicks go to"), self.active], layout=row),
+                self.board.ui,
+                widgets.HBox([self.seed_box, self.new, self.clear, self.noise], layout=row),
+                equation,
+                self.note,
+                self.problem,
+            ],
+            layout=widgets.Layout(max_width=f"{COLUMNS * (TILE + GAP) + 20}px", grid_gap="6px"),
+        )
+
+    def update(self):
+        """Draw the groups and their sum; the board too, if its faces are others."""
+        seed = self.seed_box.value
+        if seed != self._drawn:
+            self.z = self.prior.draw(self.candidates, self.latent_dim, seed)
+            self.board.show(ask(self.generate, self.z))
+            self._drawn = seed
+        marks = {
+            index: letter.lower()
+            for letter, group in zip(LETTERS, self.indices, strict=True)
+            for index in group
+        }
+        self.board.mark(marks)
+
+        zero = torch.zeros(self.latent_dim)
+        places = [
+            [z for *_, z in group] + [zero] * (self.per_group - len(group)) for group in self.chosen
+        ]
+        n = 3 * self.per_group
+        images = ask(self.generate, torch.stack([*chain(*places), *self.means()]))
+        self.faces.show(images[:n])
+        self.averages.show(images[n:])
+        empty = {
+            row * self.per_group + i: "empty"
+            for row, group in enumerate(self.chosen)
+            for i in range(len(group), self.per_group)
+        }
+        self.faces.mark(empty)
+        self.averages.mark({row: "empty" for row, group in enumerate(self.chosen) if not group})
+
+        try:
+            total = self.total(self.noise.value)
+        except CourseError as missing:
+            self.sum.ui.layout.visibility = "hidden"
+            self.note.value = (
+                f'<div role="status">To see the sum, {html.escape(str(missing))}.</div>'
+            )
+            return
+        self.sum.show(ask(self.generate, total))
+        self.sum.ui.layout.visibility = "visible"
+        length = total[4].norm()
+        usual = math.sqrt(self.latent_dim * (self.prior.sd**2 + self.prior.mean**2))
+        self.note.value = (
+            f'<div role="status">Length of z: <b>{length:.2f}</b> for the sum, about {usual:.2f} '
+            "for a sample.</div>"
+        )
+
+    def choose(self, index):
+        """Put a face of the board into the active group, or take it out of there."""
+        self.attempt(lambda: self._choose(index))
+
+    def _choose(self, index):
+        seed, group = self.seed_box.value, self.chosen[self.active.value]
+        was_here = any(face[:2] == (seed, index) for face in group)
+        for other in self.chosen:
+            other[:] = [face for face in other if face[:2] != (seed, index)]
+        if not was_here:
+            del group[: max(0, len(group) + 1 - self.per_group)]
+            group.append((seed, index, self.z[index]))
+        self.update()
+
+    def remove(self, index):
+        """Take a face out of its group."""
+        row, place = divmod(index, self.per_group)
+        del self.chosen[row][place : place + 1]
+        self.answer()
+
+    def activate(self, row):
+        """Let clicks go to this group."""
+        self.active.value = row
+
+    def empty(self):
+        """Empty all groups."""
+        self.chosen = [[], [], []]
+        self.answer()
+
+    def renew(self):
+        """Show other faces; the groups keep theirs."""
+        self.seed_box.value += 1
+
+    def still(self):
+        """Draw the groups over their means, and the sum; or the candidates with their numbers."""
+        if not all(self.chosen):
+            return self._still_board()
+        with plt.rc_context(STYLE):
+            figure = plt.Figure(figsize=(7.4, 3.0))
+            left, right = figure.subfigures(1, 2, width_ratios=[3.9, 3.2])
+            columns = left.subplots(2, 3, height_ratios=[self.per_group, 1])
+            means = ask(self.generate, torch.stack(self.means()))
+            for i, (top, bottom) in enumerate(columns.T):
+                faces = ask(self.generate, torch.stack([z for *_, z in self.chosen[i]]))
+                draw_images(top, faces, ncol=1)
+                draw_images(bottom, means[i : i + 1])
+                top.set_title(f"{SIGNS[i]} {self.groups[i]}".strip(), loc="center")
+                top.set_anchor("S")
+                bottom.set_anchor("N")
+            columns[1, 0].text(
+                -0.12, 0.5, "mean", ha="right", va="center", transform=columns[1, 0].transAxes
+            )
+            ax = right.subplots()
+            draw_images(ax, ask(self.generate, self.total()), ncol=3)
+            ax.set_title("= sum (middle), and with noise", loc="center")
+            return figure
+
+    def _still_board(self):
+        images = ask(self.generate, self.z)
+        columns = min(COLUMNS, self.candidates)
+        rows = -(-self.candidates // columns)
+        with plt.rc_context(STYLE):
+            figure = plt.Figure(figsize=(8.4, 0.7 * rows * 12 / columns))
+            ax = figure.subplots()
+            picture = np.asarray(to_pil(images, columns))
+            ax.imshow(picture, cmap="gray", vmin=0, vmax=255)
+            ax.axis("off")
+            height, width = (side + 2 for side in images.shape[2:])
+            for i in range(self.candidates):
+                x, y = i % columns * width + 3, i // columns * height + 3
+                box = {"facecolor": "black", "edgecolor": "none", "alpha": 0.55, "pad": 1}
+                ax.text(x, y, str(i), color="white", fontsize=7, va="top", bbox=box)
+            return figure
