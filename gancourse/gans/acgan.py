@@ -89,12 +89,15 @@ class Generator(nn.Module):
         self.start = (widths[0], cfg.image_size >> depth, cfg.image_size >> depth)
         self.project = nn.Linear(cfg.latent_dim + cfg.num_classes, prod(self.start))
         self.up, self.norms = nn.ModuleList(), nn.ModuleList()
-        pad, odd = (cfg.g_kernel - 1) // 2, cfg.g_kernel % 2  # with these a side doubles exactly
+        shape = (
+            cfg.g_kernel,
+            2,
+            (cfg.g_kernel - 1) // 2,
+            cfg.g_kernel % 2,
+        )  # doubles a side exactly
         for i in range(depth):
             last = i == depth - 1
-            self.up.append(
-                nn.ConvTranspose2d(widths[i], widths[i + 1], cfg.g_kernel, 2, pad, odd, bias=last)
-            )
+            self.up.append(nn.ConvTranspose2d(widths[i], widths[i + 1], *shape, bias=last))
             self.norms.append(nn.Identity() if last else nn.BatchNorm2d(widths[i + 1]))
 
     def forward(self, z, labels):
@@ -120,13 +123,9 @@ class Discriminator(nn.Module):
         self.slope, self.dropout, self.noise = cfg.d_slope, cfg.dropout, cfg.activation_noise
         self.convs, self.norms = nn.ModuleList(), nn.ModuleList()
         for i, stride in enumerate(cfg.d_strides):
-            first = i == 0
-            self.convs.append(
-                nn.Conv2d(
-                    widths[i], widths[i + 1], cfg.d_kernel, stride, cfg.d_kernel // 2, bias=first
-                )
-            )
-            self.norms.append(nn.Identity() if first else nn.BatchNorm2d(widths[i + 1]))
+            shape = (cfg.d_kernel, stride, cfg.d_kernel // 2)
+            self.convs.append(nn.Conv2d(widths[i], widths[i + 1], *shape, bias=i == 0))
+            self.norms.append(nn.BatchNorm2d(widths[i + 1]) if i else nn.Identity())
         size = widths[-1] * (cfg.image_size // prod(cfg.d_strides)) ** 2
         self.real_head = nn.Linear(size, 1)
         self.class_head = nn.Linear(size, cfg.num_classes)

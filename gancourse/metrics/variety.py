@@ -44,14 +44,18 @@ def class_similarity(images, labels, pairs=200):
         raise CourseError(f"pictures need more than {WINDOW - 1} pixels, not {images.shape[-1]}")
     weights = tuple((torch.tensor(SCALES[: fit[-1]]) / sum(SCALES[: fit[-1]])).tolist())
     means = []
-    for a, b in (_halves(x[: 2 * pairs]) for x in _by_class((images + 1) / 2, labels, least=2)):
-        means.append(
-            ms_ssim(a, b, sigma=0.8, kernel_size=WINDOW, betas=weights, data_range=1.0).cpu()
-        )
+    for c in range(int(labels.max()) + 1):
+        of_class = (images[labels.to(images.device) == c][: 2 * pairs] + 1) / 2
+        half = len(of_class) // 2
+        if not half:
+            raise CourseError(f"class {c} has {len(of_class)} pictures; a pair needs two")
+        a, b = of_class[:half], of_class[half : 2 * half]
+        alike = ms_ssim(a, b, sigma=0.8, kernel_size=WINDOW, betas=weights, data_range=1.0)
+        means.append(alike.cpu())
     return torch.stack(means)
 
 
-def class_spread(images, labels, judge):
+def class_spread(images, labels, judge, classes=10):
     """Return how much pictures of one class differ in a judge's eyes.
 
     The trace of the covariance of the judge's features within each class. Only ratios mean
@@ -61,22 +65,21 @@ def class_spread(images, labels, judge):
     ----------
     images : float torch.Tensor, (N, C, H, W) in [-1, 1]
     labels : torch.Tensor of whole numbers, (N,)
-        At least two pictures of each class.
     judge : Judge
         Anything whose ``features(images)`` are (N, d).
+    classes : int
 
     Returns
     -------
     Tensor, (classes,)
-        At least 0; in the order of the class numbers.
-
-    Raises
-    ------
-    CourseError
-        If a class has fewer than two pictures.
+        At least 0; NaN for a class with fewer than two pictures.
     """
-    features = judge.features(images).cpu()
-    return torch.stack([x.var(0).sum() for x in _by_class(features, labels, least=2)])
+    features, spreads = judge.features(images).cpu(), torch.full((classes,), torch.nan)
+    for c in range(classes):
+        of_class = features[labels.cpu() == c]
+        if len(of_class) > 1:
+            spreads[c] = of_class.var(0).sum()
+    return spreads
 
 
 def stroke_style(images):
@@ -101,17 +104,3 @@ def stroke_style(images):
     steps = p.diff(dim=2)[:, 1:].square() + p.diff(dim=1)[:, :, 1:].square()
     width = 2 * ink / steps.sqrt().sum((1, 2)).clamp(min=1e-6)
     return torch.stack([ink, slant, width], 1)
-
-
-def _by_class(values, labels, least):
-    labels = labels.to(values.device)
-    for c in range(int(labels.max()) + 1):
-        of_class = values[labels == c]
-        if len(of_class) < least:
-            raise CourseError(f"class {c} has {len(of_class)} pictures; {least} are needed")
-        yield of_class
-
-
-def _halves(x):
-    half = len(x) // 2
-    return x[:half], x[half : 2 * half]
