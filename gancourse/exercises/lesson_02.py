@@ -1,0 +1,290 @@
+"""The exercises of lesson 2: DCGAN."""
+
+import math
+
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from gancourse.exercises import exercise, expect
+
+
+@exercise("2.1", "Predict: one layer of G")
+def one_layer(answer):
+    """Expect a dict of three numbers and a pair."""
+    layer = nn.ConvTranspose2d(256, 128, 5, 2, padding=2, output_padding=1, bias=False)
+    yield "the answer names side, weights and stamps"
+    assert set(answer) == {"side", "weights", "stamps"}, f"found {', '.join(map(str, answer))}"
+    yield "the side of the output is right"
+    if answer["side"] == 8:
+        raise AssertionError("a stride of 2 makes a *transposed* convolution's output larger")
+    assert answer["side"] == layer(torch.zeros(1, 256, 8, 8)).shape[-1], "not that"
+    yield "the number of weights is right"
+    if answer["weights"] == 25 * 128 + 256:
+        raise AssertionError("each of the 256 maps has a kernel for each of the 128")
+    assert answer["weights"] == layer.weight.numel(), "25 numbers for each pair of maps"
+    yield "the stamps along a row are right"
+    found = tuple(sorted(answer["stamps"]))
+    assert found == (2, 3), "5 pixels wide, 2 pixels apart: count by hand on paper"
+
+
+one_layer.solution(
+    {"side": 16, "weights": 819_200, "stamps": (3, 2)},
+    "The stride doubles the side. Each of 256 maps has a kernel of 25 weights for each of 128: "
+    "819,200. Stamps of 5 pixels that are 2 apart overlap three times on every second pixel and "
+    "twice on those between. In a picture the counts multiply: 9, 6 and 4.",
+)
+one_layer.wrong({"side": 8, "weights": 819_200, "stamps": (3, 2)})
+one_layer.wrong({"side": 16, "weights": 25 * 128 + 256, "stamps": (3, 2)})
+one_layer.wrong({"side": 16, "weights": 819_200, "stamps": (2, 2)})
+
+
+@exercise("2.2", "Implement: count the stamps")
+def stamps(overlap):
+    """Expect ``overlap(kernel_size, stride, length)``."""
+    yield "one input pixel stamps once"
+    expect(overlap(5, 2, 1), torch.ones(5))
+
+    yield "the output of `length` pixels has (length - 1) * stride + kernel_size"
+    for kernel, stride, length in ((3, 1, 4), (5, 2, 6), (4, 2, 6), (6, 3, 5)):
+        expect(len(overlap(kernel, stride, length)), (length - 1) * stride + kernel)
+
+    yield "every stamp paints kernel_size pixels, and all of them are counted"
+    for kernel, stride, length in ((5, 2, 6), (4, 2, 6), (7, 3, 8)):
+        expect(
+            float(torch.as_tensor(overlap(kernel, stride, length)).sum()), float(kernel * length)
+        )
+
+    yield "inside, a kernel that the stride divides paints evenly"
+    for kernel, stride in ((4, 2), (6, 3), (2, 2), (3, 1)):
+        inside = torch.as_tensor(overlap(kernel, stride, 12))[kernel:-kernel]
+        assert inside.min() == inside.max() == kernel // stride, (
+            f"kernel {kernel}: {inside.tolist()}"
+        )
+
+    yield "and any other does not"
+    for kernel, stride in ((5, 2), (3, 2), (7, 3)):
+        inside = torch.as_tensor(overlap(kernel, stride, 12))[kernel:-kernel]
+        assert inside.min() < inside.max(), f"kernel {kernel}, stride {stride}: even"
+
+
+@stamps.solution
+def overlap(kernel_size, stride, length):
+    """Count, for each output pixel of a row, the stamps that reach it."""
+    ones = torch.ones(1, 1, length)
+    return F.conv_transpose1d(ones, torch.ones(1, 1, kernel_size), stride=stride).flatten()
+
+
+@stamps.wrong
+def as_a_convolution(kernel_size, stride, length):
+    return F.conv1d(
+        torch.ones(1, 1, length), torch.ones(1, 1, kernel_size), stride=stride
+    ).flatten()
+
+
+@stamps.wrong
+def without_overlap(kernel_size, stride, length):
+    return torch.ones((length - 1) * stride + kernel_size)
+
+
+@stamps.wrong
+def stride_ignored(kernel_size, stride, length):
+    count = F.conv_transpose1d(torch.ones(1, 1, length), torch.ones(1, 1, kernel_size)).flatten()
+    size = (length - 1) * stride + kernel_size
+    return F.pad(count, (0, max(0, size - len(count))))[:size]
+
+
+@exercise("2.3", "Implement: a walk on the great circle")
+def great_circle(walk):
+    """Expect ``walk(a, b, t)`` for two vectors and a number t."""
+    generator = torch.Generator().manual_seed(0)
+    a, b = (F.normalize(torch.randn(100, generator=generator), dim=0) for _ in range(2))
+    yield "it begins at a and ends at b"
+    expect(walk(a, b, 0.0), a)
+    expect(walk(a, b, 1.0), b)
+
+    yield "between two vectors of length 1 every point has length 1"
+    for t in (0.1, 0.5, 0.8):
+        expect(walk(a, b, t).norm(), 1.0)
+
+    yield "it walks at an even angular speed"
+    total = math.acos(float(a @ b))
+    for t in (0.25, 0.5, 0.9):
+        angle = math.acos(max(-1.0, min(1.0, float(a @ walk(a, b, t)))))
+        assert abs(angle - t * total) < 1e-3, (
+            f"at t = {t} the angle is {angle / total:.2f} of it all"
+        )
+
+    yield "vectors that are twice as long make a walk that is twice as large"
+    expect(walk(2 * a, 2 * b, 0.3), 2 * walk(a, b, 0.3))
+
+
+@great_circle.solution
+def walk(a, b, t):
+    """Go from a to b on the great circle: sin((1 - t) W) / sin(W) a + sin(t W) / sin(W) b."""
+    angle = torch.acos((a @ b) / (a.norm() * b.norm()))
+    return (torch.sin((1 - t) * angle) * a + torch.sin(t * angle) * b) / torch.sin(angle)
+
+
+@great_circle.wrong
+def straight(a, b, t):
+    return (1 - t) * a + t * b
+
+
+@great_circle.wrong
+def straight_but_long(a, b, t):
+    """Keep the lengths right, and the speed wrong."""
+    return F.normalize((1 - t) * a + t * b, dim=0) * a.norm()
+
+
+@great_circle.wrong
+def angle_of_unnormalised(a, b, t):
+    angle = torch.acos((a @ b).clamp(-1, 1))
+    return (torch.sin((1 - t) * angle) * a + torch.sin(t * angle) * b) / torch.sin(angle)
+
+
+def broken_sample(netG, z):
+    """Draw samples from a generator that has just been trained."""
+    with torch.no_grad():
+        return netG(z)
+
+
+@exercise("2.4", "Diagnose: a face that depends on the company")
+def alone_and_together(draw):
+    """Expect ``draw(netG, z)``."""
+    torch.manual_seed(0)
+    net = nn.Sequential(nn.Linear(4, 8), nn.BatchNorm1d(8), nn.ReLU(), nn.Linear(8, 3), nn.Tanh())
+    net.train()
+    for _ in range(20):
+        net(torch.randn(32, 4))  # some training: statistics to sample with
+    z = torch.randn(6, 4)
+    before = {name: value.clone() for name, value in net.state_dict().items()}
+
+    yield "it returns one sample for each z"
+    images = draw(net, z)
+    if images is None:
+        raise NotImplementedError
+    expect(tuple(images.shape), (6, 3))
+
+    yield "a sample is the same alone and in company"
+    single = torch.cat([draw(net, one[None]) for one in z])
+    expect(images, single)
+
+    yield "drawing changes nothing in the network"
+    changed = [
+        name for name, value in net.state_dict().items() if not torch.equal(value, before[name])
+    ]
+    assert not changed, f"changed: {', '.join(changed)}"
+
+    yield "training goes on in training mode"
+    assert net.training, "the network is left in evaluation mode: the next step would train in it"
+
+    yield "no graph is kept"
+    assert not images.requires_grad, "a graph of the forward pass stays in memory"
+
+
+@alone_and_together.solution
+def draw(netG, z):
+    """Draw with the statistics that were kept in training, and leave the mode as it was."""
+    training = netG.training
+    try:
+        with torch.no_grad():
+            return netG.eval()(z)
+    finally:
+        netG.train(training)
+
+
+alone_and_together.wrong(broken_sample)
+
+
+@alone_and_together.wrong
+def left_in_eval(netG, z):
+    with torch.no_grad():
+        return netG.eval()(z)
+
+
+@alone_and_together.wrong
+def statistics_of_the_batch(netG, z):
+    """Keep the buffers, and still normalise by the company."""
+    kept = {name: value.clone() for name, value in netG.state_dict().items()}
+    with torch.no_grad():
+        images = netG(torch.cat([z, z]))[: len(z)]
+    netG.load_state_dict(kept)
+    return images
+
+
+@exercise("2.5", "Modify: enlarge, then convolve")
+def no_checkerboard(block):
+    """Expect ``block(inputs, outputs)``, which returns a module."""
+    torch.manual_seed(0)
+    net = block(4, 6)
+    yield "it is a module that doubles the side and changes the channels"
+    expect(tuple(net(torch.zeros(2, 4, 8, 8)).shape), (2, 6, 16, 16))
+
+    yield "it has weights to learn"
+    assert any(p.requires_grad for p in net.parameters()), "there is nothing to train in it"
+
+    yield "an even grey stays even, away from the edges, whatever the weights are"
+    for seed in range(3):
+        torch.manual_seed(seed)
+        for weight in net.parameters():
+            nn.init.normal_(weight)
+        inside = net(torch.ones(1, 4, 12, 12))[:, :, 6:-6, 6:-6]
+        gap = (inside - inside[:, :, :1, :1]).detach().abs().max().item()
+        assert gap < 1e-4, f"neighbouring pixels differ by up to {gap:.2g}"
+
+    yield "it sees neighbours: one pixel changes more than its own four"
+    x = torch.zeros(1, 4, 8, 8)
+    base = net(x)
+    x[0, :, 4, 4] = 1
+    touched = ((net(x) - base).detach().abs().amax(1) > 1e-6).sum().item()
+    assert touched > 4, "a kernel of 1x1 draws no shapes"
+
+
+@no_checkerboard.solution
+def block(inputs, outputs):
+    """Repeat each pixel 2x2 times, then convolve."""
+    return nn.Sequential(
+        nn.Upsample(scale_factor=2, mode="nearest"),
+        nn.Conv2d(inputs, outputs, kernel_size=3, padding=1),
+    )
+
+
+@no_checkerboard.wrong
+def transposed(inputs, outputs):
+    return nn.ConvTranspose2d(inputs, outputs, 5, 2, padding=2, output_padding=1)
+
+
+@no_checkerboard.wrong
+def one_by_one(inputs, outputs):
+    return nn.Sequential(nn.Upsample(scale_factor=2), nn.Conv2d(inputs, outputs, kernel_size=1))
+
+
+@no_checkerboard.wrong
+def same_side(inputs, outputs):
+    return nn.Conv2d(inputs, outputs, kernel_size=3, padding=1)
+
+
+@exercise("2.6", "Read: what the paper did")
+def the_paper(answer):
+    """Expect a set of letters."""
+    given = {str(letter).strip().lower() for letter in answer}
+    yield "the answer is a set of the letters a to e"
+    assert given <= set("abcde"), f"found {', '.join(sorted(given))}"
+    yield "nothing is named that the authors did not do"
+    assert given <= set("abd"), "see sections 3 and 4: one of yours they avoided"
+    yield "everything is named that they did"
+    assert given == set("abd"), "there is one more"
+
+
+the_paper.solution(
+    ["a", "b", "d"],
+    "Section 5.1 pools each layer of D to 4x4 and trains a linear classifier on top (a); section "
+    "6.3.2 averages three vectors a concept, since single ones were unstable (b); section 6.3.1 "
+    "finds the filters of windows by logistic regression (d). Batch normalisation in every layer "
+    "made samples oscillate (c, section 3), and pixels are scaled to the range of tanh, [-1, 1] "
+    "(e, section 4).",
+)
+the_paper.wrong({"a", "b"})
+the_paper.wrong({"a", "b", "c", "d"})
+the_paper.wrong({"e"})
