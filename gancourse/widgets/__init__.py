@@ -1,6 +1,7 @@
 """Explorers: small tools for a notebook, live where somebody can use them, a picture elsewhere."""
 
 from gancourse.widgets.arithmetic import arithmetic
+from gancourse.widgets.forgetting import forgetting
 from gancourse.widgets.interpolation import interpolation
 from gancourse.widgets.latent import latent_explorer, principal_directions
 from gancourse.widgets.mixer import class_style_mixer
@@ -14,6 +15,7 @@ __all__ = [
     "class_style_mixer",
     "digit_explorer",
     "extent_of",
+    "forgetting",
     "interpolation",
     "latent_explorer",
     "plane",

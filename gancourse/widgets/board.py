@@ -69,7 +69,6 @@ class Board:
             cell.add_class("gancourse-cell")
             cell.on_click(lambda _, index=index: click(index))
             self.cells.append(cell)
-        shape = f"{columns}x{self.rows}"
         cells = widgets.GridBox(
             self.cells,
             layout=widgets.Layout(
@@ -89,10 +88,17 @@ class Board:
             f'url("data:image/svg+xml,{quote(rect)}") 0 0 / '
             f"calc(100% / {columns}) calc(100% / {self.rows})"
         )
-        name = f"gancourse-board-{shape}-{tile}"
+        left = 100 * (len(names) - columns * (self.rows - 1)) / columns  # % of the last row
+        above = 100 * (self.rows - 1) / self.rows
+        clip = (
+            f"polygon(0 0, 100% 0, 100% {above:.3f}%, {left:.3f}% {above:.3f}%, {left:.3f}% 100%, "
+            "0 100%)"
+        )
+        name = f"gancourse-board-{len(names)}-{columns}-{tile}"
         style = widgets.HTML(
             f"<style>{_style()} .{name} {{ aspect-ratio: {columns} / {self.rows}; }} "
-            f".{name} .widget-image {{ -webkit-mask: {mask}; mask: {mask}; }}</style>",
+            f".{name} .widget-image {{ clip-path: {clip}; -webkit-mask: {mask}; mask: {mask}; }}"
+            "</style>",
             layout=widgets.Layout(display="none"),
         )
         layout = widgets.Layout(
