@@ -1,5 +1,7 @@
 """What every data set offers to the trainer, and the form in which pictures are kept."""
 
+import copy
+from functools import cached_property
 from pathlib import Path
 from typing import Protocol
 
@@ -52,7 +54,8 @@ class Data(Protocol):
         -------
         dict of str to torch.Tensor
             ``"real"``: float32, (N, C, H, W) in [-1, 1] or (N, 2) in the data's own units;
-            ``"labels"``: int64 (N,), where there are labels.
+            ``"labels"``: int64 (N,), where there are labels; ``"attributes"``: float32
+            (N, number of them), where there are attributes.
         """
 
 
@@ -69,6 +72,12 @@ class ImageData:
     classes : sequence of str
         As many as there are kinds of label.
 
+    Attributes
+    ----------
+    attributes : float32 torch.Tensor of 0 and 1, (N, number of them), or None
+        What is true of a picture, where more than one thing can be.
+    attribute_names : tuple of str
+
     Raises
     ------
     DataError
@@ -79,6 +88,9 @@ class ImageData:
     Bytes take a quarter of the room of floats, so that a whole data set fits on the device and a
     batch is one indexing there, with no loader in other processes.
     """
+
+    attributes = None
+    attribute_names = ()
 
     def __init__(self, images, labels, name, classes=()):
         if images.dtype != torch.uint8 or images.ndim != 4 or not len(images):
@@ -155,8 +167,7 @@ class ImageData:
         brought to a power of two: nothing is blurred. Every other size is reached by bilinear
         interpolation with antialiasing.
         """
-        if isinstance(image_size, bool) or not isinstance(image_size, int) or image_size < 1:
-            raise DataError(f"image_size is a whole number of pixels, not {image_size!r}")
+        check_size(image_size)
         if self.shape[1:] == (image_size, image_size):
             return self
         if self.shape[1:] == (28, 28) and image_size == 32:
@@ -167,8 +178,7 @@ class ImageData:
 
     def first(self, limit):
         """Return the first ``limit`` pictures; a larger limit is an error."""
-        if isinstance(limit, bool) or not isinstance(limit, int) or not 0 < limit <= len(self):
-            raise DataError(f"{self.name}: limit must be 1 to {len(self):,}, not {limit!r}")
+        check_limit(self, limit)
         labels = None if self.labels is None else self.labels[:limit]
         return ImageData(self.pixels[:limit], labels, self.name, self.classes)
 
@@ -194,6 +204,8 @@ class ImageData:
         batch = {"real": self.images(index).to(run.device)}
         if self.labels is not None:
             batch["labels"] = self.labels[index].to(run.device)
+        if self.attributes is not None:
+            batch["attributes"] = self.attributes[index].to(run.device)
         return batch
 
     def _epoch_order(self, epoch, run):
@@ -203,6 +215,109 @@ class ImageData:
             order = torch.randperm(len(self), generator=generator, device=run.device)
             self._order = (key, order.to(self.device))
         return self._order[1]
+
+
+class StoredImages(ImageData):
+    """Pictures on a disk, read when they are first needed, at the size that is asked for by then.
+
+    So a smaller set or another size costs nothing, and no picture is scaled twice.
+
+    Parameters
+    ----------
+    read : callable
+        ``read(count, image_size)`` returns the first ``count`` pictures, uint8
+        (count, 3, image_size, image_size), or raises a DataError.
+    count : int
+        How many there are.
+    image_size : int
+        Their side in pixels.
+    name : str
+    labels, classes
+        As for :class:`ImageData`.
+    attributes, attribute_names
+        See :class:`ImageData`.
+    """
+
+    def __init__(
+        self,
+        read,
+        count,
+        image_size,
+        name,
+        *,
+        labels=None,
+        classes=(),
+        attributes=None,
+        attribute_names=(),
+    ):
+        self._read, self._count, self._size = read, count, image_size
+        self._device = torch.device("cpu")
+        self.name = name
+        self.labels, self.classes = labels, tuple(classes)
+        self.attributes, self.attribute_names = attributes, tuple(attribute_names)
+        self._order = (None, None)
+
+    @cached_property
+    def pixels(self):
+        """The pictures, uint8 (N, 3, H, W)."""
+        return self._read(self._count, self._size).to(self._device)
+
+    def __len__(self):
+        return self._count
+
+    @property
+    def shape(self):
+        """The shape of one picture, (3, H, W)."""
+        return (3, self._size, self._size)
+
+    @property
+    def device(self):
+        """Where the pictures lie, or will lie."""
+        return self._device
+
+    def to(self, device):
+        """Return the same data on another device; this reads the pictures."""
+        if torch.device(device) == self._device:
+            return self
+        other = self._with(_device=torch.device(device), pixels=self.pixels.to(device))
+        for what in ("labels", "attributes"):
+            if getattr(self, what) is not None:
+                setattr(other, what, getattr(self, what).to(device))
+        return other
+
+    def resized(self, image_size):
+        """Return the same pictures at another size, read here: what is wrong comes out now."""
+        check_size(image_size)
+        other = self if image_size == self._size else self._with(_size=image_size)
+        _ = other.pixels
+        return other
+
+    def first(self, limit):
+        """Return the first ``limit`` pictures; a larger limit is an error."""
+        check_limit(self, limit)
+        return self._with(
+            _count=limit,
+            labels=None if self.labels is None else self.labels[:limit],
+            attributes=None if self.attributes is None else self.attributes[:limit],
+        )
+
+    def _with(self, **changes):
+        other = copy.copy(self)
+        other.__dict__.pop("pixels", None)
+        other.__dict__.update(changes, _order=(None, None))
+        return other
+
+
+def check_size(image_size):
+    """Raise a DataError unless ``image_size`` is a whole number of pixels."""
+    if isinstance(image_size, bool) or not isinstance(image_size, int) or image_size < 1:
+        raise DataError(f"image_size is a whole number of pixels, not {image_size!r}")
+
+
+def check_limit(data, limit):
+    """Raise a DataError unless ``limit`` is a number of pictures that ``data`` has."""
+    if isinstance(limit, bool) or not isinstance(limit, int) or not 0 < limit <= len(data):
+        raise DataError(f"{data.name}: limit must be 1 to {len(data):,}, not {limit!r}")
 
 
 def shipped(name):

@@ -74,14 +74,6 @@ class ToonData(ImageData):
             )
         return ToonData(Faces(self.faces.factors[:limit], self.faces.size))
 
-    def batch(self, step, size, run):
-        """Return the batch of a step, with ``"attributes"`` too: float32 (N, number of them)."""
-        batch = super().batch(step, size, run)
-        epoch, place = divmod(step, len(self) // size)
-        index = self._epoch_order(epoch, run)[place * size : (place + 1) * size]
-        batch["attributes"] = self.attributes[index].to(run.device)
-        return batch
-
 
 def load(option="", split="train"):
     """Return 10,000 faces for training or 2,000 for testing, or as many as ``option`` says."""
