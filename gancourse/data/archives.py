@@ -43,6 +43,8 @@ class Download:
         In hexadecimal, as published.
     addresses : tuple of str
         Where it can be had; tried in this order.
+    page : str
+        The page where a person can get it, if the addresses don't always serve programs.
     """
 
     dataset: str
@@ -50,6 +52,7 @@ class Download:
     size: int
     sha256: str
     addresses: tuple[str, ...]
+    page: str = ""
 
     @property
     def path(self):
@@ -79,7 +82,8 @@ def verify(download):
     if not download.path.is_file():
         raise DataError(
             f"{download.dataset} is not on this machine: {download.path} is missing. "
-            f"Download it with `gancourse data fetch {download.dataset}`."
+            f"Download it with `gancourse data fetch {download.dataset}`"
+            + (f", or put it there yourself, from {download.page}." if download.page else ".")
         )
     if not is_whole(download):
         raise DataError(
@@ -115,7 +119,7 @@ def fetch(download, *, progress=False):
         If no address gave the file, or it cannot be written. What has arrived of it is kept
         under another name, and the next call goes on from there.
     """
-    with _writing(download):
+    with writing(download.path, download.size):
         if is_whole(download):
             return download.path
         download.path.parent.mkdir(parents=True, exist_ok=True)
@@ -128,13 +132,14 @@ def fetch(download, *, progress=False):
             failures.append(f"  {address}: {failure}")
     arrived = _size(download.part)
     kept = f" ({arrived:,} of {download.size:,} bytes are kept)" if arrived else ""
+    source = download.page or "another machine"
     raise DataError(
         "\n".join(
             [
                 f"{download.dataset}: {download.file} could not be downloaded.",
                 *failures,
                 f"Check the connection and fetch again{kept}. Or bring the file "
-                f"({download.size:,} bytes, SHA-256 {download.sha256}) from another machine to",
+                f"({download.size:,} bytes, SHA-256 {download.sha256}) from {source} to",
                 f"  {download.path}",
             ]
         )
@@ -153,7 +158,7 @@ def _fetch_from(address, download, progress):
                     continue
                 raise _Failed(failure or f"ended after {arrived:,} of {download.size:,} bytes")
         found = pooch.file_hash(download.part)
-        with _writing(download):
+        with writing(download.path, download.size):
             if found == download.sha256:
                 os.replace(download.part, download.path)
                 return
@@ -165,7 +170,7 @@ def _fetch_from(address, download, progress):
 
 def _transfer(address, download, begun, progress):
     """Append what is missing from byte ``begun`` on; return what went wrong, or None."""
-    with _writing(download), open(download.part, "ab") as file:
+    with writing(download.path, download.size), open(download.part, "ab") as file:
 
         def begin(response, **_):
             if response.status_code == 206:
@@ -174,6 +179,8 @@ def _transfer(address, download, begun, progress):
                 offered = response.headers.get("Content-Length", str(download.size))
             else:
                 return  # sent elsewhere, or refused
+            if response.headers.get("Content-Type", "").startswith("text/html"):
+                raise _Failed("sends a web page in place of the file, as if to a person")
             if offered != str(download.size):
                 raise _Failed(f"offers a file of {offered} bytes, expected {download.size}")
             if begun and response.status_code == 200:  # everything, from the start
@@ -204,23 +211,31 @@ class _Writer:
         self.file, self.download = file, download
 
     def write(self, chunk):
-        with _writing(self.download):
+        with writing(self.download.path, self.download.size):
             self.file.write(chunk)
             if self.file.tell() > self.download.size:  # it may never end
                 raise _Failed(f"sends more than {self.download.size} bytes")
 
     def flush(self):
-        with _writing(self.download):
+        with writing(self.download.path, self.download.size):
             self.file.flush()
 
 
 @contextlib.contextmanager
-def _writing(download):
-    """Turn an error of the disk into one that says what to do."""
+def writing(path, size):
+    """Turn an error of the disk into one that says what to do.
+
+    Parameters
+    ----------
+    path : pathlib.Path
+        What is written, in the cache folder.
+    size : int
+        How large it will be, in bytes.
+    """
     try:
         yield
     except OSError as problem:
-        place = f"{download.path} ({download.size / 2**20:.1f} MB) cannot be written: "
+        place = f"{path} ({size / 2**20:.1f} MB) cannot be written: "
         if problem.errno in (errno.ENOSPC, errno.EDQUOT):
             raise DataError(
                 f"{place}the disk is full. Free some space, or set the environment variable "

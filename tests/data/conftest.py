@@ -27,6 +27,7 @@ class Server:
     address: str
     files: dict = field(default_factory=dict)
     moved: dict = field(default_factory=dict)  # path: where it is now
+    kinds: dict = field(default_factory=dict)  # path: the Content-Type that is told
     break_after: dict = field(default_factory=dict)  # path: [bytes of the 1st answer, the 2nd, ...]
     knows_range: bool = True
     says_length: bool = True
@@ -66,6 +67,8 @@ class Handler(BaseHTTPRequestHandler):
         if state.compresses and "gzip" in self.headers.get("Accept-Encoding", ""):
             self.send_header("Content-Encoding", "gzip")
             content = gzip.compress(content)
+        if self.path in state.kinds:
+            self.send_header("Content-Type", state.kinds[self.path])
         if begin:
             self.send_header("Content-Range", f"bytes {begin}-{len(content) - 1}/{len(content)}")
         if state.says_length:
