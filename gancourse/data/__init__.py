@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pooch
 
-from gancourse.data import archives, digits, emoji, images, mixtures
-from gancourse.data.source import Data, ImageData, shipped
+from gancourse.data import archives, celeba, cifar10, digits, emoji, images, mixtures
+from gancourse.data.source import Data, ImageData, StoredImages, shipped
 from gancourse.data.toons import dataset as toons_dataset
 from gancourse.errors import DataError, choose
 
@@ -39,6 +39,8 @@ class DataSet:
         The JSON file in ``data/`` with their hashes.
     downloads : tuple of gancourse.data.archives.Download
         What has to be fetched before it can be loaded.
+    otherwise : str
+        Where it comes from, if it neither ships nor is downloaded.
     """
 
     about: str
@@ -48,6 +50,7 @@ class DataSet:
     files: tuple = ()
     record: str = ""
     downloads: tuple = ()
+    otherwise: str = "drawn when needed"
 
     def __str__(self):
         if self.downloads:
@@ -55,7 +58,7 @@ class DataSet:
             here = all(download.path.is_file() for download in self.downloads)
             how = f"a download of {size:.0f} MB{', which is here' if here else ''}"
         else:
-            how = "ships with the course" if self.files else "drawn when needed"
+            how = "ships with the course" if self.files else self.otherwise
         option = f"; after a colon: {self.option}" if self.option else ""
         return f"{self.about}\n{'':15}{how}; {self.licence}{option}"
 
@@ -107,6 +110,18 @@ DATASETS = {
         load=lambda option, split: digits.fashion_mnist(split),
         downloads=tuple(digits.FASHION_MNIST_FILES.values()),
     ),
+    "cifar10": DataSet(
+        about="60,000 small photographs of CIFAR-10, 32x32 in colour, 10 classes",
+        licence="none is stated, see data/README.md",
+        load=lambda option, split: cifar10.load(split),
+        downloads=(cifar10.ARCHIVE,),
+    ),
+    "celeba": DataSet(
+        about="202,599 faces of CelebA with 40 attributes each, in colour, 64x64 if not resized",
+        licence="for non-commercial research alone",
+        load=lambda option, split: celeba.load(split),
+        downloads=(celeba.IMAGES, celeba.ATTRIBUTES, celeba.PARTITION),
+    ),
     "emoji": DataSet(
         about="1,570 emoji, each by three studios, 64x64 in colour, 3 styles or 9 categories",
         licence="Apache 2.0 (Noto), CC BY 4.0 (Twemoji), MIT (Fluent)",
@@ -121,6 +136,13 @@ DATASETS = {
         load=lambda option, split: toons_dataset.load(option, split),
         option="number of faces",
     ),
+    "folder": DataSet(
+        about="your own pictures, with sub-folders as classes, in colour, 64x64 if not resized",
+        licence="yours",
+        load=lambda option, split: images.load(option, split),
+        option="path of a folder of pictures",
+        otherwise="read from your disk",
+    ),
 }
 
 
@@ -130,12 +152,14 @@ def load(name, *, split="train", image_size=None, device="cpu", limit=None):
     Parameters
     ----------
     name : str
-        One of ``DATASETS``; "ring:12" is a ring of 12 modes, "grid:16" a grid of 4 by 4.
+        One of ``DATASETS``; "ring:12" is a ring of 12 modes, "grid:16" a grid of 4 by 4, and
+        "folder:PATH" the pictures of a folder.
     split : {"train", "test"}
         A mixture has no splits: it never gives the same point twice.
     image_size : int, optional
         Side of the pictures, in pixels, if it shall not be the data's own: see
-        :meth:`~gancourse.data.source.ImageData.resized`.
+        :meth:`~gancourse.data.source.ImageData.resized`. Pictures that are read from files
+        (celeba, folder) are read at this size; without it at 64 pixels, when the first is needed.
     device : str or torch.device
         Where the data shall lie.
     limit : int, optional
@@ -213,11 +237,14 @@ def check(what):
         there is neither such a data set nor such a folder.
     """
     name = str(what)
-    if name.partition(":")[0] not in DATASETS:
-        if Path(what).is_dir():
+    kind, _, option = name.partition(":")
+    if kind not in DATASETS:
+        if Path(what).exists():
             return images.check_folder(what)
         choose("data set or folder", name, DATASETS)
-    dataset = DATASETS[name.partition(":")[0]]
+    if kind == "folder":
+        return images.check_folder(option)
+    dataset = DATASETS[kind]
     lines = [f"{name}: {dataset.about}"]
     for file in dataset.files:
         path = shipped(file)
@@ -241,11 +268,12 @@ def _contents(name, dataset):
         return
     for split in ("train", "test"):
         data = load(name, split=split)
+        line = f"  {split:<5} {len(data):>7,} pictures of {tuple(data.shape)}"
+        if isinstance(data, StoredImages):  # minutes to read, and its hash is right
+            yield f"{line}, {len(data.attribute_names)} attributes"
+            continue
         low, high = (round(float(end), 2) for end in data.images().aminmax())
         counts = data.labels.bincount(minlength=data.num_classes)
         few, many = counts.min().item(), counts.max().item()
         each = f"{few:,}" if few == many else f"{few:,} to {many:,}"
-        yield (
-            f"  {split:<5} {len(data):>6,} pictures of {tuple(data.shape)} in [{low:g}, {high:g}], "
-            f"{each} of each class"
-        )
+        yield f"{line} in [{low:g}, {high:g}], {each} of each class"

@@ -1,90 +1,504 @@
-"""A folder of one's own pictures, looked at before anything is trained on it."""
+"""A folder of one's own pictures, looked at before anything is trained on it.
 
-from collections import Counter
+>>> load("~/pictures/shells").first(3)
+<folder:/home/me/pictures/shells: 3 pictures (3, 64, 64), 2 classes on cpu>
+
+Pictures lie in the folder, or one sub-folder deep: then the sub-folders are classes, the layout
+that torchvision's ImageFolder and most other tools have.
+"""
+
+import difflib
+import hashlib
+import math
+import os
+import stat
+import unicodedata
+import warnings
+from collections import Counter, defaultdict
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import cached_property, partial
 from pathlib import Path
 
-from PIL import Image
+import numpy as np
+import pooch
+import torch
+from PIL import Image, ImageOps, UnidentifiedImageError
 from tqdm import tqdm
 
-from gancourse.errors import DataError
+from gancourse.data.source import StoredImages
+from gancourse.errors import DataError, choose
 
-ENDINGS = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".ppm", ".pgm")
+SIZE = 64  # pixels a side, unless another size is asked for
+TEST_SHARE = 10  # one picture in so many is for testing
+MOST_PIXELS = 100_000_000  # of one decoded picture: 0.4 GB in each thread
+THREADS = 8  # at most
+
+ENDINGS = (".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".webp", ".bmp", ".gif", ".tif", ".tiff")
+ENDINGS += (".ppm", ".pgm")
 # Named, because Pillow looks into the file, and some of its formats start other programs.
 FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "GIF", "TIFF", "PPM")
+# Pictures too, so that leaving them out in silence would surprise.
+FOREIGN = (".heic", ".heif", ".avif", ".jxl", ".jp2", ".svg", ".psd", ".xcf", ".tga", ".dng")
+FOREIGN += (".cr2", ".cr3", ".nef", ".arw", ".raf", ".orf", ".rw2")
+ARCHIVES = (".zip", ".tar", ".gz", ".tgz", ".bz2", ".xz", ".7z", ".rar")
+LITTER = ("thumbs.db", "desktop.ini", "icon\r", "__macosx")  # left behind by file managers
+PARTS = ("train", "training", "test", "testing", "val", "valid", "validation")
 
 
-def check_folder(folder):
-    """Open every picture below a folder, and say what is there.
-
-    A sub-folder is a class, the way most tools lay out labelled pictures; pictures that lie
-    deeper belong to the class of the uppermost sub-folder. Hidden files are passed over.
+def load(option, split="train"):
+    """Return the pictures of a folder, in colour and square.
 
     Parameters
     ----------
-    folder : str or pathlib.Path
+    option : str or pathlib.Path
+        The folder's path; quotes around it and ``~`` are understood.
+    split : {"train", "test"}
+        A tenth of the pictures is for testing, chosen by a hash of the name below the folder: a
+        picture stays on its side when others are added, or the folder is moved.
 
     Returns
     -------
-    str
-        Pictures, classes, sizes, modes and other files, a line each.
+    StoredImages
+        uint8 (N, 3, 64, 64) unless resized; with the sub-folders as labels, if there are any. The
+        order is that of the hash, so that the first N are a fair sample. See :func:`square` for
+        what is done to a picture.
 
     Raises
     ------
     DataError
-        If there is no picture, or some cannot be read; the report says which.
+        If the folder is missing, or laid out in another way. Whether each picture can be read is
+        seen when they are read, which ``resized`` does.
     """
-    folder = Path(folder)
-    files = sorted(
-        path
-        for path in folder.rglob("*")
-        if path.is_file() and not any(part[0] == "." for part in path.relative_to(folder).parts)
+    testing = choose("split", split, ("train", "test")) == "test"
+    folder = Folder(option)
+    chosen = sorted((p for p in folder.pictures if p.for_testing == testing), key=lambda p: p.hash)
+    if not chosen:
+        raise DataError(
+            f"{folder.root}: none of its {len(folder.pictures):,} pictures is in the {split} "
+            "split, which a hash of the names decides. Add pictures."
+        )
+    labels = [folder.classes.index(picture.label) for picture in chosen if picture.label]
+    return StoredImages(
+        lambda count, size: _read(folder.root, chosen[:count], size),
+        len(chosen),
+        SIZE,
+        f"folder:{folder.root}",
+        labels=torch.tensor(labels) if labels else None,
+        classes=folder.classes,
     )
-    candidates = [path for path in files if path.suffix.lower() in ENDINGS]
-    others = [path for path in files if path.suffix.lower() not in ENDINGS]
-    classes, sizes, modes, unreadable = Counter(), Counter(), Counter(), []
-    for path in tqdm(candidates, desc=str(folder), unit=" pictures", leave=False, disable=None):
-        try:
-            with Image.open(path, formats=FORMATS) as picture:
-                picture.load()  # all of it: a truncated file has a good header
-                sizes[picture.size] += 1
-                modes[picture.mode] += 1
-        except Exception as problem:  # Pillow's readers raise nearly everything on damaged files
-            unreadable.append(f"{path.relative_to(folder)} ({problem or type(problem).__name__})")
+
+
+def check_folder(path):
+    """Read every picture of a folder, and say what is there.
+
+    Parameters
+    ----------
+    path : str or pathlib.Path
+
+    Returns
+    -------
+    str
+        Pictures, classes, split, sizes, modes, copies and other files, a line each.
+
+    Raises
+    ------
+    DataError
+        If :func:`load` would raise one, or a picture cannot be read; the report says which.
+    """
+    folder = Folder(path)
+    sizes, modes, unreadable, small, oblong = Counter(), Counter(), [], [], 0
+    for picture, seen in zip(
+        folder.pictures, in_threads(_look, folder.pictures, str(folder.root)), strict=True
+    ):
+        if seen.problem:
+            unreadable.append(f"{picture} ({seen.problem})")
             continue
-        classes[path.relative_to(folder).parts[0] if path.parent != folder else ""] += 1
-    loose = classes.pop("", 0)
-    lines = [f"{folder}: {sum(sizes.values()):,} pictures"]
+        sizes[seen.size] += 1
+        modes[seen.mode] += 1
+        oblong += len(set(seen.size)) > 1
+        if min(seen.size) < SIZE:
+            small.append(picture)
+    classes = Counter(picture.label for picture in folder.pictures if picture.label)
+    testing = sum(picture.for_testing for picture in folder.pictures)
+    lines = [f"{folder.root}: {sizes.total():,} pictures"]
     if classes:
         lines.append(f"  classes     {len(classes)}: {_counted(classes)}")
-    if classes and loose:
-        lines.append(f"  no class    {loose:,}, beside the sub-folders")
+    training = len(folder.pictures) - testing
+    lines.append(f"  split       {training:,} for training, {testing:,} for testing")
     if sizes:
         (width, height), (wide, high) = (
             [pick(size[axis] for size in sizes) for axis in (0, 1)] for pick in (min, max)
         )
         span = f"{width} to {wide} wide, {height} to {high} high"
-        one = f"all {width}x{height}"
-        lines.append(f"  pixels      {one if len(sizes) == 1 else span}")
+        lines.append(f"  pixels      {f'all {wide}x{high}' if len(sizes) == 1 else span}")
         lines.append(f"  modes       {_counted(modes)}")
-    if others:
-        lines.append(f"  no pictures {len(others):,}: {_some(others, folder)}")
+    if oblong:
+        lines.append(f"  not square  {oblong:,}: the middle is taken")
+    if small:
+        lines.append(f"  small       {len(small):,} below {SIZE} pixels: {_some(small)}; enlarged")
+    copies = _copies(folder.pictures)
+    if copies:
+        pairs = [f"{copy} = {first}" for copy, first in copies]
+        lines.append(f"  copies      {len(copies):,} with the content of another: {_some(pairs)}")
+    if folder.others:
+        lines.append(f"  no pictures {len(folder.others):,}: {_some(folder.others)}")
     if unreadable:
-        lines.append(f"  unreadable  {len(unreadable):,}:")
-        lines += [f"    {line}" for line in unreadable[:10]]
-        lines += [f"    and {len(unreadable) - 10:,} more"] if len(unreadable) > 10 else []
-        lines.append("Remove or replace the unreadable ones before training.")
-    if not candidates:
-        lines.append(f"Expected files that end in {', '.join(ENDINGS)}.")
-    if unreadable or not candidates:
+        lines += _refused(unreadable)
         raise DataError("\n".join(lines))
     return "\n".join(lines)
 
 
+# What lies in the folder
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A file that should be a picture.
+
+    Attributes
+    ----------
+    path : pathlib.Path
+    name : str
+        Its path below the folder, with slashes.
+    """
+
+    path: Path
+    name: str
+
+    @property
+    def label(self):
+        """The uppermost sub-folder that it lies in; "" if there is none."""
+        return self.name.partition("/")[0] if "/" in self.name else ""
+
+    @cached_property
+    def hash(self):
+        """A number that depends on the name alone, on every system."""
+        # One way to write é: macOS stores two characters where others store one.
+        name = unicodedata.normalize("NFC", self.name).encode("utf-8", "surrogatepass")
+        return int.from_bytes(hashlib.blake2b(name, digest_size=8).digest(), "big")
+
+    @property
+    def for_testing(self):
+        """Whether it is in the test split."""
+        return self.hash % TEST_SHARE == 0
+
+    def __str__(self):
+        return _shown(self.name)
+
+
+class Folder:
+    """What lies below a folder, once its layout has been found to be right.
+
+    Hidden files and what file managers leave are passed over; links are followed, but not back
+    into a folder that they lie in.
+
+    Attributes
+    ----------
+    root : pathlib.Path
+    pictures : list of Picture
+        Sorted by name.
+    others : list of str
+        The names of files that are no pictures.
+    classes : tuple of str
+        The sub-folders; empty where the pictures lie in the folder itself.
+
+    Raises
+    ------
+    DataError
+        If the folder is missing, may not be read, holds no picture, or is laid out in another
+        way than a folder of pictures or of classes.
+    """
+
+    def __init__(self, path):
+        self.root = _find(path)
+        real = Path(os.path.realpath(self.root))
+        self._around = (str(real), *map(str, real.parents))
+        walked = _walk(self.root, self._around[1:])
+        files = [(file, file.relative_to(self.root).as_posix()) for file in walked]
+        wanted = ENDINGS + FOREIGN
+        self.pictures = sorted(
+            (Picture(*file) for file in files if file[0].suffix.lower() in wanted),
+            key=lambda picture: picture.name,
+        )
+        self.others = sorted(name for file, name in files if file.suffix.lower() not in wanted)
+        self.classes = tuple(sorted({picture.label for picture in self.pictures} - {""}))
+        self._check_layout()
+
+    def _check_layout(self):
+        if not self.pictures:
+            raise DataError(f"{self.root}: 0 pictures{self._why_none()}")
+        loose = [picture for picture in self.pictures if not picture.label]
+        if loose and self.classes:
+            raise DataError(
+                f"{self.root}: {len(loose):,} pictures ({_some(loose)}) lie beside the folders of "
+                f"others ({_some(self.classes)}). Move each into the sub-folder of its class; or, "
+                "to train without classes, move all into one folder, and the rest elsewhere."
+            )
+        if loose:
+            return
+        if all(picture.name.count("/") > 1 for picture in self.pictures):
+            raise DataError(
+                f"{self.root}: the pictures lie deeper than in sub-folders ({self.pictures[0]}). "
+                f"Name the folder whose sub-folders are the classes: {self._above(2)}."
+            )
+        if all(name.lower() in PARTS for name in self.classes):
+            raise DataError(
+                f"{self.root}: {_some(self.classes)} are no classes, but parts of a data set. "
+                f"Name one of them: {self._above(1)}."
+            )
+        empty = sorted(
+            entry.name
+            for entry in self.root.iterdir()
+            if os.path.isdir(entry)
+            and not _is_litter(entry)
+            and entry.name not in self.classes
+            and os.path.realpath(entry) not in self._around
+        )
+        if empty:
+            raise DataError(
+                f"{self.root}: every sub-folder is a class, but there is no picture in "
+                f"{_some(empty)}. Put some there, or move what is no class elsewhere."
+            )
+
+    def _why_none(self):
+        archives = [name for name in self.others if name.lower().endswith(ARCHIVES)]
+        if archives:
+            return (
+                f", but archives that are not unpacked: {_some(archives)}. Unpack them, and name "
+                "the folder that comes out."
+            )
+        found = f" among {len(self.others):,} files ({_some(self.others)})" if self.others else ""
+        return (
+            f"{found or ': there is no file in it'}. "
+            f"Expected files that end in {', '.join(ENDINGS)}."
+        )
+
+    def _above(self, levels):
+        """Name the folders so many levels above the pictures."""
+        counts = Counter(picture.path.parents[levels - 1] for picture in self.pictures)
+        return ", or ".join(
+            f"folder:{folder} ({count:,} pictures)" for folder, count in counts.most_common(4)
+        )
+
+
+def _find(path):
+    """Return the folder that the user means, or say what is there in its place."""
+    text = str(path).strip()
+    if len(text) > 1 and text[0] == text[-1] and text[0] in "\"'":  # as a file manager copies it
+        text = text[1:-1].strip()
+    if not text:
+        raise DataError("after the colon comes the path of a folder of pictures: folder:PATH")
+    try:
+        folder = Path(text).expanduser()
+    except RuntimeError:  # ~ of somebody who is unknown
+        folder = Path(text)
+    if os.path.isdir(folder):  # unlike Path.is_dir, never raises
+        return folder
+    if os.path.isfile(folder):
+        if folder.name.lower().endswith(ARCHIVES):
+            raise DataError(f"{folder} is an archive. Unpack it, and name the folder.")
+        raise DataError(
+            f"{folder} is a file. Name the folder that it lies in: folder:{folder.parent}"
+        )
+    hint = ""
+    parents = [parent for parent in folder.absolute().parents if os.path.isdir(parent)]
+    if parents and os.access(parents[0], os.R_OK):
+        missing = folder.absolute().relative_to(parents[0]).parts[0]
+        near = difflib.get_close_matches(missing, os.listdir(parents[0]), n=1)
+        hint = f" Did you mean {parents[0] / near[0]}?" if near else f" {parents[0]} exists."
+    if "\\" in text and os.sep == "/":
+        hint += " On this system, folders of a path are separated by /."
+    raise DataError(f"there is no folder {_shown(folder.absolute())}.{hint}")
+
+
+def _walk(folder, inside=()):
+    """Yield the files below a folder, but for hidden ones."""
+    here = os.path.realpath(folder)
+    if here in inside:  # a link to a folder that it lies in
+        return
+    try:
+        entries = sorted(folder.iterdir())
+    except OSError as problem:
+        raise DataError(
+            f"{folder} cannot be opened: {problem.strerror or problem}. Allow yourself to read it, "
+            "or move it elsewhere."
+        ) from problem
+    for entry in entries:
+        if _is_litter(entry):
+            continue
+        if os.path.isdir(entry):
+            yield from _walk(entry, (*inside, here))
+        else:
+            yield entry
+
+
+def _is_litter(path):
+    return path.name.startswith(".") or path.name.lower() in LITTER
+
+
+# Reading
+
+
+def square(picture, size):
+    """Return the middle of a picture, the largest square that fits, at another size.
+
+    It is turned as its EXIF tag says, and what is transparent becomes white. Of 16 bits the upper
+    8 are kept, of an animation the first frame. Scaled by bilinear interpolation with
+    antialiasing: the shorter side becomes ``size`` pixels, and the longer one is cut evenly.
+
+    Parameters
+    ----------
+    picture : PIL.Image.Image
+        Just opened.
+    size : int
+        Pixels a side.
+
+    Returns
+    -------
+    uint8 numpy.ndarray, (3, size, size)
+
+    Raises
+    ------
+    Exception
+        Whatever Pillow raises for damaged files, and ValueError for pixels of unknown range.
+    """
+    picture.draft(None, (2 * size, 2 * size))  # a JPEG can be decoded at 1/2, 1/4 or 1/8
+    if math.prod(picture.size) > MOST_PIXELS:
+        raise Image.DecompressionBombError
+    ImageOps.exif_transpose(picture, in_place=True)
+    if picture.mode.startswith("I;16") or (picture.mode == "I" and picture.format == "PNG"):
+        picture = Image.fromarray((np.asarray(picture) >> 8).astype(np.uint8))
+    elif picture.mode in ("I", "F"):
+        raise ValueError("its numbers have 32 bits and no known range: save it with 8 bits")
+    picture = picture.convert("RGBA" if picture.has_transparency_data else "RGB")
+    side = min(picture.size)
+    left, top = ((length - side) / 2 for length in picture.size)
+    picture = picture.resize(
+        (size, size),
+        Image.Resampling.BILINEAR,
+        box=(left, top, left + side, top + side),
+        reducing_gap=3.0,
+    )
+    if picture.mode == "RGBA":
+        white = Image.new("RGBA", picture.size, "white")
+        picture = Image.alpha_composite(white, picture).convert("RGB")
+    return np.asarray(picture).transpose(2, 0, 1)  # (H, W, 3) -> (3, H, W)
+
+
+def in_threads(function, items, title):
+    """Yield ``function(item)`` for one item after the other, computed by several threads."""
+    pool = ThreadPoolExecutor(min(THREADS, os.cpu_count() or 1))
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", module=r"PIL\.")  # large pictures, odd EXIF tags
+        try:
+            results = pool.map(function, items)
+            yield from tqdm(results, title, len(items), unit=" pictures", leave=False, disable=None)
+        finally:
+            pool.shutdown(cancel_futures=True)  # Ctrl-C shall not wait for the rest
+
+
+@dataclass(frozen=True, kw_only=True)
+class Seen:
+    """What became of a file: its pixels, size and mode; or the problem."""
+
+    pixels: np.ndarray | None = None
+    size: tuple = ()
+    mode: str = ""
+    problem: str = ""
+
+
+def _look(picture, size=SIZE):
+    path = picture.path
+    try:
+        if path.suffix.lower() in FOREIGN:
+            return Seen(problem="of a kind that is not read: save it as JPEG or PNG")
+        if not stat.S_ISREG(path.stat().st_mode):  # to open a pipe would wait for ever
+            return Seen(problem="not a file")
+        with Image.open(path, formats=FORMATS) as image:
+            facts = {"size": image.size, "mode": image.mode}
+            return Seen(pixels=square(image, size), **facts)
+    except Image.DecompressionBombError:
+        return Seen(problem="more pixels than are read: scale it down")
+    except Exception as problem:  # Pillow's readers raise nearly everything on damaged files
+        return Seen(problem=_why(path, problem))
+
+
+def _why(path, problem):
+    """Say what is wrong with a file that Pillow could not read."""
+    if isinstance(problem, PermissionError):
+        return "no permission to read it"
+    if isinstance(problem, FileNotFoundError):
+        return "a link that leads nowhere" if path.is_symlink() else "it has gone"
+    if isinstance(problem, UnidentifiedImageError):
+        with open(path, "rb") as file:
+            head = file.read(256)
+        if not head:
+            return "empty: 0 bytes"
+        if head[4:8] == b"ftyp":
+            return "HEIC, AVIF or a film, whatever its name says: save it as JPEG or PNG"
+        if head.startswith(b"version https://git-lfs"):
+            return "a placeholder of Git LFS: run `git lfs pull`"
+        if head.lstrip()[:1] == b"<":
+            return "a web page or a drawing in XML, whatever its name says"
+        return "not a picture of a known kind"
+    return str(problem) or type(problem).__name__
+
+
+def _read(root, pictures, size):
+    """Return the pixels of pictures, uint8 (N, 3, size, size); one error for all problems."""
+    pixels = np.empty((len(pictures), 3, size, size), np.uint8)
+    unreadable = []
+    for row, seen in enumerate(in_threads(partial(_look, size=size), pictures, str(root))):
+        if seen.problem:
+            unreadable.append(f"{pictures[row]} ({seen.problem})")
+        else:
+            pixels[row] = seen.pixels
+    if unreadable:
+        lines = [f"{root}: {len(pictures) - len(unreadable):,} pictures can be read."]
+        raise DataError("\n".join([*lines, *_refused(sorted(unreadable))]))
+    return torch.from_numpy(pixels)
+
+
+# Words
+
+
+def _refused(unreadable):
+    yield f"  unreadable  {len(unreadable):,}:"
+    yield from (f"    {line}" for line in unreadable[:10])
+    if len(unreadable) > 10:
+        yield f"    and {len(unreadable) - 10:,} more"
+    yield "Remove or replace the unreadable ones before training."
+
+
+def _copies(pictures):
+    """Return pairs (copy, first one) of pictures with the same bytes."""
+    by_size, first, copies = defaultdict(list), {}, []
+    for picture in pictures:
+        if os.path.isfile(picture.path):
+            by_size[picture.path.stat().st_size].append(picture)
+    for same in by_size.values():
+        for picture in same if len(same) > 1 else ():
+            try:
+                content = pooch.file_hash(picture.path)
+            except OSError:  # told already, as unreadable
+                continue
+            if first.setdefault(content, picture) is not picture:
+                copies.append((picture, first[content]))
+    return copies
+
+
 def _counted(counter):
-    parts = [f"{name} {count:,}" for name, count in sorted(counter.items())]
+    parts = [f"{_shown(name)} {count:,}" for name, count in sorted(counter.items())]
     return ", ".join(parts[:20]) + (f" and {len(parts) - 20} more" if len(parts) > 20 else "")
 
 
-def _some(paths, folder):
-    names = ", ".join(str(path.relative_to(folder)) for path in paths[:3])
-    return names + (", ..." if len(paths) > 3 else "")
+def _some(names):
+    return ", ".join(_shown(name) for name in names[:3]) + (", ..." if len(names) > 3 else "")
+
+
+def _shown(name):
+    """Return a name so that it can be printed, however long and odd it is."""
+    name = str(name)
+    name = name if name.isprintable() else ascii(name)
+    return name if len(name) <= 120 else f"{name[:50]}...{name[-60:]}"
