@@ -42,8 +42,9 @@ class Config:
     maxout_pieces: tuple = (5, 4)  # linear pieces per unit of D: first layer, joint layer
     g_dropout: float = 0.5  # share dropped of G's hidden units
     d_dropout: tuple = (0.0, 0.5)  # share dropped of D's input picture, of its hidden units
-    g_init: float = 0.05  # weights of G start uniform in +-g_init; 0 means PyTorch's default
-    d_init: float = 0.005  # the same for D
+    g_init: float = 0.05  # weights of G start uniform in +-g_init; 0 means He's before each ReLU
+    d_init: float = 0.005  # the same for D; 0 means PyTorch's default
+    d_y_init: float = 0.0  # "concat": D's weights for y start from N(0, d_y_init); 0: as the others
     mismatch: float = 0.0  # share of D's fakes that are real pictures with a wrong label, 0 to 1
     optimizer: str = "sgd"  # "sgd" with momentum, or "adam"
     lr_g: float = 0.1  # step size of G
@@ -58,23 +59,25 @@ class Config:
     steps: int = 288_000  # updates of each player: until the step size has reached `lr_least`
 
 
-# Smaller, and with Adam and an average, as in lesson 1.
+# Smaller, with Adam and an average, as in lesson 1.
 _LAPTOP = Config(
     latent_dim=64,
     prior="normal",
     g_z_hidden=256,
-    g_y_hidden=256,
+    g_y_hidden=128,
     g_joint=512,
     d_x_hidden=128,
     d_y_hidden=32,
     d_joint=128,
+    maxout_pieces=(3, 2),
     g_dropout=0.0,
-    d_dropout=(0.2, 0.5),
+    d_dropout=(0.0, 0.2),
     g_init=0.0,
     d_init=0.0,
+    d_y_init=3.0,  # a one-hot vector is a whisper among 784 pixels: lesson 5 measures it
     optimizer="adam",
-    lr_g=4e-4,
-    lr_d=4e-4,
+    lr_g=1e-3,
+    lr_d=1e-3,
     ema_decay=0.998,
     batch_size=64,
     steps=5_000,
@@ -121,10 +124,9 @@ class Generator(nn.Module):
 class Discriminator(nn.Module):
     """A picture and a label in, one logit out: positive for a real pair, negative for a fake.
 
-    The label comes in by one of three doors: ``concat`` joins a hidden layer of its own with the
-    picture's, as the paper does; ``embed`` lays a learned plane of pixels for each class beside
-    the picture; ``project`` adds the inner product of a learned vector for each class and the
-    last features (Miyato and Koyama 2018, arXiv:1802.05637, equation 3).
+    The label comes in by one of three doors: ``concat`` joins its hidden layer with the picture's,
+    as the paper does; ``embed`` lays a learned plane of pixels beside the picture; ``project``
+    adds to the logit <a learned vector, the last features> (Miyato and Koyama 2018, equation 3).
 
     Parameters
     ----------
@@ -145,6 +147,7 @@ class Discriminator(nn.Module):
             pixels *= 2
         else:
             self.embed = nn.Embedding(cfg.num_classes, cfg.d_joint)
+            nn.init.normal_(self.embed.weight, 0, cfg.d_joint**-0.5)  # as loud as one feature
         self.from_x = nn.Linear(pixels, cfg.d_x_hidden * first)
         self.joint = nn.Linear(joint, cfg.d_joint * second)
         self.out = nn.Linear(cfg.d_joint, 1)
@@ -221,13 +224,7 @@ class Anneal(LRScheduler):
 
 
 def draw_z(cfg, n, generator=None, device="cpu"):
-    """Draw ``n`` latent vectors from the prior.
-
-    Returns
-    -------
-    Tensor, (n, latent_dim)
-        In [0, 1] for the uniform prior; with mean 0 and variance 1 for the normal one.
-    """
+    """Draw ``n`` latent vectors, (n, latent_dim): in [0, 1], or with mean 0 and variance 1."""
     draw = torch.rand if cfg.prior == "uniform" else torch.randn
     return draw(n, cfg.latent_dim, generator=generator, device=device)
 
@@ -257,6 +254,11 @@ def build(cfg, run):
             if width and isinstance(layer, nn.Linear):
                 nn.init.uniform_(layer.weight, -width, width)
                 nn.init.zeros_(layer.bias)
+    if not cfg.g_init:
+        for layer in (netG.from_z, netG.joint):
+            nn.init.kaiming_normal_(layer.weight)  # so that z is heard beside y
+    if cfg.d_y_init and cfg.conditioning == "concat":
+        nn.init.normal_(netD.from_y.weight, 0, cfg.d_y_init)
     gan = GAN(cfg, netG=run.place(netG), netD=run.place(netD))
     for player, net, lr in (("g", netG, cfg.lr_g), ("d", netD, cfg.lr_d)):
         if cfg.optimizer == "adam":
