@@ -5,9 +5,9 @@
 """
 
 import json
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 
 import pooch
 
@@ -189,7 +189,7 @@ def load(name, *, split="train", image_size=None, device="cpu", limit=None):
         data = data.first(limit)
     if image_size is not None:
         data = data.resized(image_size)
-    return data.to(device)
+    return data if str(device) == "cpu" else data.to(device)  # where all of it comes from
 
 
 def fetch(name, *, progress=True):
@@ -239,7 +239,7 @@ def check(what):
     name = str(what)
     kind, _, option = name.partition(":")
     if kind not in DATASETS:
-        if Path(what).exists():
+        if os.path.exists(name):  # unlike Path.exists, never raises
             return images.check_folder(what)
         choose("data set or folder", name, DATASETS)
     if kind == "folder":

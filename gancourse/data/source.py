@@ -276,9 +276,7 @@ class StoredImages(ImageData):
         return self._device
 
     def to(self, device):
-        """Return the same data on another device; this reads the pictures."""
-        if torch.device(device) == self._device:
-            return self
+        """Return the same data on a device, read: what is wrong comes out now."""
         other = self._with(_device=torch.device(device), pixels=self.pixels.to(device))
         for what in ("labels", "attributes"):
             if getattr(self, what) is not None:
