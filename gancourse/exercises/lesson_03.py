@@ -1,0 +1,288 @@
+"""The exercises of lesson 3: the least squares GAN."""
+
+import math
+
+import torch
+import torch.nn.functional as F
+
+from gancourse.data.source import ImageData
+from gancourse.exercises import exercise, expect
+from gancourse.gans import dcgan, lsgan
+from gancourse.training import runtime
+
+
+@exercise("3.1", "Predict: the pull on three fakes")
+def three_pulls(answer):
+    """Expect a dict of three lists: the gradient of G's loss at the logits -3, 0.5 and 6."""
+    t = torch.tensor([-3.0, 0.5, 6.0], requires_grad=True)
+    losses = {
+        "cross-entropy": dcgan.g_loss(t),
+        "c = 1": lsgan.g_loss(t, 1.0),
+        "c = 0": lsgan.g_loss(t, 0.0),
+    }
+    yield f"the answer names {', '.join(losses)}"
+    assert set(answer) == set(losses), f"found {', '.join(map(str, answer))}"
+    for name, loss in losses.items():
+        yield f"{name}: three gradients, right to two decimals"
+        (slopes,) = torch.autograd.grad(3 * loss, t)  # the mean over three fakes, undone
+        got = torch.tensor([float(x) for x in answer[name]])
+        assert got.shape == (3,), f"found {len(got)} numbers"
+        if torch.allclose(got, -slopes, atol=6e-3):
+            raise AssertionError("the sizes are right; a positive gradient pushes the logit down")
+        if torch.allclose(got, 2 * slopes, atol=6e-3):
+            raise AssertionError("the loss has a factor of 1/2, which the square's 2 cancels")
+        for logit, mine, right in zip(t.tolist(), got, slopes, strict=True):
+            assert abs(mine - right) < 6e-3, f"at the logit {logit:g} it is not {mine:.3g}"
+
+
+three_pulls.solution(
+    {
+        "cross-entropy": [-0.953, -0.378, -0.002],
+        "c = 1": [-4.0, -0.5, 5.0],
+        "c = 0": [-3.0, 0.5, 6.0],
+    },
+    "The cross-entropy's gradient is -(1 - sigmoid(t)): never below -1, never above 0, and next to "
+    "nothing at 6. Least squares give t - c: the further from the target, the stronger, on both "
+    "sides. A logit of 0.5 is already too high for c = 0 and not yet high enough for c = 1.",
+)
+three_pulls.wrong(
+    {"cross-entropy": [0.953, 0.378, 0.002], "c = 1": [4, 0.5, 5], "c = 0": [3, 1, 6]}
+)
+three_pulls.wrong(
+    {"cross-entropy": [-0.953, -0.378, -0.002], "c = 1": [-8, -1, 10], "c = 0": [-6, 1, 12]}
+)
+three_pulls.wrong(
+    {"cross-entropy": [-0.047, -0.622, -0.998], "c = 1": [-4, -0.5, 5], "c = 0": [-3, 0.5, 6]}
+)
+
+
+@exercise("3.2", "Implement: a pull with a limit")
+def limited_pull(huber_g_loss):
+    """Expect ``huber_g_loss(fake_logits, c, limit)``."""
+    near = torch.tensor([0.4, 1.0, 1.9])
+    yield "close to the target it is g_loss"
+    expect(huber_g_loss(near, 1.0, 1.0), lsgan.g_loss(near, 1.0))
+
+    def slopes(values, c, limit):
+        t = torch.tensor(values, requires_grad=True)
+        (slope,) = torch.autograd.grad(len(t) * huber_g_loss(t, c, limit), t)
+        return slope
+
+    yield "far from it the pull is exactly the limit, and points to the target"
+    expect(slopes([-40.0, 40.0], 1.0, 2.0), torch.tensor([-2.0, 2.0]))
+
+    yield "the pull grows up to the limit without a jump"
+    expect(slopes([1.5, 2.999, 3.001], 1.0, 2.0), torch.tensor([0.5, 1.999, 2.0]), atol=2e-3)
+
+    yield "no fake is left without a pull"
+    assert slopes([-300.0, 300.0], 0.0, 0.5).abs().min() > 0.49, "a far fake feels nothing"
+
+    yield "the loss itself has no jump at the limit"
+    sides = [huber_g_loss(torch.tensor([x]), 0.0, 2.0) for x in (1.9999, 2.0001)]
+    expect(sides[0], sides[1], atol=1e-2)
+
+
+@limited_pull.solution
+def huber_g_loss(fake_logits, c=1.0, limit=1.0):
+    """Least squares up to a distance of ``limit`` from the target, a straight line beyond it."""
+    return F.huber_loss(fake_logits, torch.full_like(fake_logits, c), delta=limit)
+
+
+@limited_pull.wrong
+def clipped_logits(fake_logits, c=1.0, limit=1.0):
+    return lsgan.g_loss(fake_logits.clamp(c - limit, c + limit), c)
+
+
+@limited_pull.wrong
+def absolute(fake_logits, c=1.0, limit=1.0):
+    return limit * (fake_logits - c).abs().mean()
+
+
+@limited_pull.wrong
+def smooth_l1(fake_logits, c=1.0, limit=1.0):
+    return F.smooth_l1_loss(fake_logits, torch.full_like(fake_logits, c), beta=limit)
+
+
+@exercise("3.3", "Derive: the value of the game for any coding")
+def any_coding(value):
+    """Expect ``value(a, b, c, chi_square)``, which returns 2 C(G)."""
+    x = torch.linspace(-12, 20, 6401, dtype=torch.float64)
+    cell = (x[1] - x[0]).item()
+
+    def measured(distance, a, b, c):
+        p, q = (torch.exp(-((x - m) ** 2) / 2) / math.sqrt(2 * math.pi) for m in (0, distance))
+        best = (b * p + a * q) / (p + q)
+        chi_square = ((p - q).square() / (p + q)).sum().item() * cell
+        return chi_square, ((best - c).square() * (p + q)).sum().item() * cell
+
+    names = {
+        (-1, 1, 0): "for -1, 1, 0 it is the divergence itself",
+        (0, 1, 1): "for 0, 1, 1 it agrees with the integral",
+        (0, 1, 0): "it does so for 0, 1, 0, where G wants to be spotted",
+        (1, -1, 0.3): "and for 1, -1, 0.3, where D has its targets the wrong way round",
+    }
+    for coding, name in names.items():
+        yield name
+        for distance in (0.0, 1.0, 6.0):
+            chi_square, right = measured(distance, *coding)
+            got = value(*coding, chi_square)
+            if got is None or got is ...:
+                raise NotImplementedError
+            assert abs(float(got) - right) < 1e-6, (
+                f"where the divergence is {chi_square:.3f}, got {float(got):.4f}"
+            )
+
+
+@any_coding.solution
+def value(a, b, c, chi_square):
+    """Return 2 C(G): a constant, and the divergence in units of ((b - a) / 2)^2."""
+    # With s = p + q and d = p - q the best D is (a + b) / 2 + (b - a) / 2 * d / s.
+    # Squared, times s and integrated: s gives 2, d gives 0, and d^2 / s gives the divergence.
+    return 2 * ((a + b) / 2 - c) ** 2 + ((b - a) / 2) ** 2 * chi_square
+
+
+@any_coding.wrong
+def without_the_constant(a, b, c, chi_square):
+    return ((b - a) / 2) ** 2 * chi_square
+
+
+@any_coding.wrong
+def only_one_of_two_densities(a, b, c, chi_square):
+    return ((a + b) / 2 - c) ** 2 + ((b - a) / 2) ** 2 * chi_square
+
+
+@any_coding.wrong
+def for_the_paper_alone(a, b, c, chi_square):
+    return chi_square if (a, b, c) == (-1, 1, 0) else 0.5 + chi_square / 4
+
+
+def broken_step(gan, batch, run):
+    """Train D and G; one line of D's part has a mistake that raises no error."""
+    real, cfg = batch["real"], gan.cfg
+    fake = gan.netG(lsgan.draw_z(cfg, len(real), device=run.device))
+    logits = torch.cat([gan.netD(real), gan.netD(fake.detach())])  # (2 N,)
+    targets = torch.cat([torch.full((len(real), 1), cfg.b), torch.full((len(real), 1), cfg.a)])
+    loss_d = (logits - targets.to(logits)).square().mean()
+    gan.opt_d.zero_grad()
+    loss_d.backward()
+    gan.opt_d.step()
+
+    gan.netD.requires_grad_(False)
+    fake_logits = gan.netD(fake)
+    loss_g = lsgan.g_loss(fake_logits, cfg.c)
+    gan.opt_g.zero_grad()
+    loss_g.backward()
+    gan.opt_g.step()
+    gan.netD.requires_grad_(True)
+    gap = logits[: len(real)].mean() - logits[len(real) :].mean()
+    return {"D/adv": loss_d.detach(), "G/adv": loss_g.detach(), "D/logit_gap": gap.detach()}
+
+
+@exercise("3.4", "Diagnose: a D that learns nothing")
+def mended(step):
+    """Expect a ``train_step``."""
+    yield "it can be called like train_step"
+    losses, weights = _one_step(step)
+    right, reference = _one_step(lsgan.train_step)
+
+    yield "D's loss compares each logit with its own target"
+    got = float(losses["D/adv"])
+    if abs(got - 2 * float(right["D/adv"])) < 1e-4:
+        raise AssertionError("the mean of 2 N squares is (D(x) - b)^2 / 2 + (D(G(z)) - a)^2 / 2")
+    assert abs(got - float(right["D/adv"])) < 1e-4, f"the loss of the first step is {got:.4f}"
+
+    for net in ("netD", "netG"):
+        yield f"{net} makes the step that it should"
+        for name, weight in weights[net].items():
+            gap = float((weight - reference[net][name]).abs().max())
+            assert gap < 1e-5, f"after one step {name} is off by {gap:.2g}"
+
+
+def _one_step(step):
+    """Return the losses and the weights after one step, always from the same start."""
+    run = runtime.start("cpu", 0)
+    cfg = lsgan.Config(
+        image_size=8,
+        image_channels=1,
+        latent_dim=4,
+        g_channels=(4,),
+        g_strides=(2,),
+        d_channels=(4,),
+        init_std=0.2,
+        optimizer="rmsprop",
+        batch_size=8,
+    )
+    gan = lsgan.build(cfg, run)
+    pixels = torch.arange(8 * 64).reshape(8, 1, 8, 8) % 256
+    losses = step(gan, ImageData(pixels.byte(), None, "stripes").batch(0, 8, run), run)
+    if losses is None:
+        raise NotImplementedError
+    return losses, {name: getattr(gan, name).state_dict() for name in ("netD", "netG")}
+
+
+@mended.solution
+def mended_step(gan, batch, run):
+    """Train D and G; the targets have the shape of the logits, so nothing is broadcast."""
+    real, cfg = batch["real"], gan.cfg
+    fake = gan.netG(lsgan.draw_z(cfg, len(real), device=run.device))
+    logits = torch.cat([gan.netD(real), gan.netD(fake.detach())])  # (2 N,)
+    # (2 N,) - (2 N, 1) had been (2 N, 2 N): each logit against every target.
+    targets = torch.cat([torch.full((len(real),), cfg.b), torch.full((len(real),), cfg.a)])
+    loss_d = (logits - targets.to(logits)).square().mean()
+    gan.opt_d.zero_grad()
+    loss_d.backward()
+    gan.opt_d.step()
+
+    gan.netD.requires_grad_(False)
+    loss_g = lsgan.g_loss(gan.netD(fake), cfg.c)
+    gan.opt_g.zero_grad()
+    loss_g.backward()
+    gan.opt_g.step()
+    gan.netD.requires_grad_(True)
+    return {"D/adv": loss_d.detach(), "G/adv": loss_g.detach()}
+
+
+mended.wrong(broken_step)
+
+
+@mended.wrong
+def targets_swapped(gan, batch, run):
+    real, cfg = batch["real"], gan.cfg
+    fake = gan.netG(lsgan.draw_z(cfg, len(real), device=run.device))
+    loss_d = lsgan.d_loss(gan.netD(real), gan.netD(fake.detach()), cfg.b, cfg.a)
+    gan.opt_d.zero_grad()
+    loss_d.backward()
+    gan.opt_d.step()
+    return {"D/adv": loss_d.detach(), "G/adv": loss_d.detach()}
+
+
+@mended.wrong
+def g_left_out(gan, batch, run):
+    step, gan.opt_g.step = gan.opt_g.step, lambda: None
+    losses = lsgan.train_step(gan, batch, run)
+    gan.opt_g.step = step
+    return losses
+
+
+@exercise("3.5", "Read: what the authors ran")
+def authors_code(answer):
+    """Expect a set of letters."""
+    given = {str(letter).strip().lower() for letter in answer}
+    yield "the answer is a set of the letters a to e"
+    assert given and given <= set("abcde"), f"found {', '.join(sorted(given)) or 'nothing'}"
+    yield "nothing is named that is not so"
+    assert given <= set("bde"), "open both files named dcgan64.py again: one of yours is not there"
+    yield "everything is named that is so"
+    assert given == set("bde"), "something is still missing"
+
+
+authors_code.solution(
+    ["b", "d", "e"],
+    "The run without batch norm in G (Adam) has the targets 0, 1 and 1, the one without it in "
+    "either player (RMSProp) has -1, 1 and 0: two things change at once (b, not a). The rival's "
+    "loss is the cross-entropy with ones for G, which is -log D and not equation 1 of lesson 1 "
+    "(c is wrong). tf.nn.l2_loss is half the sum of squares (d), and Z_DIM is 1024 (e).",
+)
+authors_code.wrong({"a", "d", "e"})
+authors_code.wrong({"b", "c", "d", "e"})
+authors_code.wrong({"d", "e"})
