@@ -182,7 +182,9 @@ class Interpolation(Explorer):
         self.save_button = button(
             "Save GIF", "Write the walk there and back as an animated picture", self.save, "104px"
         )
-        self.saved = widgets.HTML()
+        self.saved = widgets.HTML(
+            layout=widgets.Layout(flex="1 1 300px", min_height="44px", margin="0")
+        )
         self.problem = widgets.HTML()
         self._drawn = None
         for control in (*self.ends, self.walk):
@@ -290,9 +292,10 @@ class Interpolation(Explorer):
         write_atomically(path, data)
         source = base64.b64encode(data).decode()
         self.saved.value = (
-            f"{len(data) / 1e6:.1f} MB in <code>{html.escape(str(path))}</code> "
+            '<div style="overflow-wrap: anywhere; line-height: 20px">'
             f'<a download="{path.name}" href="data:image/gif;base64,{source}" '
-            'style="text-decoration: underline">Download</a>'
+            'style="text-decoration: underline">Download</a>, or take it from '
+            f"<code>{html.escape(str(path))}</code> ({len(data) / 1e6:.1f} MB)</div>"
         )
 
     def still(self):

@@ -166,6 +166,15 @@ class Lab:
             "document.querySelector('.jp-NotebookPanel').getBoundingClientRect().right < innerWidth"
         )
 
+    def theme(self, name):
+        """Change to one of JupyterLab's themes: "Light" or "Dark"."""
+        self.page.evaluate(
+            "theme => jupyterapp.commands.execute('apputils:change-theme', {theme})",
+            f"JupyterLab {name}",
+        )
+        light = "true" if name == "Light" else "false"
+        self.page.locator(f"body[data-jp-theme-light={light}]").wait_for(state="attached")
+
     def explorer(self, number, pictures):
         """Return a live explorer, counted from 0, once its pictures are there."""
         found = self.page.locator(".jp-OutputArea-output .gancourse-live").nth(number)
