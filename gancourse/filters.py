@@ -1,0 +1,96 @@
+"""Which filters of a generator draw an object, and what it draws without them.
+
+After Radford et al. 2016 (arXiv:1511.06434), section 6.3.1.
+"""
+
+from contextlib import contextmanager
+
+import torch
+import torch.nn.functional as F
+
+from gancourse.errors import CourseError
+
+
+@contextmanager
+def watched(layer):
+    """Catch what a layer puts out inside the block, as a list with one tensor for each pass."""
+    caught = []
+    handle = layer.register_forward_hook(lambda module, inputs, output: caught.append(output))
+    try:
+        yield caught
+    finally:
+        handle.remove()
+
+
+@contextmanager
+def dropped(layer, drop):
+    """Set some feature maps of a layer to 0 inside the block, everywhere in the picture.
+
+    Parameters
+    ----------
+    layer : torch.nn.Module
+        Puts out maps (N, channels, H, W).
+    drop : bool torch.Tensor, (channels,)
+        True for a map that is dropped.
+    """
+    handle = layer.register_forward_hook(
+        lambda module, inputs, maps: maps * (~drop).to(maps).view(1, -1, 1, 1)
+    )
+    try:
+        yield
+    finally:
+        handle.remove()
+
+
+def responsible(maps, box, present):
+    """Rank the filters of a layer by how much their maps speak for an object.
+
+    Logistic regression, from the activations at each place of the box to whether the picture
+    shows the object; the authors contrast places inside boxes with places elsewhere.
+
+    Parameters
+    ----------
+    maps : float torch.Tensor, (N, channels, H, W)
+    box : four numbers in [0, 1]
+        Left, top, right, bottom of where the object is or would be, as shares of the sides.
+    present : bool torch.Tensor, (N,)
+        Whether each picture shows the object.
+
+    Returns
+    -------
+    order : int64 torch.Tensor, (channels,)
+        From the filter that speaks most for the object to the one that speaks most against it.
+    weights : float torch.Tensor, (channels,)
+        Of the regression, for activations of variance 1.
+
+    Raises
+    ------
+    CourseError
+        If all pictures show the object, or none does.
+    """
+    if present.all() or not present.any():
+        raise CourseError("to find what draws an object, some pictures must show it and some not.")
+    height, width = maps.shape[2:]
+    left, top, right, bottom = box
+    columns = slice(int(left * width), max(int(left * width) + 1, round(right * width)))
+    rows = slice(int(top * height), max(int(top * height) + 1, round(bottom * height)))
+    inside = maps[:, :, rows, columns].flatten(2).transpose(1, 2)  # (N, places, channels)
+    answers = present[:, None].expand(-1, inside.shape[1]).flatten().float()
+    x = inside.flatten(0, 1)
+    x = (x - x.mean(0)) / (x.std(0) + 1e-6)
+
+    weights = torch.zeros(x.shape[1], device=x.device, requires_grad=True)
+    bias = torch.zeros((), device=x.device, requires_grad=True)
+    optimizer = torch.optim.LBFGS([weights, bias], max_iter=50, line_search_fn="strong_wolfe")
+
+    def loss():
+        optimizer.zero_grad()
+        value = F.binary_cross_entropy_with_logits(x @ weights + bias, answers)
+        value = value + 1e-3 * weights.square().sum()
+        value.backward()
+        return value
+
+    with torch.enable_grad():
+        optimizer.step(loss)
+    weights = weights.detach()
+    return weights.argsort(descending=True), weights

@@ -1,0 +1,43 @@
+"""Linear probes."""
+
+import pytest
+import torch
+
+from gancourse.errors import CourseError
+from gancourse.metrics.probe import linear_probe
+
+
+def clouds(n, seed, noise):
+    """Three classes in 30 dimensions, of which three matter."""
+    generator = torch.Generator().manual_seed(seed)
+    labels = torch.randint(3, (n,), generator=generator)
+    features = torch.randn(n, 30, generator=generator) * noise
+    features[:, :3] += 3.0 * torch.eye(3)[labels]
+    return features, labels
+
+
+def test_what_is_linear_in_the_features_is_found():
+    assert linear_probe(*clouds(200, 0, 0.3), *clouds(500, 1, 0.3)) > 0.95
+
+
+def test_features_that_know_nothing_stay_at_chance():
+    features, labels = clouds(200, 0, 1.0)
+    tests, answers = clouds(600, 1, 1.0)
+    features[:, :3], tests[:, :3] = 0, 0
+    assert abs(linear_probe(features, labels, tests, answers) - 1 / 3) < 0.1
+
+
+def test_more_features_than_samples_are_no_obstacle():
+    assert linear_probe(*clouds(20, 0, 0.5), *clouds(500, 1, 0.5)) > 0.7
+
+
+def test_the_scale_of_a_feature_does_not_matter():
+    (x, y), (tests, answers) = clouds(200, 0, 0.5), clouds(300, 1, 0.5)
+    scale = torch.logspace(-2, 2, 30)
+    plain = linear_probe(x, y, tests, answers)
+    assert abs(linear_probe(x * scale, y, tests * scale, answers) - plain) < 0.05
+
+
+def test_too_few_samples_are_refused():
+    with pytest.raises(CourseError, match="10 samples"):
+        linear_probe(*clouds(5, 0, 1.0), *clouds(5, 1, 1.0))

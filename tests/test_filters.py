@@ -1,0 +1,78 @@
+"""Filters that draw an object: found, dropped, put back."""
+
+import pytest
+import torch
+from torch import nn
+
+from gancourse import filters
+from gancourse.errors import CourseError
+
+N, CHANNELS, SIDE = 60, 6, 8
+BOX = (0.25, 0.5, 0.75, 0.75)  # columns 2 to 5, rows 4 to 5
+
+
+def maps_with_an_object():
+    """Make maps in which channel 2 speaks for the object, channel 4 against it."""
+    generator = torch.Generator().manual_seed(0)
+    present = torch.arange(N) % 2 == 0
+    maps = torch.rand(N, CHANNELS, SIDE, SIDE, generator=generator)
+    maps[present, 2, 4:6, 2:6] += 1.0
+    maps[~present, 4, 4:6, 2:6] += 0.7
+    maps[present, 5, 0:2] += 5.0  # outside the box: it must not count
+    return maps, present
+
+
+def test_the_filter_that_draws_the_object_is_first_and_its_opposite_last():
+    order, weights = filters.responsible(*with_box())
+    assert order[0] == 2 and order[-1] == 4
+    assert weights[2] > 0 > weights[4]
+    assert weights[[0, 1, 3, 5]].abs().max() < weights[2] / 3
+
+
+def with_box():
+    maps, present = maps_with_an_object()
+    return maps, BOX, present
+
+
+def test_every_filter_has_its_place():
+    order, weights = filters.responsible(*with_box())
+    assert sorted(order.tolist()) == list(range(CHANNELS))
+    assert torch.equal(weights[order], weights.sort(descending=True).values)
+
+
+def test_a_box_smaller_than_a_pixel_still_holds_one():
+    maps, present = maps_with_an_object()
+    filters.responsible(maps, (0.5, 0.5, 0.51, 0.51), present)
+
+
+def test_an_object_that_is_always_there_cannot_be_told():
+    maps, _, _ = with_box()
+    with pytest.raises(CourseError, match="some not"):
+        filters.responsible(maps, BOX, torch.ones(N, dtype=torch.bool))
+
+
+def test_dropped_maps_are_zero_inside_the_block_only():
+    layer = nn.Conv2d(1, CHANNELS, 1)
+    x = torch.ones(2, 1, 4, 4)
+    before = layer(x)
+    drop = torch.tensor([True, False, False, True, False, False])
+    with filters.dropped(layer, drop):
+        inside = layer(x)
+    assert not inside[:, drop].any() and torch.equal(inside[:, ~drop], before[:, ~drop])
+    assert torch.equal(layer(x), before)
+
+
+def test_dropping_ends_after_an_error_too():
+    layer = nn.Conv2d(1, CHANNELS, 1)
+    with pytest.raises(ZeroDivisionError), filters.dropped(layer, torch.ones(CHANNELS).bool()):
+        raise ZeroDivisionError
+    assert layer(torch.ones(1, 1, 2, 2)).any()
+
+
+def test_watching_catches_every_pass():
+    layer = nn.Identity()
+    with filters.watched(layer) as caught:
+        layer(torch.zeros(1))
+        layer(torch.ones(1))
+    layer(torch.ones(1))
+    assert [x.item() for x in caught] == [0.0, 1.0]
