@@ -261,7 +261,7 @@ class Interpolation(Explorer):
             f"99 % of samples have {low:.2f} to {high:.2f}."
         )
         return f"""
-<svg role="img" aria-label="{label}" viewBox="0 0 {width + 14} {height}" width="{width + 14}"
+<svg role="img" aria-label="{label}" viewBox="-6 0 {width + 20} {height}" width="{width + 20}"
  style="max-width: 100%; display: block">
 <rect y="{y(high):.1f}" width="{width}" height="{y(low) - y(high):.1f}" fill="#e0a030"
  opacity="0.35"/>{lines}

@@ -174,8 +174,8 @@ class ClassStyleMixer(Explorer):
         self.picked = 0
         self.board = Board(names, len(self.columns), tile, self.enlarge)
         heads = "".join(
-            f'<div style="overflow: hidden; text-overflow: ellipsis">{html.escape(name)}</div>'
-            for name in self.columns
+            f'<div title="{name}" style="overflow: hidden; text-overflow: ellipsis">{name}</div>'
+            for name in map(html.escape, self.columns)
         )
         head = widgets.HTML(
             '<div aria-hidden="true" style="display: grid; text-align: center; font-size: 12px; '
