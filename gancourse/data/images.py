@@ -68,7 +68,7 @@ def load(option, split="train"):
     ------
     DataError
         If the folder is missing, or laid out in another way. Whether each picture can be read is
-        seen when they are read, which ``resized`` does.
+        seen when they are read, which ``resized`` and ``to`` do.
     """
     testing = choose("split", split, ("train", "test")) == "test"
     folder = Folder(option)

@@ -293,11 +293,14 @@ class StoredImages(ImageData):
     def first(self, limit):
         """Return the first ``limit`` pictures; a larger limit is an error."""
         check_limit(self, limit)
-        return self._with(
+        other = self._with(
             _count=limit,
             labels=None if self.labels is None else self.labels[:limit],
             attributes=None if self.attributes is None else self.attributes[:limit],
         )
+        if "pixels" in self.__dict__:  # read already
+            other.pixels = self.pixels[:limit]
+        return other
 
     def _with(self, **changes):
         other = copy.copy(self)

@@ -547,7 +547,7 @@ def test_pictures_are_read_once_and_at_the_size_that_is_wanted(tmp_path, monkeyp
     data = load(f"folder:{tmp_path}")
     assert sizes == []
     data = data.resized(32)
-    data.images(), data.first(2), data.resized(32), data.to("cpu")
+    data.images(), data.first(2).images(), data.resized(32), data.to("cpu").images()
     assert sizes == [32]
 
 
