@@ -24,8 +24,7 @@ CONDITIONINGS = ("concat", "embed", "project")
 class Config:
     """Everything that a run is made of; the defaults are the paper's, for MNIST (section 4.1).
 
-    What the paper leaves open is taken from the authors' earlier code for the vanilla GAN,
-    ``mnist.yaml`` of github.com/goodfeli/adversarial.
+    What the paper leaves open is as in ``mnist.yaml`` of github.com/goodfeli/adversarial.
     """
 
     sample_shape: tuple = (1, 28, 28)  # one picture: (channels, height, width)
@@ -63,12 +62,12 @@ class Config:
 _LAPTOP = Config(
     latent_dim=64,
     prior="normal",
-    g_z_hidden=256,
+    g_z_hidden=128,
     g_y_hidden=128,
-    g_joint=512,
-    d_x_hidden=128,
+    g_joint=256,
+    d_x_hidden=64,
     d_y_hidden=32,
-    d_joint=128,
+    d_joint=64,
     maxout_pieces=(3, 2),
     g_dropout=0.0,
     d_dropout=(0.0, 0.2),
@@ -78,7 +77,7 @@ _LAPTOP = Config(
     optimizer="adam",
     lr_g=1e-3,
     lr_d=1e-3,
-    ema_decay=0.998,
+    ema_decay=0.995,
     batch_size=64,
     steps=5_000,
 )
@@ -137,10 +136,9 @@ class Discriminator(nn.Module):
         super().__init__()
         self.conditioning = choose("conditioning", cfg.conditioning, CONDITIONINGS)
         self.num_classes, self.pieces = cfg.num_classes, tuple(cfg.maxout_pieces)
-        first, second = self.pieces
         pixels, joint = math.prod(cfg.sample_shape), cfg.d_x_hidden
         if self.conditioning == "concat":
-            self.from_y = nn.Linear(cfg.num_classes, cfg.d_y_hidden * first)
+            self.from_y = nn.Linear(cfg.num_classes, cfg.d_y_hidden * self.pieces[0])
             joint += cfg.d_y_hidden
         elif self.conditioning == "embed":
             self.embed = nn.Embedding(cfg.num_classes, pixels)
@@ -148,13 +146,13 @@ class Discriminator(nn.Module):
         else:
             self.embed = nn.Embedding(cfg.num_classes, cfg.d_joint)
             nn.init.normal_(self.embed.weight, 0, cfg.d_joint**-0.5)  # as loud as one feature
-        self.from_x = nn.Linear(pixels, cfg.d_x_hidden * first)
-        self.joint = nn.Linear(joint, cfg.d_joint * second)
+        self.from_x = nn.Linear(pixels, cfg.d_x_hidden * self.pieces[0])
+        self.joint = nn.Linear(joint, cfg.d_joint * self.pieces[1])
         self.out = nn.Linear(cfg.d_joint, 1)
         self.drop_input, self.drop_hidden = (nn.Dropout(p) for p in cfg.d_dropout)
 
-    def forward(self, x, labels):
-        """Judge pairs of pictures, (N, *sample_shape), and labels, (N,), by a logit each, (N,)."""
+    def features(self, x, labels):
+        """Return the last hidden layer, (N, d_joint); "project" has not told it the label."""
         x = self.drop_input(x.flatten(1))  # (N, prod(sample_shape))
         if self.conditioning == "embed":
             x = torch.cat([x, self.embed(labels)], 1)  # (N, 2 * prod(sample_shape))
@@ -162,8 +160,11 @@ class Discriminator(nn.Module):
         if self.conditioning == "concat":
             y = F.one_hot(labels, self.num_classes).to(x.dtype)  # (N, num_classes)
             h = torch.cat([h, maxout(self.from_y(y), self.pieces[0])], 1)
-        h = self.drop_hidden(h)
-        h = self.drop_hidden(maxout(self.joint(h), self.pieces[1]))  # (N, d_joint)
+        return self.drop_hidden(maxout(self.joint(self.drop_hidden(h)), self.pieces[1]))
+
+    def forward(self, x, labels):
+        """Judge pairs of pictures, (N, *sample_shape), and labels, (N,), by a logit each, (N,)."""
+        h = self.features(x, labels)  # (N, d_joint)
         logits = self.out(h).squeeze(1)  # (N,)
         if self.conditioning == "project":
             logits = logits + (self.embed(labels) * h).sum(1)
@@ -324,9 +325,8 @@ def sample(gan, n, *, seed=0, z=None, labels=None):
     Parameters
     ----------
     gan : GAN
-    n : int
-    seed : int
-        Of the noise; the training's random numbers are left alone.
+    n, seed : int
+        How many, and the seed of the noise; the training's random numbers are left alone.
     z : Tensor, (n, latent_dim), optional
         The noise itself, in place of ``n`` and ``seed``.
     labels : Tensor, (n,), optional
