@@ -5,13 +5,15 @@ with its data, its training and its accuracy on pictures that it has never seen.
 """
 
 import torch
+import torch.nn.functional as F
 from torch import nn
 
 from gancourse.data import shipped
+from gancourse.data.toons import ATTRIBUTES, FACTORS
 from gancourse.errors import CourseError, choose
 from gancourse.training import checkpoint
 
-CHUNK = 1_000  # pictures that go through a network at once
+CHUNK = 500  # pictures that go through a network at once
 
 
 class SmallConvNet(nn.Module):
@@ -53,8 +55,49 @@ class SmallConvNet(nn.Module):
         return self.head(self.body(images))
 
 
+class FaceNet(nn.Module):
+    """Reads a drawn face of 64x64 pixels: its attributes, and all that it was drawn from.
+
+    700,000 weights. Strides in the place of pooling keep track of where things are, for every
+    part of a face has its place.
+    """
+
+    num_features = 128
+
+    def __init__(self):
+        super().__init__()
+
+        def block(inputs, outputs, kernel, stride):
+            return (
+                nn.Conv2d(inputs, outputs, kernel, stride, padding=1, bias=False),
+                nn.BatchNorm2d(outputs),
+                nn.ReLU(),
+            )
+
+        self.body = nn.Sequential(
+            *block(3, 32, 4, 2),  # (N, 32, 32, 32)
+            *block(32, 64, 4, 2),  # (N, 64, 16, 16)
+            *block(64, 96, 3, 1),
+            *block(96, 96, 4, 2),  # (N, 96, 8, 8)
+            *block(96, 128, 4, 2),  # (N, 128, 4, 4)
+            nn.Flatten(),
+            nn.Linear(128 * 16, self.num_features, bias=False),
+            nn.BatchNorm1d(self.num_features),
+            nn.ReLU(),
+        )
+        self.head = nn.Linear(self.num_features, len(ATTRIBUTES))
+        self.factor_heads = nn.ModuleDict(
+            {name: nn.Linear(self.num_features, len(values)) for name, values in FACTORS.items()}
+        )
+        self.face_head = nn.Linear(self.num_features, 1)
+
+
 # Each judge's untrained network; the weights are in data/judge-NAME.safetensors.
-JUDGES = {"digits": lambda: SmallConvNet(channels=1, classes=10)}
+JUDGES = {
+    "digits": lambda: SmallConvNet(channels=1, classes=10),
+    "fashion": lambda: SmallConvNet(channels=1, classes=10),
+    "toons": FaceNet,
+}
 
 
 class Judge:
@@ -71,8 +114,11 @@ class Judge:
         Has ``body`` (pictures to features) and ``head`` (features to logits).
     card : dict
         What is known of it: ``data``, ``accuracy`` (held out), ``steps``, ``seed``, ...
+    exclusive : bool
+        True where a picture has exactly one of the classes, False where each is a yes or no.
     """
 
+    exclusive = True
     image_size = 28
 
     def __init__(self, name, net, card):
@@ -110,17 +156,22 @@ class Judge:
         """Return the probability that the judge gives to its answer, (N,) in [1 / classes, 1]."""
         return self.logits(images).softmax(1).amax(1)
 
+    def _fit(self, images):
+        """Bring pictures of another size that is understood to the network's own."""
+        if images.shape[2:] == (32, 32):
+            return images[:, :, 2:-2, 2:-2]
+        return images
+
     def _prepare(self, images):
-        """Check pictures, cut off a border, and split them into chunks on the judge's device."""
+        """Check pictures, fit their size, and split them into chunks on the judge's device."""
         channels, size = self.net.body[0].in_channels, self.image_size
         expected = f"float pictures (N, {channels}, {size}, {size}) in [-1, 1]"
         if images.ndim != 4 or images.shape[1] != channels or not len(images):
             raise self._refusal(expected, f"shape {tuple(images.shape)}")
         if not images.is_floating_point():
             raise self._refusal(expected, f"{images.dtype}; bytes become floats by / 127.5 - 1")
-        if images.shape[2:] == (size + 4, size + 4):
-            images = images[:, :, 2:-2, 2:-2]
-        elif images.shape[2:] != (size, size):
+        images = self._fit(images)
+        if images.shape[2:] != (size, size):
             height, width = images.shape[2:]
             raise self._refusal(
                 expected, f"{height}x{width} pixels; resize them to {size}x{size} first"
@@ -134,18 +185,83 @@ class Judge:
         return CourseError(f"the judge of {self.name} takes {expected}, found {found}.")
 
 
+class FaceJudge(Judge):
+    """The judge of drawn faces: twenty attributes, each a yes or no, and what else it sees.
+
+    Every method takes float pictures (N, 3, 64, 64) in [-1, 1], on any device; pictures of 32x32
+    pixels are enlarged to 64x64. As for every :class:`Judge`, ``features`` are what its last layer
+    sees, (N, 128), and ``logits`` (N, 20) stand for the attributes.
+    """
+
+    exclusive = False
+    image_size = 64
+
+    @property
+    def attributes(self):
+        """The names of the attributes, in the order of the answers."""
+        return tuple(self.card["attributes"])
+
+    def probabilities(self, images):
+        """Return how likely each attribute is, (N, 20) in [0, 1]."""
+        return self.logits(images).sigmoid()
+
+    def predict(self, images):
+        """Return whether each face has each attribute, bool (N, 20)."""
+        return self.logits(images) > 0
+
+    def confidence(self, images):
+        """Return the probability that the judge gives to its answers, on average, (N,)."""
+        return self.logits(images).abs().sigmoid().mean(1)
+
+    def is_face(self, images):
+        """Return how likely each picture shows a face at all, (N,) in [0, 1].
+
+        It has learnt this from faces against noise and shuffled pieces of faces.
+        """
+        return self.net.face_head(self.features(images)).sigmoid()[:, 0]
+
+    def factor(self, images, name):
+        """Return how likely each value of a factor is.
+
+        Parameters
+        ----------
+        images : float torch.Tensor, (N, 3, 64, 64) in [-1, 1]
+        name : str
+            Of ``toons.FACTORS``, such as "expression", whose values are the data set's labels.
+
+        Returns
+        -------
+        torch.Tensor
+            (N, number of values), each row adding to 1. Where nothing is seen of a factor, as of
+            the colour of a hat that is not worn, it says how frequent the values are.
+
+        Raises
+        ------
+        CourseError
+            If there is no such factor, or the pictures are refused.
+        """
+        choose("factor", name, FACTORS)
+        return self.net.factor_heads[name](self.features(images)).softmax(1)
+
+    def _fit(self, images):
+        if images.shape[2:] == (32, 32):
+            return F.interpolate(images, (64, 64), mode="bilinear")
+        return images
+
+
 def load_judge(name, device="cpu"):
     """Return a judge that ships with the course.
 
     Parameters
     ----------
     name : str
-        "digits".
+        "digits", "fashion" or "toons".
     device : str or torch.device
 
     Returns
     -------
     Judge
+        Of "toons" a :class:`FaceJudge`.
 
     Raises
     ------
@@ -160,4 +276,5 @@ def load_judge(name, device="cpu"):
     with torch.device("meta"):
         net = JUDGES[name]()
     net.load_state_dict(state, assign=True)
-    return Judge(name, net.to(device), header["card"])
+    kind = FaceJudge if isinstance(net, FaceNet) else Judge
+    return kind(name, net.to(device), header["card"])

@@ -112,7 +112,7 @@ def inception_score(images, judge):
     images : float torch.Tensor, (N, C, H, W) in [-1, 1]
         At least 10 in each of the 10 splits, 100 in all.
     judge : Judge
-        Anything whose ``logits(images)`` are (N, classes).
+        Anything whose ``logits(images)`` are (N, classes), of which a picture has one.
 
     Returns
     -------
@@ -122,8 +122,13 @@ def inception_score(images, judge):
     Raises
     ------
     CourseError
-        If there are too few pictures, or the judge refuses them.
+        If there are too few pictures, the judge refuses them, or its answers are no classes.
     """
+    if not getattr(judge, "exclusive", True):
+        raise CourseError(
+            f"inception_score needs one class for each picture; the judge of {judge.name} answers "
+            "yes or no to many questions. Use judge_fid or judge_kid."
+        )
     # A class that has probability 0 in a whole split would make the score NaN.
     logits = judge.logits(images).detach().cpu().double().log_softmax(1).clamp(min=-100)
     _require("inception_score", len(logits), 10 * SPLITS, f"for {SPLITS} splits")

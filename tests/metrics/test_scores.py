@@ -205,3 +205,9 @@ def test_a_shifted_digit_is_nearer_to_itself_in_features_than_in_pixels(judge, d
 def test_searches_that_make_no_sense_are_refused(queries, references, k, complaint):
     with pytest.raises(CourseError, match=complaint):
         nearest_neighbours(queries, references, k)
+
+
+def test_the_inception_score_asks_for_classes():
+    several = SimpleNamespace(logits=lambda x: x, exclusive=False, name="toons")
+    with pytest.raises(CourseError, match=r"judge of toons answers yes or no.*judge_fid"):
+        inception_score(torch.zeros(200, 20), several)
