@@ -21,8 +21,10 @@ class Config:
     """Everything that a run is made of; the defaults are the paper's, for CIFAR-10 at 32x32.
 
     The numbers stand in appendix A. Two step sizes and the activation noise were searched for, 27
-    settings in all (section 4.4), and the winner is not named: ours are the middle ones. The model
-    for ImageNet at 128x128 (table 1) has ``image_size=128, g_channels=(768, 384, 256, 192)``.
+    settings in all (section 4.4), and the winner is not named: ours are the middle ones. Where the
+    table says a linear layer of 384 maps, ours has 384 maps of 4x4: three doublings make it 32x32.
+    The model for ImageNet at 128x128 (table 1) has ``image_size=128, g_channels=(768, 384, 256,
+    192)``.
     """
 
     image_size: int = 32  # pixels; 4, 8, ... times 2 for each layer of G
@@ -89,12 +91,8 @@ class Generator(nn.Module):
         self.start = (widths[0], cfg.image_size >> depth, cfg.image_size >> depth)
         self.project = nn.Linear(cfg.latent_dim + cfg.num_classes, prod(self.start))
         self.up, self.norms = nn.ModuleList(), nn.ModuleList()
-        shape = (
-            cfg.g_kernel,
-            2,
-            (cfg.g_kernel - 1) // 2,
-            cfg.g_kernel % 2,
-        )  # doubles a side exactly
+        k = cfg.g_kernel
+        shape = (k, 2, (k - 1) // 2, k % 2)  # kernel, stride, paddings: a side is doubled exactly
         for i in range(depth):
             last = i == depth - 1
             self.up.append(nn.ConvTranspose2d(widths[i], widths[i + 1], *shape, bias=last))
