@@ -12,7 +12,7 @@ from gancourse.plotting import STYLE, draw_images
 from gancourse.widgets.board import GAP, Board
 from gancourse.widgets.explorer import Explorer, ask, button, seed_box, slider
 
-WIDTH, JUDGE = 744, 216  # CSS pixels: of all, of the judge's table
+WIDTH, JUDGE = 744, 244  # CSS pixels: of all, of the judge's table
 POOL = 4  # times as many faces are drawn as are shown, for those with the object to come first
 ROWS = 6  # objects in the still picture
 
@@ -295,7 +295,7 @@ class Forgetting(Explorer):
             '<span style="color: #8a9099">■</span> with all filters → '
             '<span style="color: #e0a030">■</span> without</small>'
             '<div role="status" style="display: grid; font-size: 11px; line-height: 16px; '
-            "grid-template-columns: 78px 1fr 76px; column-gap: 6px; "
+            "grid-template-columns: 98px 1fr 76px; column-gap: 6px; "
             f'font-variant-numeric: tabular-nums">{"".join(rows)}</div>'
         )
 
@@ -320,10 +320,10 @@ class Forgetting(Explorer):
         height = images.shape[2] + 2  # with the line between
         with plt.rc_context(STYLE):
             tile = min(6.6 / self.n, 1.0)  # inches
-            figure = plt.Figure(figsize=(1.8 + tile * self.n, 0.15 + tile * len(labels)))
+            figure = plt.Figure(figsize=(1.7 + tile * self.n, 0.15 + tile * len(labels)))
             ax = figure.subplots()
             draw_images(ax, images, ncol=self.n)
-            ax.set_anchor("E")
+            ax.set_anchor("W")  # the layout leaves room for the names beside the left edge
             ax.axis("on")
             ax.grid(False)
             ax.spines[:].set_visible(False)

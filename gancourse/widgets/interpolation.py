@@ -13,7 +13,7 @@ from PIL import Image
 from gancourse.errors import CourseError
 from gancourse.files import write_atomically
 from gancourse.latent import Prior, lerp, slerp
-from gancourse.plotting import STYLE, draw_images
+from gancourse.plotting import STYLE, draw_images, to_pil
 from gancourse.widgets.board import Board
 from gancourse.widgets.explorer import (
     Explorer,
@@ -28,7 +28,7 @@ from gancourse.widgets.explorer import (
 WALKS = {"linear": lerp, "spherical": slerp}
 LARGE = 264  # CSS pixels; drawn with twice as many, for dense screens
 STRIP, TILE = 9, 72  # pictures under the slider, and their side in CSS pixels
-GIF_SIDE = 256  # pixels, at least
+GIF_SIDE = 192  # pixels, at least
 GIF_FRAME, GIF_END = 60, 500  # milliseconds that a picture stays, and those at the two ends
 
 
@@ -126,11 +126,8 @@ class Interpolation(Explorer):
         side = images.shape[-1] * -(-GIF_SIDE // images.shape[-1])
         there = [picture_of(image, side).convert("RGB") for image in images]
         # One palette for all: a picture of its own palette would flicker against the next.
-        width, height = there[0].size
-        sheet = Image.new("RGB", (width * STRIP, height))
-        for i in range(STRIP):
-            sheet.paste(there[i * (self.frames - 1) // (STRIP - 1)], (i * width, 0))
-        palette = sheet.quantize(256, Image.Quantize.MAXCOVERAGE)
+        some = images[torch.linspace(0, self.frames - 1, STRIP).round().long()]
+        palette = to_pil(some, STRIP, pad=0).convert("RGB").quantize(256)
         there = [picture.quantize(palette=palette, dither=Image.Dither.NONE) for picture in there]
         pictures = there + there[-2:0:-1]
         times = [GIF_FRAME] * len(pictures)
