@@ -265,10 +265,11 @@ def examine_faces(name, net):
 
     The balanced accuracy is the mean of the shares that are right of those that have an attribute
     and of those that don't: 0.5 for whoever always says no. A hat hides what tells some kinds of
-    hair apart, so that the accuracy on the faces without a hat is told too.
+    hair apart, and glasses and full beards cover freckles, so that the accuracy is also told for
+    the faces without a hat, and without glasses and a full beard ("uncovered").
     """
     judge = FaceJudge(name, net, {})
-    attributes, expression, is_face = {}, {}, {}
+    attributes, factors, is_face = {}, {}, {}
 
     def share(hits):
         return round(hits.double().mean().item(), 4)
@@ -277,7 +278,8 @@ def examine_faces(name, net):
         data = load(name, split="test").resized(size)
         images, wanted = data.images(), data.attributes.bool()
         right = judge.predict(images) == wanted
-        bare = data.faces.factors.hat == 0
+        f = data.faces.factors
+        bare, open_face = f.hat == 0, (f.glasses == 0) & (f.beard < toons.code("beard", "full"))
         for column, attribute in enumerate(data.attribute_names):
             has, hit = wanted[:, column], right[:, column]
             attributes.setdefault(attribute, {"share": share(has)}).update(
@@ -285,17 +287,20 @@ def examine_faces(name, net):
                     f"accuracy_{size}": share(hit),
                     f"balanced_{size}": round((share(hit[has]) + share(hit[~has])) / 2, 4),
                     f"without_hat_{size}": share(hit[bare]),
+                    f"uncovered_{size}": share(hit[open_face]),
                 }
             )
-        moods = judge.factor(images, "expression").argmax(1)
-        expression[f"accuracy_{size}"] = share(moods == data.labels)
+        for factor in toons.FACTORS:
+            found = judge.factor(images, factor).argmax(1)
+            entry = factors.setdefault(factor, {})
+            entry[f"accuracy_{size}"] = share(found == getattr(f, factor))
         junk = nothing(images, torch.Generator().manual_seed(0))
         is_face[f"faces_taken_for_faces_{size}"] = share(judge.is_face(images) > 0.5)
         is_face[f"nothing_taken_for_faces_{size}"] = share(judge.is_face(junk) > 0.5)
     return {
         "accuracy": round(sum(e["accuracy_64"] for e in attributes.values()) / len(attributes), 4),
         "attributes": attributes,
-        "expression": expression,
+        "factors": factors,
         "is_face": is_face,
         "drawn_to_train": [
             {"size": size, "faces": n, "seed": faces_seed}

@@ -233,7 +233,9 @@ class FaceJudge(Judge):
         -------
         torch.Tensor
             (N, number of values), each row adding to 1. Where nothing is seen of a factor, as of
-            the colour of a hat that is not worn, it says how frequent the values are.
+            the colour of a hat that is not worn, it says about how frequent the values are. It
+            cannot tell ``side``, for it has learnt from mirrored faces too; how well it reads the
+            others stands in ``card["factors"]``.
 
         Raises
         ------
