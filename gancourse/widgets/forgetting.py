@@ -196,7 +196,7 @@ class Forgetting(Explorer):
         """Make the choice of the object, the slider, both boards and the judge's table."""
         names = list(self.rankings)
         self.object = widgets.ToggleButtons(
-            options=names,
+            options=[(_words(name), name) for name in names],
             tooltips=[f"Drop filters in the order of their share in {name}" for name in names],
             style={"button_width": "auto"},
         )
@@ -283,7 +283,7 @@ class Forgetting(Explorer):
                 f'<div style="height: 5px; width: {100 * rate:.1f}%; background: {colour}"></div>'
                 for rate, colour in ((old, "#8a9099"), (new, "#e0a030"))
             )
-            text = html.escape(name.replace("_", " "))
+            text = html.escape(_words(name))
             rows.append(
                 f'<div title="{text}" style="overflow: hidden; text-overflow: ellipsis; '
                 f'white-space: nowrap; font-weight: {weight}">{text}</div>'
@@ -312,7 +312,7 @@ class Forgetting(Explorer):
             after = self.without(z, name, self.share)
             pairs += [before, after]
             dropped = int(self.dropped(name, self.share).sum())
-            labels += ["all filters", f"{dropped} of {self.filters} dropped:\n{name}"]
+            labels += ["all filters", f"{dropped} of {self.filters} dropped:\n{_words(name)}"]
             if name in found:
                 rates = found[name].mean().item(), self.found(after)[name].mean().item()
                 labels[-1] += f" {_percent(*rates)}"
@@ -331,6 +331,10 @@ class Forgetting(Explorer):
             ax.set_xticks([])
             ax.set_yticks((torch.arange(len(labels)) + 0.5) * height, labels)
             return figure
+
+
+def _words(name):
+    return name.replace("_", " ")
 
 
 def _percent(before, after):
