@@ -94,3 +94,20 @@ def responsible(maps, box, present):
         optimizer.step(loss)
     weights = weights.detach()
     return weights.argsort(descending=True), weights
+
+
+@contextmanager
+def shifted(layer, direction):
+    """Add a direction to what a layer puts out inside the block.
+
+    Parameters
+    ----------
+    layer : torch.nn.Module
+        Puts out maps (N, channels, H, W).
+    direction : float torch.Tensor, (channels, H, W)
+    """
+    handle = layer.register_forward_hook(lambda module, inputs, maps: maps + direction)
+    try:
+        yield
+    finally:
+        handle.remove()
