@@ -48,7 +48,7 @@ RECIPES = {
     "vanilla-digits": Recipe(
         model="vanilla", data="digits", steps=30_000, changes=LONG, precision="fp32"
     ),
-    "dcgan-toons": Recipe(model="dcgan", data="toons", steps=40_000, changes=LONG),
+    "dcgan-toons": Recipe(model="dcgan", data="toons", steps=20_000, changes=LONG),
     "dcgan-emoji": Recipe(model="dcgan", data="emoji", steps=30_000, changes=LONG),
     "lsgan-toons": Recipe(model="lsgan", data="toons", steps=30_000, changes=LONG),
     "acgan-digits": Recipe(model="acgan", data="digits", steps=15_000, changes=LONG),
