@@ -46,18 +46,18 @@ LONG = {"ema_decay": 0.999}
 
 RECIPES = {
     "vanilla-digits": Recipe(
-        model="vanilla", data="digits", steps=30_000, changes=LONG, precision="fp32"
+        model="vanilla", data="digits", steps=15_000, changes=LONG, precision="fp32"
     ),
     "dcgan-toons": Recipe(model="dcgan", data="toons", steps=20_000, changes=LONG),
-    "dcgan-emoji": Recipe(model="dcgan", data="emoji", steps=30_000, changes=LONG),
-    "lsgan-toons": Recipe(model="lsgan", data="toons", steps=30_000, changes=LONG),
-    "acgan-digits": Recipe(model="acgan", data="digits", steps=15_000, changes=LONG),
-    "acgan-fashion": Recipe(model="acgan", data="fashion", steps=15_000, changes=LONG),
+    "dcgan-emoji": Recipe(model="dcgan", data="emoji", steps=10_000, changes=LONG),
+    "lsgan-toons": Recipe(model="lsgan", data="toons", steps=8_000, changes=LONG),
+    "acgan-digits": Recipe(model="acgan", data="digits", steps=8_000, changes=LONG),
+    "acgan-fashion": Recipe(model="acgan", data="fashion", steps=8_000, changes=LONG),
     "cgan-digits": Recipe(
-        model="cgan", data="digits", steps=40_000, changes=LONG, precision="fp32"
+        model="cgan", data="digits", steps=20_000, changes=LONG, precision="fp32"
     ),
     "cgan-fashion": Recipe(
-        model="cgan", data="fashion", steps=40_000, changes=LONG, precision="fp32"
+        model="cgan", data="fashion", steps=20_000, changes=LONG, precision="fp32"
     ),
 }
 

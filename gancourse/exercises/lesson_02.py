@@ -1,7 +1,5 @@
 """The exercises of lesson 2: DCGAN."""
 
-import math
-
 import torch
 import torch.nn.functional as F
 from torch import nn
@@ -94,62 +92,13 @@ def stride_ignored(kernel_size, stride, length):
     return F.pad(count, (0, max(0, size - len(count))))[:size]
 
 
-@exercise("2.3", "Implement: a walk on the great circle")
-def great_circle(walk):
-    """Expect ``walk(a, b, t)`` for two vectors and a number t."""
-    generator = torch.Generator().manual_seed(0)
-    a, b = (F.normalize(torch.randn(100, generator=generator), dim=0) for _ in range(2))
-    yield "it begins at a and ends at b"
-    expect(walk(a, b, 0.0), a)
-    expect(walk(a, b, 1.0), b)
-
-    yield "between two vectors of length 1 every point has length 1"
-    for t in (0.1, 0.5, 0.8):
-        expect(walk(a, b, t).norm(), 1.0)
-
-    yield "it walks at an even angular speed"
-    total = math.acos(float(a @ b))
-    for t in (0.25, 0.5, 0.9):
-        angle = math.acos(max(-1.0, min(1.0, float(a @ walk(a, b, t)))))
-        assert abs(angle - t * total) < 1e-3, (
-            f"at t = {t} the angle is {angle / total:.2f} of it all"
-        )
-
-    yield "vectors that are twice as long make a walk that is twice as large"
-    expect(walk(2 * a, 2 * b, 0.3), 2 * walk(a, b, 0.3))
-
-
-@great_circle.solution
-def walk(a, b, t):
-    """Go from a to b on the great circle: sin((1 - t) W) / sin(W) a + sin(t W) / sin(W) b."""
-    angle = torch.acos((a @ b) / (a.norm() * b.norm()))
-    return (torch.sin((1 - t) * angle) * a + torch.sin(t * angle) * b) / torch.sin(angle)
-
-
-@great_circle.wrong
-def straight(a, b, t):
-    return (1 - t) * a + t * b
-
-
-@great_circle.wrong
-def straight_but_long(a, b, t):
-    """Keep the lengths right, and the speed wrong."""
-    return F.normalize((1 - t) * a + t * b, dim=0) * a.norm()
-
-
-@great_circle.wrong
-def angle_of_unnormalised(a, b, t):
-    angle = torch.acos((a @ b).clamp(-1, 1))
-    return (torch.sin((1 - t) * angle) * a + torch.sin(t * angle) * b) / torch.sin(angle)
-
-
 def broken_sample(netG, z):
     """Draw samples from a generator that has just been trained."""
     with torch.no_grad():
         return netG(z)
 
 
-@exercise("2.4", "Diagnose: a face that depends on the company")
+@exercise("2.3", "Diagnose: a face that depends on the company")
 def alone_and_together(draw):
     """Expect ``draw(netG, z)``."""
     torch.manual_seed(0)
@@ -213,7 +162,7 @@ def statistics_of_the_batch(netG, z):
     return images
 
 
-@exercise("2.5", "Modify: enlarge, then convolve")
+@exercise("2.4", "Modify: enlarge, then convolve")
 def no_checkerboard(block):
     """Expect ``block(inputs, outputs)``, which returns a module."""
     torch.manual_seed(0)
@@ -265,7 +214,7 @@ def same_side(inputs, outputs):
     return nn.Conv2d(inputs, outputs, kernel_size=3, padding=1)
 
 
-@exercise("2.6", "Read: what the paper did")
+@exercise("2.5", "Read: what the paper did")
 def the_paper(answer):
     """Expect a set of letters."""
     given = {str(letter).strip().lower() for letter in answer}
