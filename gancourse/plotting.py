@@ -180,7 +180,8 @@ def training_view(history, data):
         figure = plt.Figure(figsize=(8.2, 3.1))
         left, right = figure.subplots(1, 2, width_ratios=[1, 1.6])
         if history.samples.dim() == 4:
-            draw_images(left, history.samples[:36], "fixed z", ncol=6)
+            side = 6 if history.samples.shape[-1] < 64 else 4
+            draw_images(left, history.samples[: side**2], "fixed z", ncol=side)
         else:
             real = data.sample(512, torch.Generator().manual_seed(0))
             limit = 1.3 * float(real.abs().max())

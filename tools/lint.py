@@ -238,7 +238,8 @@ def _words(source):
 
 
 def _has_picture(cell):
-    return any("image/png" in output.get("data", {}) for output in cell.get("outputs", []))
+    kinds = [output.get("data", {}) for output in cell.get("outputs", [])]
+    return any("image/png" in data or "image/jpeg" in data for data in kinds)
 
 
 def _output_texts(cell):

@@ -25,6 +25,7 @@ from gancourse.training.runtime import find_device
 from tools import sync
 
 PRESETS = ("smoke", "laptop", "paper")
+LARGE = 60_000  # characters of a PNG, from which on a JPEG may take its place
 
 
 def main(argv=None):
@@ -91,6 +92,7 @@ def refresh(path, preset="laptop", seed=0, *, outputs=True):
     if outputs:
         take_outputs(notebook, executed)
         keep_figures(notebook, path.parent / "figures")
+        soft_pictures_as_jpeg(notebook)
         record.update(
             preset=preset,
             seed=seed,
@@ -160,6 +162,27 @@ def keep_figures(notebook, folder):
                 raise CourseError(f"cell {number} is tagged {tag} and shows no picture")
             folder.mkdir(exist_ok=True)
             (folder / f"{name}.png").write_bytes(base64.b64decode(pictures[0]))
+
+
+def soft_pictures_as_jpeg(notebook):
+    """Keep as JPEG what is large as PNG, at two thirds of the pixels: grids of noisy pictures.
+
+    They are still drawn with a third more pixels than the page has.
+    """
+    for output in (output for cell in notebook.cells for output in cell.get("outputs", [])):
+        encoded = output.get("data", {}).get("image/png", "")
+        if len(encoded) < LARGE:
+            continue
+        picture = Image.open(io.BytesIO(base64.b64decode(encoded))).convert("RGB")
+        shown = output.metadata.setdefault("image/png", {"width": picture.width // 2})
+        size = [shown["width"] * 4 // 3, shown["width"] * 4 // 3 * picture.height // picture.width]
+        data = io.BytesIO()
+        picture.resize(size, Image.Resampling.LANCZOS).save(data, "JPEG", quality=64, optimize=True)
+        jpeg = base64.b64encode(data.getvalue()).decode()
+        if len(jpeg) < 0.75 * len(encoded):
+            output.data["image/jpeg"] = jpeg
+            del output.data["image/png"]
+            output.metadata["image/jpeg"] = {"width": output.metadata.pop("image/png")["width"]}
 
 
 def smaller_png(encoded):
