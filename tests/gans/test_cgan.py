@@ -13,7 +13,7 @@ from gancourse.gans import cgan
 from gancourse.training import runtime
 from gancourse.training.trainer import train
 
-SMOKE = cgan.PRESETS["smoke"]
+SMOKE = replace(cgan.PRESETS["smoke"], mismatch=0.0)
 TOY = replace(
     SMOKE,
     sample_shape=(1, 2, 2),
