@@ -6,6 +6,7 @@ import os
 
 import nbformat
 import pytest
+import torch
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_output
 from papermill.exceptions import PapermillExecutionError
 from PIL import Image
@@ -180,6 +181,30 @@ def test_figure_that_is_not_there_is_named(tmp_path):
     book = tagged_with_outputs(new_output("stream", text="step 1\n"))
     with pytest.raises(CourseError, match="cell 1 is tagged figure:curve and shows no picture"):
         refresh.keep_figures(book, tmp_path)
+
+
+def noisy(side):
+    colours = torch.randint(0, 256, (side, side, 3), generator=torch.Generator().manual_seed(0))
+    return Image.fromarray(colours.byte().numpy())
+
+
+def test_a_large_noisy_picture_is_kept_as_a_smaller_jpeg_of_the_same_width_on_the_page():
+    png = encoded(noisy(300))
+    metadata = {"image/png": {"width": 150}}
+    shown = new_output("display_data", data={"image/png": png}, metadata=metadata)
+    refresh.soft_pictures_as_jpeg(tagged_with_outputs(shown))
+    assert "image/png" not in shown.data and "image/png" not in shown.metadata
+    assert shown.metadata["image/jpeg"] == {"width": 150}
+    picture = Image.open(io.BytesIO(base64.b64decode(shown.data["image/jpeg"])))
+    assert picture.format == "JPEG" and picture.size == (200, 200)
+    assert len(shown.data["image/jpeg"]) < 0.75 * len(png)
+
+
+def test_a_small_or_flat_picture_stays_a_png():
+    for picture in (noisy(40), Image.new("RGB", (2000, 2000))):
+        shown = new_output("display_data", data={"image/png": encoded(picture)})
+        refresh.soft_pictures_as_jpeg(tagged_with_outputs(shown))
+        assert set(shown.data) == {"image/png"} and not shown.metadata
 
 
 @pytest.mark.parametrize(
