@@ -1,4 +1,4 @@
-"""Trained generators: loading them, drawing from them, and whether what ships is as good as said."""
+"""Trained generators: loading them, drawing from them, and whether they are as good as said."""
 
 import json
 
@@ -109,7 +109,17 @@ class TestShipped:
         path = shipped(f"{generators.FOLDER}/{name}.safetensors")
         assert path.stat().st_size <= MOST
         card = gancourse.pretrained(name).card
-        known = {"model", "data", "preset", "step", "seed", "device", "seconds", "commit", "quality"}
+        known = {
+            "model",
+            "data",
+            "preset",
+            "step",
+            "seed",
+            "device",
+            "seconds",
+            "commit",
+            "quality",
+        }
         assert known <= card.keys()
         assert name == f"{card['model']}-{card['data']}"
         json.dumps(card)

@@ -124,7 +124,9 @@ def test_a_resumed_run_is_bit_for_bit_a_whole_one(tmp_path):
     def fit(steps, folder):
         run = runtime.start("cpu", 0)
         gan = dcgan.build(cfg, run)
-        train(gan, dcgan.train_step, data, run, steps=steps, out_dir=folder, resume=True, quiet=True)
+        train(
+            gan, dcgan.train_step, data, run, steps=steps, out_dir=folder, resume=True, quiet=True
+        )
         return gan
 
     whole = fit(6, tmp_path / "whole")
