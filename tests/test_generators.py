@@ -90,7 +90,7 @@ def test_a_file_of_another_kind_is_refused(tmp_path):
 
 
 def test_weights_that_do_not_fit_the_configuration_are_refused(tmp_path):
-    gan, path = save(tmp_path)
+    _, path = save(tmp_path)
     states, header = checkpoint.load(path)
     header["card"]["config"]["g_hidden"] = [32, 32]
     checkpoint.save(path, states, **header)

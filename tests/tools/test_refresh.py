@@ -200,11 +200,10 @@ def test_a_large_noisy_picture_is_kept_as_a_smaller_jpeg_of_the_same_width_on_th
     assert len(shown.data["image/jpeg"]) < 0.75 * len(png)
 
 
-def test_a_small_or_flat_picture_stays_a_png():
-    for picture in (noisy(40), Image.new("RGB", (2000, 2000))):
-        shown = new_output("display_data", data={"image/png": encoded(picture)})
-        refresh.soft_pictures_as_jpeg(tagged_with_outputs(shown))
-        assert set(shown.data) == {"image/png"} and not shown.metadata
+def test_a_small_picture_stays_a_png():
+    shown = new_output("display_data", data={"image/png": encoded(noisy(40))})
+    refresh.soft_pictures_as_jpeg(tagged_with_outputs(shown))
+    assert set(shown.data) == {"image/png"} and not shown.metadata
 
 
 @pytest.mark.parametrize(
