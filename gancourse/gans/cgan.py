@@ -80,7 +80,7 @@ _LAPTOP = Config(
     lr_d=5e-4,
     ema_decay=0.995,
     batch_size=64,
-    steps=5_000,
+    steps=4_000,
 )
 
 PRESETS = {
