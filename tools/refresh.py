@@ -177,7 +177,7 @@ def soft_pictures_as_jpeg(notebook):
         shown = output.metadata.setdefault("image/png", {"width": picture.width // 2})
         size = [shown["width"] * 4 // 3, shown["width"] * 4 // 3 * picture.height // picture.width]
         data = io.BytesIO()
-        picture.resize(size, Image.Resampling.LANCZOS).save(data, "JPEG", quality=64, optimize=True)
+        picture.resize(size, Image.Resampling.LANCZOS).save(data, "JPEG", quality=44, optimize=True)
         jpeg = base64.b64encode(data.getvalue()).decode()
         if len(jpeg) < 0.75 * len(encoded):
             output.data["image/jpeg"] = jpeg
