@@ -50,6 +50,7 @@ WIDE = LONG | {
     "g_joint": 512,
     "d_x_hidden": 128,
     "d_joint": 128,
+    "d_dropout": (0.0, 0.2),
     "mismatch": 0.1,
     "lr_g": 4e-4,
     "lr_d": 4e-4,
