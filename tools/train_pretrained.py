@@ -21,6 +21,7 @@ import torch.nn.functional as F
 from gancourse import generators, metrics
 from gancourse.cli import configure
 from gancourse.data import load
+from gancourse.errors import choose
 from gancourse.gans import find
 from gancourse.training import checkpoint, runtime
 from gancourse.training.trainer import train
@@ -174,7 +175,7 @@ def make(name, *, steps=None, device="auto", seed=0, folder=None, out=SHIPPED):
 def main():
     """Read the command line."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
-    parser.add_argument("names", nargs="*", choices=RECIPES, metavar="NAME")
+    parser.add_argument("names", nargs="*", metavar="NAME")
     parser.add_argument("--list", action="store_true", help="say what there is")
     parser.add_argument("--steps", type=int, help="in place of the recipe's")
     parser.add_argument("--device", default="auto")
@@ -186,6 +187,7 @@ def main():
         for name, recipe in RECIPES.items():
             print(f"{name:<16} {recipe.model} on {recipe.data}, {recipe.steps:,} steps")
     for name in options.names:
+        choose("recipe", name, RECIPES)
         path = make(
             name,
             steps=options.steps,
