@@ -1,20 +1,32 @@
-"""What is measured: modes of mixtures, and trained judges with the scores that rest on them."""
+"""What is measured: modes, colours, layouts; trained judges, and the scores that rest on them."""
 
+from gancourse.metrics.colour import histogram_intersection, lab_histograms, rgb_to_lab
 from gancourse.metrics.judges import JUDGES, FaceJudge, Judge, load_judge
 from gancourse.metrics.modes import ModeScores, histogram_density, mode_scores, numeric_jsd
 from gancourse.metrics.scores import inception_score, judge_fid, judge_kid, nearest_neighbours
+from gancourse.metrics.segmentation import (
+    SegmentationScores,
+    confusion_matrix,
+    segmentation_scores,
+)
 
 __all__ = [
     "JUDGES",
     "FaceJudge",
     "Judge",
     "ModeScores",
+    "SegmentationScores",
+    "confusion_matrix",
     "histogram_density",
+    "histogram_intersection",
     "inception_score",
     "judge_fid",
     "judge_kid",
+    "lab_histograms",
     "load_judge",
     "mode_scores",
     "nearest_neighbours",
     "numeric_jsd",
+    "rgb_to_lab",
+    "segmentation_scores",
 ]
