@@ -17,32 +17,79 @@ NAMES = sorted(path.stem for path in FOLDER.glob("*.py") if not path.stem.starts
 PRESETS = ("smoke", "laptop", "paper")
 
 
+def find(name):
+    return importlib.import_module(f"gancourse.gans.{name}")
+
+
+# Those that start from noise have draw_z; the others translate images.
+FROM_NOISE = [name for name in NAMES if hasattr(find(name), "draw_z")]
+TRANSLATORS = [name for name in NAMES if name not in FROM_NOISE]
+
+
 def test_there_are_gans():
-    assert "vanilla" in NAMES
+    assert "vanilla" in FROM_NOISE
 
 
 @pytest.fixture(params=NAMES)
 def module(request):
-    return importlib.import_module(f"gancourse.gans.{request.param}")
+    return find(request.param)
+
+
+@pytest.fixture(params=FROM_NOISE)
+def from_noise(request):
+    return find(request.param)
+
+
+@pytest.fixture(params=TRANSLATORS)
+def translator(request):
+    return find(request.param)
 
 
 def smallest(module):
     run = runtime.start("cpu", 0)
     gan = module.build(module.PRESETS["smoke"], run)
-    return gan, run, fake_batch(module.PRESETS["smoke"])
+    return gan, run, fake_batch(module, module.PRESETS["smoke"])
 
 
-def fake_batch(cfg, size=8):
+def fake_batch(module, cfg, size=8):
     """Noise in the shape of the data that the config describes."""
-    shape = getattr(cfg, "sample_shape", None) or (
-        cfg.image_channels,
-        cfg.image_size,
-        cfg.image_size,
-    )
-    batch = {"real": torch.rand(size, *shape) * 2 - 1}
+    if hasattr(cfg, "channels_A"):
+        channels = {"real_A": cfg.channels_A, "real_B": cfg.channels_B}
+    else:
+        channels = {"real": getattr(cfg, "image_channels", None)}
+    batch = {}
+    for name, c in channels.items():
+        shape = getattr(cfg, "sample_shape", None) or (c, cfg.image_size, cfg.image_size)
+        batch[name] = torch.rand(size, *shape) * 2 - 1
     if getattr(cfg, "num_classes", 0):
         batch["labels"] = torch.randint(cfg.num_classes, (size,))
+    elif "target" in inspect.signature(module.sample).parameters:  # of the first label set
+        batch["labels"] = torch.randint(2, (size, number_of_labels(module, cfg))).float()
+        batch["source"] = torch.zeros(size, dtype=torch.int64)
     return batch
+
+
+def number_of_labels(module, cfg):
+    """As many as D's second head has outputs."""
+    with torch.device("meta"):
+        images = torch.zeros(1, cfg.image_channels, cfg.image_size, cfg.image_size)
+        return module.Discriminator(cfg)(images)[1].shape[1]
+
+
+def step(module, gan, batch, run):
+    """Go on until G was updated too; return the losses of the last step."""
+    for gan.step in range(getattr(gan.cfg, "n_critic", 1)):  # noqa: B020 - the step is the counter
+        losses = module.train_step(gan, batch, run)
+    return losses
+
+
+def ways(module, gan, batch):
+    """Every way to translate a batch: by its name, what ``sample`` is called with."""
+    if "real" in batch:
+        return {"": ((batch["real"], batch["labels"].flip(0)), {})}
+    if "direction" in inspect.signature(module.sample).parameters:
+        return {way: ((batch[f"real_{way[0]}"],), {"direction": way}) for way in ("AB", "BA")}
+    return {"": ((batch["real_A"],), {})}
 
 
 def nets(gan, letter):
@@ -115,7 +162,7 @@ def test_each_player_changes_itself_alone(module):
         )  # the other player may not move its weights
         before = tensors(nets(gan, frozen.upper()))
         moved = tensors(nets(gan, moving))
-        module.train_step(gan, batch, run)
+        step(module, gan, batch, run)
         after = tensors(nets(gan, frozen.upper()))
         changed = [n for n in before if not torch.equal(before[n], after[n])]
         # BatchNorm's statistics follow every forward pass; they are not weights.
@@ -124,34 +171,36 @@ def test_each_player_changes_itself_alone(module):
 
 
 def test_no_gradient_leaks_from_one_update_into_the_other(module):
+    """When a player is updated, the other's gradients are none, or those of its own update."""
     gan, run, batch = smallest(module)
-    seen = {}
+    own = {letter: None for letter in "GD"}  # a player's gradients at its own last update
+    leaks = []
 
-    def watch(optimizer, key, parts):
+    def gradients(letter):
+        weights = [p for net in nets(gan, letter).values() for p in net.parameters()]
+        return [None if p.grad is None else p.grad.clone() for p in weights]
+
+    def watch(optimizer, player, other):
         real = optimizer.step
 
-        def step():
-            seen[key] = [
-                None if p.grad is None else p.grad.clone()
-                for net in parts.values()
-                for p in net.parameters()
-            ]
+        def watched():
+            own[player] = gradients(player)
+            for i, grad in enumerate(gradients(other)):
+                if grad is not None and (own[other] is None or not grad.equal(own[other][i])):
+                    leaks.append(f"{other}'s weight {i} while {player} is updated")
             return real()
 
-        optimizer.step = step
+        optimizer.step = watched
 
-    watch(gan.opt_d, "G while D is updated", nets(gan, "G"))
-    watch(gan.opt_g, "D while G is updated", nets(gan, "D"))
-    module.train_step(gan, batch, run)
-    assert all(grad is None for grad in seen["G while D is updated"])
-    kept = [p.grad for net in nets(gan, "D").values() for p in net.parameters()]
-    for before, now in zip(seen["D while G is updated"], kept, strict=True):
-        assert torch.equal(before, now)  # D's own gradients: G's update added nothing
+    watch(gan.opt_d, "D", "G")
+    watch(gan.opt_g, "G", "D")
+    step(module, gan, batch, run)
+    assert own["G"] and own["D"] and not leaks
 
 
 def test_every_weight_gets_a_gradient(module):
     gan, run, batch = smallest(module)
-    module.train_step(gan, batch, run)
+    step(module, gan, batch, run)
     for letter in "GD":
         for name, net in nets(gan, letter).items():
             for key, weight in net.named_parameters():
@@ -161,38 +210,55 @@ def test_every_weight_gets_a_gradient(module):
 
 def test_the_step_returns_detached_scalars(module):
     gan, run, batch = smallest(module)
-    losses = module.train_step(gan, batch, run)
+    first = module.train_step(gan, batch, run)
+    losses = step(module, gan, batch, run)
     assert {"D/adv", "G/adv"} <= set(losses)
+    assert list(first) == list(losses)  # a log window has one row of tags
     for tag, value in losses.items():
         assert value.shape == () and not value.requires_grad and value.isfinite(), tag
         assert "/" in tag
 
 
-def test_samples_are_in_the_range_of_the_data_and_repeatable(module):
-    gan, _, batch = smallest(module)
-    first = module.sample(gan, 5, seed=1)
+def test_samples_are_in_the_range_of_the_data_and_repeatable(from_noise):
+    gan, _, batch = smallest(from_noise)
+    first = from_noise.sample(gan, 5, seed=1)
     assert first.shape == (5, *batch["real"].shape[1:])
     if first.dim() == 4:
         assert first.min() >= -1 and first.max() <= 1
-    assert torch.equal(first, module.sample(gan, 5, seed=1))
-    assert not torch.equal(first, module.sample(gan, 5, seed=2))
+    assert torch.equal(first, from_noise.sample(gan, 5, seed=1))
+    assert not torch.equal(first, from_noise.sample(gan, 5, seed=2))
     assert not first.requires_grad
 
 
-def test_z_has_the_shape_that_the_config_says(module):
-    cfg = module.PRESETS["smoke"]
-    z = module.draw_z(cfg, 6, torch.Generator().manual_seed(1), "cpu")
+def test_z_has_the_shape_that_the_config_says(from_noise):
+    cfg = from_noise.PRESETS["smoke"]
+    z = from_noise.draw_z(cfg, 6, torch.Generator().manual_seed(1), "cpu")
     assert z.shape == (6, cfg.latent_dim) and z.dtype == torch.float32
-    assert torch.equal(z, module.draw_z(cfg, 6, torch.Generator().manual_seed(1), "cpu"))
-    gan, _, _ = smallest(module)
-    assert torch.equal(module.sample(gan, 6, z=z), module.sample(gan, 6, seed=1))
+    assert torch.equal(z, from_noise.draw_z(cfg, 6, torch.Generator().manual_seed(1), "cpu"))
+    gan, _, _ = smallest(from_noise)
+    assert torch.equal(from_noise.sample(gan, 6, z=z), from_noise.sample(gan, 6, seed=1))
+
+
+def test_translations_are_in_the_range_of_the_data_and_repeatable(translator):
+    gan, _, batch = smallest(translator)
+    for way, (given, options) in ways(translator, gan, batch).items():
+        kept = [value.clone() for value in given]
+        first = translator.sample(gan, *given, **options)
+        side = batch[f"real_{way[1]}"] if way else batch.get("real_B", batch.get("real"))
+        assert first.shape == side.shape and first.dtype == torch.float32
+        assert first.min() >= -1 and first.max() <= 1
+        assert not first.requires_grad
+        assert torch.equal(first, translator.sample(gan, *given, **options))
+        assert all(map(torch.equal, given, kept))
+        others = [value.flip(0) for value in given]
+        assert not torch.equal(first, translator.sample(gan, *others, **options))
 
 
 @pytest.fixture
-def conditional(module):
-    if not hasattr(module.Config(), "num_classes"):
+def conditional(from_noise):
+    if not hasattr(from_noise.Config(), "num_classes"):
         pytest.skip("takes no classes")
-    return module
+    return from_noise
 
 
 def test_g_is_told_the_class(conditional):
@@ -220,17 +286,21 @@ def test_another_number_of_classes_is_a_config_field(conditional):
     cfg = dataclasses.replace(conditional.PRESETS["smoke"], num_classes=3)
     run = runtime.start("cpu", 0)
     gan = conditional.build(cfg, run)
-    losses = conditional.train_step(gan, fake_batch(cfg), run)
+    losses = conditional.train_step(gan, fake_batch(conditional, cfg), run)
     assert all(value.isfinite() for value in losses.values())
     assert len(conditional.sample(gan, 4)) == 4  # 0, 1, 2, 0
 
 
 def test_sampling_changes_nothing(module):
-    gan, _, _ = smallest(module)
+    gan, _, batch = smallest(module)
     networks = {n: p for n, p in gan.parts().items() if isinstance(p, torch.nn.Module)}
     before, random = tensors(networks), torch.get_rng_state()
     modes = [net.training for net in nets(gan, "G").values()]
-    module.sample(gan, 5)
+    if hasattr(module, "draw_z"):
+        module.sample(gan, 5)
+    else:
+        for given, options in ways(module, gan, batch).values():
+            module.sample(gan, *given, **options)
     after = tensors(networks)
     assert all(torch.equal(before[n], after[n]) for n in before)
     assert torch.equal(random, torch.get_rng_state())
@@ -240,7 +310,7 @@ def test_sampling_changes_nothing(module):
 def test_bf16_trains_too(module):
     run = runtime.start("cpu", 0, precision="bf16")
     cfg = module.PRESETS["smoke"]
-    losses = module.train_step(module.build(cfg, run), fake_batch(cfg), run)
+    losses = step(module, module.build(cfg, run), fake_batch(module, cfg), run)
     assert all(value.isfinite() for value in losses.values())
 
 
@@ -251,10 +321,10 @@ def test_a_step_runs_on_cuda_without_waiting(module):
     run = runtime.start("cuda", 0)
     cfg = module.PRESETS["smoke"]
     gan = module.build(cfg, run)
-    batch = {name: value.cuda() for name, value in fake_batch(cfg).items()}
-    module.train_step(gan, batch, run)
+    batch = {name: value.cuda() for name, value in fake_batch(module, cfg).items()}
+    step(module, gan, batch, run)
     torch.cuda.set_sync_debug_mode("error")
     try:
-        module.train_step(gan, batch, run)
+        step(module, gan, batch, run)
     finally:
         torch.cuda.set_sync_debug_mode("default")
