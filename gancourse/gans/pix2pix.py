@@ -1,0 +1,343 @@
+"""Pix2Pix: one picture in, another out, learned from pairs.
+
+Isola et al. 2017, arXiv:1611.07004. What differs from the cGAN: the condition is a whole picture,
+G is a U-Net that starts from it in place of noise, D judges patches of the pair (input, output),
+and an L1 term holds G's output to the target.
+"""
+
+from dataclasses import dataclass, replace
+from itertools import pairwise
+
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from gancourse.errors import CourseError, choose
+from gancourse.training.ema import EMA
+from gancourse.training.gan import GAN
+from gancourse.training.runtime import undisturbed
+
+# Both take their statistics from the pictures at hand, in training and later (section 3.3): from
+# the batch, or from each picture alone. In a batch of one, the paper's, they are the same.
+NORMS = {
+    "instance": lambda n: nn.InstanceNorm2d(n, affine=True),
+    "batch": lambda n: nn.BatchNorm2d(n, track_running_stats=False),
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Config:
+    """Everything that a run is made of; the defaults are the paper's, for facades (section 6).
+
+    What the paper leaves open is as in ``train.lua`` of github.com/phillipi/pix2pix.
+    """
+
+    image_size: int = 256  # pixels; a multiple of 2 for each of `g_channels`
+    channels_A: int = 3  # of the input x: 3 for colour, 1 for a sketch
+    channels_B: int = 3  # of the output y
+    g_channels: tuple = (64, 128, 256, 512, 512, 512, 512, 512)  # of G's encoder; each halves
+    skips: bool = True  # U-Net; without them, the encoder-decoder (6.1.1)
+    dropout: float = 0.5  # share dropped; the only noise there is, in training and later (3.1)
+    dropout_blocks: int = 3  # of the decoder, counted from the innermost (6.1.1)
+    d_channels: tuple = (64, 128, 256, 512)  # of D's layers before the last (6.1.2)
+    d_strides: tuple = (2, 2, 2, 1)  # of the same layers; the last has a stride of 1
+    d_kernel: int = 4  # pixels
+    conditional: bool = True  # D sees x beside y (cGAN), or y alone (GAN)
+    norm: str = "instance"  # "instance" or "batch"
+    lambda_adv: float = 1.0  # weight of D's opinion in G's loss; 0 leaves D out
+    lambda_l1: float = 100.0  # weight of the mean absolute error (equation 4)
+    lambda_l2: float = 0.0  # weight of the mean squared error
+    lr_g: float = 2e-4  # Adam's step size for G (3.3)
+    lr_d: float = 2e-4  # the same for D
+    betas: tuple = (0.5, 0.999)  # Adam's decay rates (3.3)
+    init_std: float = 0.02  # weights start from N(0, init_std), gains from N(1, init_std) (6.2)
+    ema_decay: float = 0.0  # average of G's weights for sampling; 0 means none
+    batch_size: int = 1  # pairs
+    steps: int = 80_000  # updates of each player: 200 epochs of 400 facades (6.2)
+
+
+_LAPTOP = Config(
+    image_size=64,
+    g_channels=(32, 64, 96, 128, 128),
+    dropout_blocks=2,
+    d_channels=(32, 64, 128),
+    d_strides=(2, 2, 1),
+    lr_g=5e-4,
+    lr_d=5e-4,
+    ema_decay=0.99,
+    batch_size=16,
+    steps=800,
+)
+
+PRESETS = {
+    "smoke": replace(
+        _LAPTOP,
+        image_size=32,
+        g_channels=(8, 16, 16),
+        d_channels=(8, 16),
+        d_strides=(2, 1),
+        batch_size=8,
+        steps=10,
+    ),
+    "laptop": _LAPTOP,
+    # The published numbers. No norm at the bottleneck, where it would set one pixel per channel
+    # to zero (6.3, errata). The authors hold their biases at 0;
+    # here the outermost layers have some, as in junyanz/pytorch-CycleGAN-and-pix2pix.
+    "paper": Config(),
+}
+
+# The rows of the paper's tables 1 and 3, as fields of a Config.
+LOSSES = {
+    "L1": {"lambda_adv": 0.0},
+    "L2": {"lambda_adv": 0.0, "lambda_l1": 0.0, "lambda_l2": 100.0},
+    "GAN": {"lambda_l1": 0.0, "conditional": False},
+    "cGAN": {"lambda_l1": 0.0},
+    "L1+GAN": {"conditional": False},
+    "L1+cGAN": {},
+}
+PATCHES = {
+    1: {"d_kernel": 1, "d_channels": (64, 128), "d_strides": (1, 1)},
+    16: {"d_channels": (64, 128), "d_strides": (2, 1)},
+    70: {"d_channels": (64, 128, 256, 512), "d_strides": (2, 2, 2, 1)},
+    286: {"d_channels": (64, 128, 256, 512, 512, 512), "d_strides": (2, 2, 2, 2, 2, 1)},
+}
+
+
+class Generator(nn.Module):
+    """A picture in, a picture out: halve it down to a bottleneck, double it up again.
+
+    With ``skips``, each layer of the way up also gets what the layer of its size on the way down
+    has made.
+
+    Parameters
+    ----------
+    cfg : Config
+    """
+
+    def __init__(self, cfg):
+        super().__init__()
+        widths, depth = [cfg.channels_A, *cfg.g_channels], len(cfg.g_channels)
+        if not depth or cfg.image_size % 2**depth:
+            raise CourseError(
+                f"{depth} layers halve the picture {depth} times: image_size must be a multiple "
+                f"of {2**depth}, not {cfg.image_size}, and there must be a layer."
+            )
+        norm = NORMS[choose("norm", cfg.norm, NORMS)]
+        self.skips, self.dropout, self.dropout_blocks = cfg.skips, cfg.dropout, cfg.dropout_blocks
+        self.down, self.down_norms = nn.ModuleList(), nn.ModuleList()
+        self.up, self.up_norms = nn.ModuleList(), nn.ModuleList()
+        for i, (before, after) in enumerate(pairwise(widths)):
+            self.down.append(nn.Conv2d(before, after, 4, 2, 1, bias=False))
+            self.down_norms.append(norm(after) if 0 < i < depth - 1 else nn.Identity())
+        for i in reversed(range(depth)):
+            last, before = i == 0, widths[i + 1]
+            if cfg.skips and i < depth - 1:
+                before *= 2
+            after = cfg.channels_B if last else widths[i]
+            self.up.append(nn.ConvTranspose2d(before, after, 4, 2, 1, bias=last))
+            self.up_norms.append(nn.Identity() if last else norm(after))
+
+    def forward(self, x):
+        """Translate x, (N, channels_A, H, W), to y, (N, channels_B, H, W) in [-1, 1].
+
+        Dropout is drawn anew each time, in evaluation mode too: it is what the paper has for noise.
+        """
+        seen = []
+        for i, (down, norm) in enumerate(zip(self.down, self.down_norms, strict=True)):
+            x = norm(down(F.leaky_relu(x, 0.2) if i else x))  # (N, g_channels[i], half the side)
+            seen.append(x)
+        seen.pop()  # the bottleneck goes up by itself
+        for i, (up, norm) in enumerate(zip(self.up, self.up_norms, strict=True)):
+            x = norm(up(F.relu(x)))  # twice the side
+            if i < self.dropout_blocks and seen:
+                x = F.dropout(x, self.dropout, training=True)
+            if self.skips and seen:
+                x = torch.cat([x, seen.pop()], 1)
+        return torch.tanh(x)  # (N, channels_B, H, W)
+
+
+class Discriminator(nn.Module):
+    """A PatchGAN: a pair of pictures in, a logit for each patch out.
+
+    Parameters
+    ----------
+    cfg : Config
+    """
+
+    def __init__(self, cfg):
+        super().__init__()
+        if len(cfg.d_channels) != len(cfg.d_strides) or not cfg.d_channels:
+            raise CourseError(
+                "d_channels and d_strides say a number each for every layer of D before its last: "
+                f"at least one, and as many, not {cfg.d_channels} and {cfg.d_strides}."
+            )
+        norm, pad = NORMS[choose("norm", cfg.norm, NORMS)], (cfg.d_kernel - 1) // 2
+        self.conditional, side = cfg.conditional, cfg.image_size
+        widths = [cfg.channels_B + cfg.channels_A * cfg.conditional, *cfg.d_channels]
+        self.layers, self.norms = nn.ModuleList(), nn.ModuleList()
+        for i, ((before, after), stride) in enumerate(
+            zip(pairwise(widths), cfg.d_strides, strict=True)
+        ):
+            bias = i == 0  # a norm would cancel it
+            self.layers.append(nn.Conv2d(before, after, cfg.d_kernel, stride, pad, bias=bias))
+            self.norms.append(norm(after) if i else nn.Identity())
+            side = (side + 2 * pad - cfg.d_kernel) // stride + 1
+        self.out = nn.Conv2d(widths[-1], 1, cfg.d_kernel, 1, pad)
+        if side + 2 * pad < cfg.d_kernel or (side < 2 and len(cfg.d_channels) > 1):
+            raise CourseError(
+                f"D's layers leave nothing of {cfg.image_size} pixels: a patch of "
+                f"{receptive_field(cfg)} is too large. Take fewer layers or smaller strides."
+            )
+
+    def forward(self, x, y):
+        """Judge y, (N, channels_B, H, W), as the translation of x: logits (N, h, w)."""
+        h = torch.cat([x, y], 1) if self.conditional else y
+        for layer, norm in zip(self.layers, self.norms, strict=True):
+            h = F.leaky_relu(norm(layer(h)), 0.2)  # (N, d_channels[i], side / d_strides[i])
+        return self.out(h).squeeze(1)
+
+
+def receptive_field(cfg):
+    """Return the side, in pixels, of the patch that one logit of D depends on.
+
+    Each layer sees ``d_kernel - 1`` more of its inputs, which lie apart by the product of the
+    strides before it. Part of a patch may lie outside the picture.
+    """
+    field, apart = 1, 1
+    for stride in (*cfg.d_strides, 1):
+        field += (cfg.d_kernel - 1) * apart
+        apart *= stride
+    return field
+
+
+def d_loss(real_logits, fake_logits):
+    """Return what D minimises, in nats: half of equation 1 with its sign turned (section 3.3).
+
+    Parameters
+    ----------
+    real_logits, fake_logits : Tensor, (N, h, w)
+
+    Returns
+    -------
+    Tensor, ()
+        Log 2 = 0.693 when D cannot tell the pairs apart.
+    """
+    return (F.softplus(-real_logits).mean() + F.softplus(fake_logits).mean()) / 2
+
+
+def g_loss(fake_logits):
+    """Return D's part of what G minimises, in nats: -log D(x, G(x)), the mean over patches."""
+    return F.softplus(-fake_logits).mean()
+
+
+def init_weights(net, std):
+    """Draw weights from N(0, std) and gains from N(1, std); biases start at 0 (section 6.2)."""
+    for layer in net.modules():
+        if isinstance(layer, nn.Conv2d | nn.ConvTranspose2d):
+            nn.init.normal_(layer.weight, 0.0, std)
+        elif isinstance(layer, nn.BatchNorm2d | nn.InstanceNorm2d):
+            nn.init.normal_(layer.weight, 1.0, std)
+        if getattr(layer, "bias", None) is not None:
+            nn.init.zeros_(layer.bias)
+
+
+def build(cfg, run):
+    """Make the two players and their optimizers.
+
+    Parameters
+    ----------
+    cfg : Config
+    run : Run
+
+    Returns
+    -------
+    GAN
+        With ``netG``, ``netD``, ``opt_g``, ``opt_d``, and ``ema`` if it is asked for.
+
+    Raises
+    ------
+    CourseError
+        If the layers don't fit the pictures, or G would have nothing to learn from.
+    """
+    if not (cfg.lambda_adv or cfg.lambda_l1 or cfg.lambda_l2):
+        raise CourseError("lambda_adv, lambda_l1 and lambda_l2 are all 0: G would learn nothing.")
+    netG, netD = Generator(cfg), Discriminator(cfg)
+    for net in (netG, netD):
+        init_weights(net, cfg.init_std)
+    gan = GAN(cfg, netG=run.place(netG), netD=run.place(netD))
+    gan.opt_g = torch.optim.Adam(netG.parameters(), lr=cfg.lr_g, betas=cfg.betas, fused=True)
+    gan.opt_d = torch.optim.Adam(netD.parameters(), lr=cfg.lr_d, betas=cfg.betas, fused=True)
+    if cfg.ema_decay:
+        gan.ema = EMA(netG, cfg.ema_decay)
+    return gan
+
+
+def train_step(gan, batch, run):
+    """Update D once, then G once.
+
+    Parameters
+    ----------
+    gan : GAN
+    batch : dict
+        ``real_A``: the input x, (N, channels_A, H, W); ``real_B``: the target y of each,
+        (N, channels_B, H, W); both in [-1, 1].
+    run : Run
+
+    Returns
+    -------
+    dict of str to Tensor, ()
+        Both losses in nats, the errors in pixel values, and D's mean probability for each side.
+    """
+    x, y, cfg, log = batch["real_A"], batch["real_B"], gan.cfg, {}
+    with run.autocast():
+        fake = gan.netG(x)
+
+    if cfg.lambda_adv:
+        with run.autocast():
+            real_logits = gan.netD(x, y)
+            fake_logits = gan.netD(x, fake.detach())
+            loss_d = d_loss(real_logits, fake_logits)
+        gan.opt_d.zero_grad()
+        loss_d.backward()
+        gan.opt_d.step()
+        log["D/adv"] = loss_d.detach()
+        log["D/prob_real"] = real_logits.detach().sigmoid().mean()
+        log["D/prob_fake"] = fake_logits.detach().sigmoid().mean()
+
+    gan.netD.requires_grad_(False)
+    l1, l2 = F.l1_loss(fake, y), F.mse_loss(fake, y)
+    loss_g = cfg.lambda_l1 * l1 + cfg.lambda_l2 * l2  # equation 4
+    if cfg.lambda_adv:
+        with run.autocast():
+            adv = g_loss(gan.netD(x, fake))
+        loss_g = loss_g + cfg.lambda_adv * adv
+        log["G/adv"] = adv.detach()
+    gan.opt_g.zero_grad()
+    loss_g.backward()
+    gan.opt_g.step()
+    gan.netD.requires_grad_(True)
+
+    return log | {"G/l1": l1.detach(), "G/l2": l2.detach()}
+
+
+@torch.no_grad()
+def sample(gan, images, *, seed=0):
+    """Translate images, with the averaged generator if there is one.
+
+    Parameters
+    ----------
+    gan : GAN
+    images : Tensor, (N, channels_A, H, W)
+        In [-1, 1].
+    seed : int
+        Of the dropout; the training's random numbers are left alone.
+
+    Returns
+    -------
+    Tensor, (N, channels_B, H, W)
+        In [-1, 1].
+    """
+    net = getattr(gan, "ema", gan.netG)
+    with undisturbed():
+        torch.manual_seed(seed)
+        return net(images.to(next(net.parameters()).device))
