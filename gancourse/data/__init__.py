@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import pooch
 
-from gancourse.data import archives, celeba, cifar10, digits, emoji, images, mixtures
+from gancourse.data import archives, celeba, cifar10, digits, emoji, images, mixtures, pairs
 from gancourse.data.source import Data, ImageData, StoredImages, shipped
 from gancourse.data.toons import dataset as toons_dataset
 from gancourse.errors import DataError, choose
@@ -136,6 +136,26 @@ DATASETS = {
         load=lambda option, split: toons_dataset.load(option, split),
         option="number of faces",
     ),
+    "sketch2face": DataSet(
+        about="10,000 pairs: a line drawing and the toon face of it, 64x64, grey to colour",
+        licence="MIT, as the course",
+        load=lambda option, split: pairs.load_sketch2face(option, split),
+        option="number of pairs",
+    ),
+    "noto2fluent": DataSet(
+        about="1,413 pairs: the same emoji by Noto and by Fluent, 64x64 in colour",
+        licence="Apache 2.0 (Noto), MIT (Fluent)",
+        load=lambda option, split: pairs.load_noto2fluent(split),
+        files=("emoji/noto.webp", "emoji/fluent.webp", "emoji/index.json"),
+        record="emoji.json",
+    ),
+    "studios": DataSet(
+        about="emoji by Noto and other ones by Fluent, unpaired, 64x64 in colour",
+        licence="Apache 2.0 (Noto), MIT (Fluent)",
+        load=lambda option, split: pairs.load_studios(split),
+        files=("emoji/noto.webp", "emoji/fluent.webp", "emoji/index.json"),
+        record="emoji.json",
+    ),
     "folder": DataSet(
         about="your own pictures, with sub-folders as classes, in colour, 64x64 if not resized",
         licence="yours",
@@ -168,7 +188,9 @@ def load(name, *, split="train", image_size=None, device="cpu", limit=None):
     Returns
     -------
     Data
-        An :class:`ImageData` with values in [-1, 1], or a
+        An :class:`ImageData` with values in [-1, 1]; two of them, as
+        :class:`~gancourse.data.pairs.PairedImages` or
+        :class:`~gancourse.data.pairs.UnpairedImages`; or a
         :class:`~gancourse.data.mixtures.Mixture`.
 
     Raises
@@ -183,7 +205,7 @@ def load(name, *, split="train", image_size=None, device="cpu", limit=None):
         form = f", or {kind}: and the {dataset.option}" if dataset.option else ""
         raise DataError(f"there is no data set {name!r}: write {kind}{form}.")
     data = dataset.load(option, split)
-    if not isinstance(data, ImageData) and (image_size is not None or limit is not None):
+    if not hasattr(data, "resized") and (image_size is not None or limit is not None):
         raise DataError(f"{name} is drawn point by point: it takes no image_size and no limit.")
     if limit is not None:
         data = data.first(limit)
@@ -268,6 +290,9 @@ def _contents(name, dataset):
         return
     for split in ("train", "test"):
         data = load(name, split=split)
+        if hasattr(data, "paired"):
+            yield f"  {split:<5} {data!r}"
+            continue
         line = f"  {split:<5} {len(data):>7,} pictures of {tuple(data.shape)}"
         if isinstance(data, StoredImages):  # minutes to read, and its hash is right
             yield f"{line}, {len(data.attribute_names)} attributes"

@@ -55,7 +55,10 @@ class Data(Protocol):
         dict of str to torch.Tensor
             ``"real"``: float32, (N, C, H, W) in [-1, 1] or (N, 2) in the data's own units;
             ``"labels"``: int64 (N,), where there are labels; ``"attributes"``: float32
-            (N, number of them), where there are attributes.
+            (N, number of them), where there are attributes. Two sets that a picture is taken
+            from one to the other have ``"real_A"`` and ``"real_B"`` in place of ``"real"``, see
+            :mod:`gancourse.data.pairs`; several label sets have ``"source"`` besides, see
+            :mod:`gancourse.data.joint`.
         """
 
 
@@ -185,8 +188,38 @@ class ImageData:
     def batch(self, step, size, run):
         """Return the batch of a step; see :meth:`Data.batch`.
 
+        The pictures are those of :meth:`rows`.
+
+        Raises
+        ------
+        DataError
+            If a batch is larger than the data.
+        """
+        index = self.rows(step, size, run)
+        batch = {"real": self.images(index).to(run.device)}
+        if self.labels is not None:
+            batch["labels"] = self.labels[index].to(run.device)
+        if self.attributes is not None:
+            batch["attributes"] = self.attributes[index].to(run.device)
+        return batch
+
+    def rows(self, step, size, run, *key):
+        """Return which pictures are in the batch of a step.
+
         The pictures of an epoch come in an order drawn from the seed and the epoch's number. What
         is left at its end, fewer than ``size``, is dropped, so that every batch is full.
+
+        Parameters
+        ----------
+        step, size, run
+            See :meth:`Data.batch`.
+        *key : int
+            Gives an order of its own, for data that are drawn beside others; at least 1.
+
+        Returns
+        -------
+        int64 torch.Tensor, (size,)
+            On the device of the pictures.
 
         Raises
         ------
@@ -200,20 +233,14 @@ class ImageData:
                 "Lower batch_size, or take more of the data."
             )
         epoch, place = divmod(step, epoch_steps)
-        index = self._epoch_order(epoch, run)[place * size : (place + 1) * size]
-        batch = {"real": self.images(index).to(run.device)}
-        if self.labels is not None:
-            batch["labels"] = self.labels[index].to(run.device)
-        if self.attributes is not None:
-            batch["attributes"] = self.attributes[index].to(run.device)
-        return batch
+        return self._epoch_order(run, epoch, *key)[place * size : (place + 1) * size]
 
-    def _epoch_order(self, epoch, run):
-        key = (run.seed, run.device, epoch)
-        if self._order[0] != key:  # kept for the epoch: drawing it anew at every step is waste
-            generator = run.generator(BATCH_KEY, epoch)
+    def _epoch_order(self, run, *key):
+        known = (run.seed, run.device, *key)
+        if self._order[0] != known:  # kept for the epoch: drawing it anew at every step is waste
+            generator = run.generator(BATCH_KEY, *key)
             order = torch.randperm(len(self), generator=generator, device=run.device)
-            self._order = (key, order.to(self.device))
+            self._order = (known, order.to(self.device))
         return self._order[1]
 
 
