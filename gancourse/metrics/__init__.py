@@ -1,6 +1,7 @@
 """What is measured: modes, colours, layouts; trained judges, and the scores that rest on them."""
 
 from gancourse.metrics.colour import histogram_intersection, lab_histograms, rgb_to_lab
+from gancourse.metrics.domains import DomainErrors, domain_errors
 from gancourse.metrics.judges import JUDGES, FaceJudge, Judge, load_judge
 from gancourse.metrics.modes import ModeScores, histogram_density, mode_scores, numeric_jsd
 from gancourse.metrics.scores import inception_score, judge_fid, judge_kid, nearest_neighbours
@@ -12,11 +13,13 @@ from gancourse.metrics.segmentation import (
 
 __all__ = [
     "JUDGES",
+    "DomainErrors",
     "FaceJudge",
     "Judge",
     "ModeScores",
     "SegmentationScores",
     "confusion_matrix",
+    "domain_errors",
     "histogram_density",
     "histogram_intersection",
     "inception_score",
