@@ -1,0 +1,194 @@
+"""Several data sets that are labelled differently, as one: what StarGAN trains on.
+
+>>> from gancourse.data import load
+>>> faces = load("toons:40", image_size=32)
+>>> data = JointImages([(faces, ("Eyeglasses", "Smiling")), (faces, "classes")])
+>>> data
+<toons + toons: 40 and 40 pictures (3, 32, 32), 2 attributes and 6 classes on cpu>
+>>> data.label_names[:3]
+('Eyeglasses', 'Smiling', 'neutral')
+"""
+
+import copy
+
+import torch
+
+from gancourse.data.source import check_limit
+from gancourse.errors import DataError, choose
+
+KINDS = ("attributes", "classes")
+
+
+class JointImages:
+    """Pictures of one or more sets, each with labels that the others may lack.
+
+    Parameters
+    ----------
+    members : sequence of ImageData, or of tuples (ImageData, labels)
+        ``labels`` says which of its labels a set gives: ``"attributes"``, of which any number can
+        be true of a picture; ``"classes"``, of which one is; or a sequence of names of
+        attributes. Left out, it is the attributes, or the classes where there are none.
+    name : str, optional
+        The members' names with a plus between them, if left out.
+
+    Attributes
+    ----------
+    members : tuple of ImageData
+    name : str
+    sets : list of (str, tuple of str)
+        For each member ``"attributes"`` or ``"classes"``, and the names of its labels.
+    label_kinds : tuple of str
+    label_sizes : tuple of int
+        The same for a Config: the kinds alone, and how many labels each set has.
+    label_names : tuple of str
+        Those of all sets, in their order: the columns of the labels.
+
+    Raises
+    ------
+    DataError
+        If a member has no such labels, or the pictures differ in shape.
+    """
+
+    num_classes = 0  # no one label says what a picture is
+    classes = ()
+
+    def __init__(self, members, name=None):
+        members = [member if isinstance(member, tuple) else (member, None) for member in members]
+        if not members:
+            raise DataError("joint training takes at least one data set")
+        self.members = tuple(data for data, _ in members)
+        self.name = name or " + ".join(data.name for data in self.members)
+        shapes = {tuple(data.shape): data.name for data in self.members}
+        if len(shapes) > 1:
+            found = ", ".join(f"{shape} in {member}" for shape, member in shapes.items())
+            raise DataError(
+                f"{self.name}: the pictures differ in shape, (channels, height, width): {found}. "
+                "Bring them to one with resized(64)."
+            )
+        read = [_read_labels(data, labels) for data, labels in members]
+        self.sets = [(kind, names) for kind, names, _ in read]
+        self.label_kinds = tuple(kind for kind, _ in self.sets)
+        self.label_sizes = tuple(len(names) for _, names in self.sets)
+        self.label_names = tuple(name for _, names in self.sets for name in names)
+        self._labels = []
+        for number, (_, _, values) in enumerate(read):
+            before, after = sum(self.label_sizes[:number]), sum(self.label_sizes[number + 1 :])
+            self._labels.append(torch.nn.functional.pad(values, (before, after)))
+
+    def __len__(self):
+        return sum(map(len, self.members))
+
+    def __repr__(self):
+        counts = " and ".join(f"{len(data):,}" for data in self.members)
+        labels = " and ".join(f"{len(names)} {kind}" for kind, names in self.sets)
+        return f"<{self.name}: {counts} pictures {self.shape}, {labels} on {self.device}>"
+
+    @property
+    def shape(self):
+        """The shape of one picture, (C, H, W)."""
+        return tuple(self.members[0].shape)
+
+    @property
+    def device(self):
+        """Where the pictures lie."""
+        return self.members[0].device
+
+    def labels(self, number, index=None):
+        """Return labels of one set as a model sees them.
+
+        Parameters
+        ----------
+        number : int
+            Which set.
+        index : slice, list or torch.Tensor, optional
+            Which pictures of it; all of them if left out.
+
+        Returns
+        -------
+        float32 torch.Tensor of 0 and 1, (N, number of label_names)
+            0 in the columns of the other sets, where nothing is known.
+        """
+        return self._labels[number] if index is None else self._labels[number][index]
+
+    def to(self, device):
+        """Return the same data on another device."""
+        other = self._each(lambda data: data.to(device))
+        other._labels = [labels.to(device) for labels in self._labels]
+        return other
+
+    def resized(self, image_size):
+        """Return the data with pictures of ``image_size`` by ``image_size`` pixels."""
+        return self._each(lambda data: data.resized(image_size))
+
+    def first(self, limit):
+        """Return the first ``limit`` of each set, or all of one that has fewer."""
+        check_limit(max(self.members, key=len), limit)
+        other = self._each(lambda data: data.first(min(limit, len(data))))
+        other._labels = [labels[:limit] for labels in self._labels]
+        return other
+
+    def _each(self, change):
+        other = copy.copy(self)
+        other.members = tuple(change(data) for data in self.members)
+        return other
+
+    def batch(self, step, size, run):
+        """Return the batch of a step, a pure function of ``(run.seed, step)``.
+
+        The sets have equal shares in it, one after the other (if ``size`` cannot be shared
+        evenly, the first have one picture more), and epochs of their own.
+
+        Returns
+        -------
+        dict of str to torch.Tensor
+            ``"real"``: float32 (N, C, H, W) in [-1, 1]; ``"labels"``: float32 (N, number of
+            label_names), see :meth:`labels`; ``"source"``: int64 (N,), the number of the set.
+
+        Raises
+        ------
+        DataError
+            If a set has fewer pictures than its share, or the batch fewer than there are sets.
+        """
+        if size < len(self.members):
+            raise DataError(
+                f"a batch of {size} has no room for {len(self.members)} sets: raise batch_size."
+            )
+        share, more = divmod(size, len(self.members))
+        parts = []
+        for number, data in enumerate(self.members):
+            count = share + (number < more)
+            # The first has the order that it would have alone, the others one of their own.
+            index = data.rows(step, count, run, *([number] if number else []))
+            labels = self._labels[number][index.to(self._labels[number].device)]
+            source = torch.full((count,), number, device=run.device)
+            parts.append((data.images(index).to(run.device), labels.to(run.device), source))
+        real, labels, source = (torch.cat(part) for part in zip(*parts, strict=True))
+        return {"real": real, "labels": labels, "source": source}
+
+
+def _read_labels(data, wanted):
+    """Return the kind, the names, and the values, float32 (N, number of names)."""
+    attributes = data.attributes is not None
+    if wanted is None:
+        wanted = "attributes" if attributes else "classes"
+    if wanted == "classes":
+        if not data.num_classes:
+            raise DataError(
+                f"{data.name} has no classes. Put its pictures into a sub-folder for each class, "
+                "or take its attributes."
+            )
+        values = torch.nn.functional.one_hot(data.labels.long(), data.num_classes)
+        return "classes", tuple(data.classes), values.float()
+    if isinstance(wanted, str):
+        choose("kind of labels", wanted, KINDS)
+    if not attributes:
+        raise DataError(
+            f"{data.name} has no attributes. A folder gets them from a list beside its pictures, "
+            "attributes.csv."
+        )
+    known = tuple(data.attribute_names)
+    names = known if wanted == "attributes" else tuple(wanted)
+    columns = [known.index(choose(f"attribute of {data.name}", name, known)) for name in names]
+    if not names or len(set(names)) < len(names):
+        raise DataError(f"{data.name}: each attribute is named once, not {list(names)}")
+    return "attributes", names, data.attributes.float()[:, columns]
