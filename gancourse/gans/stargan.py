@@ -1,0 +1,350 @@
+"""StarGAN: one generator for all domains, told which one it is to reach.
+
+Choi et al. 2018, arXiv:1711.09020. What differs from the CycleGAN: the target domain goes in with
+the picture, so that one G and one D serve every pair of domains, and the way back is the same G
+with the old labels; D names the domain beside judging; the adversarial loss is Wasserstein's with
+a gradient penalty; and a mask vector lets sets whose labels differ train one network.
+"""
+
+from dataclasses import dataclass, replace
+
+import torch
+import torch.nn.functional as F
+from torch import nn
+from torch.optim.lr_scheduler import LambdaLR
+
+from gancourse.errors import CourseError, choose
+from gancourse.training.ema import EMA
+from gancourse.training.gan import GAN
+
+LABEL_KINDS = ("attributes", "classes")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Config:
+    """Everything that a run is made of; the defaults are the paper's, for CelebA.
+
+    What the paper leaves open is as in the authors' code, github.com/yunjey/stargan. Joint
+    training with RaFD (section 3.3): ``label_kinds=("attributes", "classes")``, sizes (5, 8).
+    """
+
+    image_size: int = 128  # pixels; a multiple of 4, and of 2 ** d_layers (section 5.1)
+    image_channels: int = 3  # 3 for colour, 1 for grey
+    label_kinds: tuple = ("attributes",)  # of each label set: many can be true, or one "classes"
+    label_sizes: tuple = (5,)  # labels in each set; CelebA: black, blond, brown, gender, age
+    ngf: int = 64  # maps after G's first layer; doubled by each of the two layers down (table 4)
+    g_blocks: int = 6  # residual blocks in the middle of G (table 4)
+    g_kernel: int = 7  # pixels, of G's first and last layer (table 4)
+    ndf: int = 64  # maps after D's first layer; doubled by each of the others (table 5)
+    d_layers: int = 6  # layers of D below its heads, each halves the side (table 5)
+    d_slope: float = 0.01  # of D's units below zero (section 7.2)
+    lambda_cls: float = 1.0  # weight of naming the domain (section 3.2)
+    lambda_rec: float = 10.0  # weight of the way back (section 3.2)
+    lambda_gp: float = 10.0  # weight of the gradient penalty (section 4.2)
+    clip: float = 0.0  # above 0: D's weights are held in +-clip, and there is no penalty (WGAN)
+    n_critic: int = 5  # updates of D for one of G (section 5.1)
+    lr_g: float = 1e-4  # Adam's step size for G (section 5.1)
+    lr_d: float = 1e-4  # the same for D
+    betas: tuple = (0.5, 0.999)  # Adam's decay rates (section 5.1)
+    decay_from: float = 0.5  # share of the steps after which both step sizes fall to 0 in a line
+    ema_decay: float = 0.0  # average of G's weights for sampling; 0 means none
+    batch_size: int = 16  # pictures (section 5.1)
+    steps: int = 200_000  # updates of D (num_iters in the authors' code)
+
+
+# Smaller, and with higher step sizes, since there are few steps: for faces with eight attributes
+# as one set and six expressions as the other.
+_LAPTOP = Config(
+    image_size=32,
+    label_kinds=("attributes", "classes"),
+    label_sizes=(8, 6),
+    ngf=16,
+    g_blocks=3,
+    g_kernel=5,
+    ndf=16,
+    d_layers=4,
+    n_critic=3,
+    lr_g=1e-3,
+    lr_d=5e-4,
+    ema_decay=0.99,
+    steps=2_000,
+)
+
+PRESETS = {
+    "smoke": replace(_LAPTOP, ngf=4, g_blocks=1, ndf=4, n_critic=2, batch_size=8, steps=10),
+    "laptop": _LAPTOP,
+    # The published numbers. The authors also mirror pictures at random; their step sizes fall
+    # every 1,000 steps and not at every step; their label sets take turns, ours share a batch.
+    "paper": Config(),
+}
+
+
+class Residual(nn.Module):
+    """Two convolutions whose result is added to what came in: ``width`` maps, in and out."""
+
+    def __init__(self, width):
+        super().__init__()
+        self.conv1 = nn.Conv2d(width, width, 3, padding=1, bias=False)
+        self.norm1 = nn.InstanceNorm2d(width, affine=True)
+        self.conv2 = nn.Conv2d(width, width, 3, padding=1, bias=False)
+        self.norm2 = nn.InstanceNorm2d(width, affine=True)
+
+    def forward(self, x):
+        """Change x, (N, width, H, W), a little."""
+        return x + self.norm2(self.conv2(F.relu(self.norm1(self.conv1(x)))))
+
+
+class Generator(nn.Module):
+    """A picture and the labels that it shall have in, the changed picture out."""
+
+    def __init__(self, cfg):
+        super().__init__()
+        self.label_sizes = tuple(cfg.label_sizes)
+        planes = sum(cfg.label_sizes) + (len(cfg.label_sizes) if len(cfg.label_sizes) > 1 else 0)
+        k, width = cfg.g_kernel, cfg.ngf
+
+        def normed(conv):
+            return [conv, nn.InstanceNorm2d(conv.out_channels, affine=True), nn.ReLU()]
+
+        first = nn.Conv2d(cfg.image_channels + planes, width, k, padding=k // 2, bias=False)
+        layers = normed(first)  # (N, ngf, H, W)
+        for _ in range(2):
+            layers += normed(nn.Conv2d(width, 2 * width, 4, 2, 1, bias=False))  # half the side
+            width *= 2
+        layers += [Residual(width) for _ in range(cfg.g_blocks)]  # (N, 4 ngf, H / 4, W / 4)
+        for _ in range(2):
+            layers += normed(nn.ConvTranspose2d(width, width // 2, 4, 2, 1, bias=False))
+            width //= 2
+        layers += [nn.Conv2d(width, cfg.image_channels, k, padding=k // 2, bias=False), nn.Tanh()]
+        self.layers = nn.Sequential(*layers)
+
+    def forward(self, x, labels, source):
+        """Give pictures x, (N, C, H, W), the ``labels``, (N, total), of the sets ``source``, (N,).
+
+        What the other sets' labels say is not looked at.
+        """
+        if len(self.label_sizes) > 1:
+            mask = F.one_hot(source, len(self.label_sizes)).to(labels.dtype)  # (N, sets)
+            parts = labels.split(self.label_sizes, 1)
+            known = [part * bit for part, bit in zip(parts, mask.split(1, 1), strict=True)]
+            labels = torch.cat([*known, mask], 1)  # [c1, ..., cn, m], equation 7
+        planes = labels.to(x.dtype)[:, :, None, None].expand(-1, -1, *x.shape[2:])
+        return self.layers(torch.cat([x, planes], 1))  # (N, C, H, W) in [-1, 1]
+
+
+class Discriminator(nn.Module):
+    """A picture in, two answers out: real or fake for each patch, and the labels."""
+
+    def __init__(self, cfg):
+        super().__init__()
+        self.slope = cfg.d_slope
+        widths = [cfg.image_channels, *(cfg.ndf << i for i in range(cfg.d_layers))]
+        self.convs = nn.ModuleList(
+            nn.Conv2d(widths[i], widths[i + 1], 4, 2, 1) for i in range(cfg.d_layers)
+        )
+        side = cfg.image_size >> cfg.d_layers
+        self.real_head = nn.Conv2d(widths[-1], 1, 3, padding=1, bias=False)
+        self.label_head = nn.Conv2d(widths[-1], sum(cfg.label_sizes), side, bias=False)
+
+    def forward(self, x):
+        """Judge pictures, (N, C, H, W): each patch, (N, h, w), and all sets' labels, (N, total)."""
+        for conv in self.convs:
+            x = F.leaky_relu(conv(x), self.slope)  # (N, ndf, 2 ndf, ..., half the side)
+        return self.real_head(x).squeeze(1), self.label_head(x).flatten(1)
+
+
+def d_loss(real_logits, fake_logits):
+    """Return minus D's estimate of the Wasserstein distance: equation 8 without the penalty."""
+    return fake_logits.mean() - real_logits.mean()
+
+
+def g_loss(fake_logits):
+    """Return what G minimises: minus the mean of D's answers to fakes, (N, h, w)."""
+    return -fake_logits.mean()
+
+
+def gradient_penalty(netD, real, fake):
+    """Return how far D's slope is from 1 between real and fake: the penalty of equation 8.
+
+    Parameters
+    ----------
+    netD : callable
+        The sum of its first answer over all patches is differentiated, as the authors do.
+    real, fake : Tensor, (N, C, H, W)
+
+    Returns
+    -------
+    Tensor, ()
+        The mean of (|gradient| - 1)^2, at a random point of the line between each two.
+    """
+    mix = torch.rand(len(real), 1, 1, 1, device=real.device)
+    between = torch.lerp(fake.float(), real.float(), mix).requires_grad_()
+    (slope,) = torch.autograd.grad(netD(between)[0].sum(), between, create_graph=True)
+    norm = torch.linalg.vector_norm(slope.flatten(1), dim=1, dtype=torch.float32)  # (N,)
+    return (norm - 1).square().mean()
+
+
+def class_loss(class_logits, labels, source, kinds, sizes):
+    """Return how badly the labels are named, equations 2 and 3, by the labels that are known.
+
+    Parameters
+    ----------
+    class_logits, labels : Tensor, (N, total)
+    source : int64 Tensor, (N,)
+        The label set that is known of each picture; the other sets get no gradient.
+    kinds, sizes : tuple
+        As in the Config.
+
+    Returns
+    -------
+    Tensor, ()
+        Over all pictures, the mean of the sum of the attributes' binary cross-entropies, or of
+        the cross-entropy of the classes.
+    """
+    total, answers = 0, class_logits.float().split(sizes, 1)
+    for i, (logits, wanted) in enumerate(zip(answers, labels.split(sizes, 1), strict=True)):
+        if kinds[i] == "attributes":
+            each = F.binary_cross_entropy_with_logits(logits, wanted, reduction="none").sum(1)
+        else:
+            each = F.cross_entropy(logits, wanted, reduction="none")
+        total = total + each.where(source == i, 0).sum()
+    return total / len(labels)
+
+
+def shuffled(source):
+    """Return a random order, (N,), in which each picture meets one of its own label set."""
+    chance = torch.rand(len(source), device=source.device) / 2
+    order = torch.empty_like(source)
+    order[source.argsort(stable=True)] = (source + chance).argsort()
+    return order
+
+
+def build(cfg, run):
+    """Make the two players, their optimizers and schedules.
+
+    Returns
+    -------
+    GAN
+        With ``netG``, ``netD``, ``opt_g``, ``opt_d``, ``schedule_g``, ``schedule_d``, ``latest``,
+        and ``ema`` if it is asked for.
+
+    Raises
+    ------
+    CourseError
+        If the label sets or the sides of the pictures do not fit together.
+    """
+    for kind in cfg.label_kinds:
+        choose("label kind", kind, LABEL_KINDS)
+    kinds, sizes, multiple = cfg.label_kinds, cfg.label_sizes, max(4, 2**cfg.d_layers)
+    if len(kinds) != len(sizes):
+        raise CourseError(f"each label set has a kind and a size; found {kinds} and {sizes}.")
+    if cfg.image_size % multiple:
+        raise CourseError(f"image_size must be a multiple of {multiple}, not {cfg.image_size}.")
+
+    def share(step):
+        falling = max(1, cfg.steps * (1 - cfg.decay_from))  # steps
+        return min(1.0, max(0.0, (cfg.steps - step) / falling))
+
+    netG, netD = run.place(Generator(cfg)), run.place(Discriminator(cfg))
+    gan = GAN(cfg, netG=netG, netD=netD, latest=nn.Module())
+    gan.latest.register_buffer("losses", torch.zeros(3, device=run.device))  # G's, for the log
+    gan.opt_g = torch.optim.Adam(netG.parameters(), lr=cfg.lr_g, betas=cfg.betas, fused=True)
+    gan.opt_d = torch.optim.Adam(netD.parameters(), lr=cfg.lr_d, betas=cfg.betas, fused=True)
+    gan.schedule_g, gan.schedule_d = LambdaLR(gan.opt_g, share), LambdaLR(gan.opt_d, share)
+    if cfg.ema_decay:
+        gan.ema = EMA(netG, cfg.ema_decay)
+    return gan
+
+
+def train_step(gan, batch, run):
+    """Update D once, and G in every ``n_critic``-th step, beginning with the first.
+
+    Parameters
+    ----------
+    gan : GAN
+    batch : dict
+        ``real``: (N, image_channels, image_size, image_size) in [-1, 1]; ``labels``: 0 or 1,
+        float (N, total labels); ``source``: int64 (N,), the set whose labels are known.
+    run : Run
+
+    Returns
+    -------
+    dict of str to Tensor, ()
+        The unweighted losses; between two of G's updates, its losses are those of the latest.
+    """
+    cfg, real, labels, source = gan.cfg, batch["real"], batch["labels"], batch["source"]
+    sets = (source, cfg.label_kinds, cfg.label_sizes)
+    wanted = labels[shuffled(source)]  # somebody else's labels, so that each target is realistic
+    with run.autocast():
+        with torch.no_grad():
+            fake = gan.netG(real, wanted, source)
+        real_logits, class_logits = gan.netD(real)
+        fake_logits, _ = gan.netD(fake)
+        adv_d = d_loss(real_logits, fake_logits)
+        cls_d = class_loss(class_logits, labels, *sets)  # real pictures alone
+        loss_d = adv_d + cfg.lambda_cls * cls_d
+        if not cfg.clip:
+            penalty = gradient_penalty(gan.netD, real, fake)
+            loss_d = loss_d + cfg.lambda_gp * penalty
+    gan.opt_d.zero_grad()
+    loss_d.backward()
+    gan.opt_d.step()
+    if cfg.clip:
+        with torch.no_grad():
+            for weight in gan.netD.parameters():
+                weight.clamp_(-cfg.clip, cfg.clip)
+
+    if gan.step % cfg.n_critic == 0:
+        gan.netD.requires_grad_(False)
+        with run.autocast():
+            fake = gan.netG(real, wanted, source)
+            back = gan.netG(fake, labels, source)
+            fake_logits, class_logits = gan.netD(fake)
+            adv_g = g_loss(fake_logits)
+            cls_g = class_loss(class_logits, wanted, *sets)
+            rec_g = F.l1_loss(back, real)
+            loss_g = adv_g + cfg.lambda_cls * cls_g + cfg.lambda_rec * rec_g
+        gan.opt_g.zero_grad()
+        loss_g.backward()
+        gan.opt_g.step()
+        gan.netD.requires_grad_(True)
+        gan.latest.losses = torch.stack([adv_g, cls_g, rec_g]).detach()
+
+    losses = {"D/adv": adv_d.detach(), "D/cls": cls_d.detach()}
+    if not cfg.clip:
+        losses["D/gp"] = penalty.detach()
+    return losses | dict(zip(("G/adv", "G/cls", "G/rec"), gan.latest.losses, strict=True))
+
+
+@torch.no_grad()
+def sample(gan, images, target):
+    """Give pictures other labels, by the averaged generator if there is one.
+
+    Parameters
+    ----------
+    images : Tensor, (N, image_channels, image_size, image_size)
+        In [-1, 1].
+    target : Tensor, (N, total labels)
+        The labels that they shall have. Where several sets have labels, G is called for one after
+        the other; a set of zeros is left alone, but the first one if all are zeros.
+
+    Returns
+    -------
+    Tensor, (N, image_channels, image_size, image_size)
+        In [-1, 1].
+    """
+    net = getattr(gan, "ema", gan.netG)
+    device = next(net.parameters()).device
+    images, target = images.to(device), target.to(device)
+    asked = torch.stack([part.ne(0).any(1) for part in target.split(gan.cfg.label_sizes, 1)])
+    asked[0] |= ~asked.any(0)
+    training = net.training
+    try:
+        net.eval()
+        for i, rows in enumerate(asked):
+            if rows.any():
+                which = torch.full_like(rows, i, dtype=torch.int64)
+                images = torch.where(rows[:, None, None, None], net(images, target, which), images)
+        return images
+    finally:
+        net.train(training)
