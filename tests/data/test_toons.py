@@ -9,7 +9,7 @@ import torch
 from gancourse import data
 from gancourse.data import toons
 from gancourse.data.source import ImageData
-from gancourse.data.toons import look, portrait, shapes
+from gancourse.data.toons import look, portrait, render, shapes
 from gancourse.data.toons.factors import SHARES
 from gancourse.errors import CourseError, DataError
 from gancourse.training import runtime
@@ -102,7 +102,7 @@ def test_the_first_faces_are_the_same_however_many_are_drawn(some, k):
 
 def test_a_face_is_the_same_whichever_faces_are_drawn_with_it(some, monkeypatch):
     shuffled = torch.randperm(150, generator=torch.Generator().manual_seed(0))[:40]
-    monkeypatch.setattr(portrait, "CHUNK", 9 * 64**2)
+    monkeypatch.setattr(render, "CHUNK", 9 * 64**2)
     assert torch.equal(toons.draw(some.factors[shuffled], 64).images, some.images[shuffled])
 
 

@@ -1,11 +1,8 @@
 """Everything that makes a drawn face what it is: the factors, how they are drawn, their names."""
 
-import zlib
-
-import numpy as np
 import torch
 
-from gancourse.errors import DataError, choose
+from gancourse.data.toons.table import Table, listed
 
 # The values stand in an order that means something where there is one (young to old, short to
 # long hair, from no glasses to the darkest), because `bias` links factors by their order.
@@ -102,125 +99,34 @@ ATTRIBUTES = {
 }
 
 
-class Factors:
+class Factors(Table):
     """The factors of N faces: a table of codes, and a table of small differences.
 
-    Parameters
-    ----------
-    codes : int64 torch.Tensor, (N, number of FACTORS)
-        ``codes[i, j]`` is an index into the values of the factor ``j`` of ``FACTORS``.
-    variation : float32 torch.Tensor, (N, number of VARIATION)
-        In [-1, 1].
+    See :class:`~gancourse.data.toons.table.Table`: ``factors.glasses`` is int64 (N,),
+    ``factors.tilt`` float32 (N,).
 
-    Notes
-    -----
-    A column is read as an attribute: ``factors.glasses`` is int64 (N,), ``factors.tilt`` is
-    float32 (N,). ``factors[index]`` chooses faces, ``len(factors)`` counts them.
+    Examples
+    --------
+    >>> face = sample(1)
+    >>> face.replace(glasses="round", tilt=0.0).describe()[0]["glasses"]
+    'round'
     """
 
-    def __init__(self, codes, variation):
-        for name, table, columns in (
-            ("codes", codes, FACTORS),
-            ("variation", variation, VARIATION),
-        ):
-            if table.ndim != 2 or table.shape[1] != len(columns):
-                raise DataError(
-                    f"{name}: expected shape (N, {len(columns)}), found {tuple(table.shape)}"
-                )
-        if len(codes) != len(variation):
-            raise DataError(f"{len(codes)} rows of codes, but {len(variation)} of variation")
-        self.codes = codes
-        self.variation = variation
-
-    def __getattr__(self, name):
-        if name in FACTORS:
-            return self.codes[:, list(FACTORS).index(name)]
-        if name in VARIATION:
-            return self.variation[:, list(VARIATION).index(name)]
-        raise AttributeError(f"faces have no factor {name!r}")
-
-    def __len__(self):
-        return len(self.codes)
-
-    def __getitem__(self, index):
-        if isinstance(index, int):
-            index = slice(index, index + 1 or None)
-        return Factors(self.codes[index], self.variation[index])
-
-    def __repr__(self):
-        return f"<Factors of {len(self):,} faces>"
-
-    def to(self, device):
-        """Return the same factors on another device."""
-        return Factors(self.codes.to(device), self.variation.to(device))
-
-    def repeat(self, times):
-        """Return every face ``times`` times in a row, to change one thing in each copy."""
-        return Factors(
-            self.codes.repeat_interleave(times, 0), self.variation.repeat_interleave(times, 0)
-        )
-
-    def replace(self, **changes):
-        """Return a copy with some factors changed.
-
-        Parameters
-        ----------
-        **changes
-            A name of ``FACTORS`` with the name of a value, a code, or a sequence of N of these; a
-            name of ``VARIATION`` with a number in [-1, 1] or N of them.
-
-        Raises
-        ------
-        CourseError
-            If a factor or a value doesn't exist.
-
-        Examples
-        --------
-        >>> face = sample(1)
-        >>> face.replace(glasses="round", tilt=0.0).describe()[0]["glasses"]
-        'round'
-        """
-        codes, variation = self.codes.clone(), self.variation.clone()
-        for name, value in changes.items():
-            choose("factor", name, [*FACTORS, *VARIATION])
-            if name in FACTORS:
-                codes[:, list(FACTORS).index(name)] = _codes(name, value, len(self)).to(
-                    codes.device
-                )
-            else:
-                column = torch.as_tensor(value, dtype=torch.float32).to(variation.device)
-                if column.ndim and len(column) != len(self):
-                    raise DataError(
-                        f"{name}: expected 1 or {len(self)} values, found {len(column)}"
-                    )
-                if not bool((column.abs() <= 1).all()):
-                    raise DataError(f"{name} must lie in -1..1, not {value!r}")
-                variation[:, list(VARIATION).index(name)] = column
-        return Factors(codes, variation)
-
-    @property
-    def attributes(self):
-        """What each face has and has not: bool (N, number of ATTRIBUTES)."""
-        return torch.stack([has(self) for has in ATTRIBUTES.values()], 1)
+    kind = "faces"
+    columns = FACTORS
+    differences = VARIATION
+    shares = SHARES
+    has = ATTRIBUTES
 
     @property
     def captions(self):
         """A sentence about each face, as a list of str."""
         return [caption(face) for face in self.describe()]
 
-    def describe(self):
-        """Return a dict of factor to value's name for each face."""
-        rows = self.codes.tolist()
-        return [
-            {name: FACTORS[name][code] for name, code in zip(FACTORS, row, strict=True)}
-            for row in rows
-        ]
-
 
 def code(factor, value):
     """Return the number of a value: ``code("glasses", "sun")`` is 3."""
-    values = FACTORS[choose("factor", factor, FACTORS)]
-    return values.index(choose(factor, value, values))
+    return Factors.code(factor, value)
 
 
 def _one_of(factors, factor, *values):
@@ -289,22 +195,7 @@ def caption(face):
     article = "An" if who[0] in "aeiou" else "A"
     ground = face["background"]
     place = f"{'an' if ground[0] in 'aeiou' else 'a'} {ground} background"
-    return f"{article} {who} with {_list(has)}, wearing {_list(wears)}, on {place}."
-
-
-def _list(items):
-    return " and ".join([", ".join(items[:-1]), items[-1]] if len(items) > 1 else items)
-
-
-def _codes(name, value, count):
-    if isinstance(value, (str, int)) and not isinstance(value, bool):
-        value = [value] * count
-    codes = torch.tensor([code(name, v) if isinstance(v, str) else int(v) for v in value])
-    if len(codes) != count:
-        raise DataError(f"{name}: expected 1 or {count} values, found {len(codes)}")
-    if count and not 0 <= codes.min() <= codes.max() < len(FACTORS[name]):
-        raise DataError(f"{name}: codes must lie in 0..{len(FACTORS[name]) - 1}")
-    return codes
+    return f"{article} {who} with {listed(has)}, wearing {listed(wears)}, on {place}."
 
 
 def sample(n, seed=0, *, bias=None, shares=None):
@@ -335,50 +226,4 @@ def sample(n, seed=0, *, bias=None, shares=None):
     CourseError
         If a factor or value doesn't exist, or a number is out of range.
     """
-    if isinstance(n, bool) or not isinstance(n, int) or n < 1:
-        raise DataError(f"the number of faces must be at least 1, not {n!r}")
-    if isinstance(seed, bool) or not isinstance(seed, int) or seed < 0:
-        raise DataError(f"seed must be a whole number of 0 or more, not {seed!r}")
-    chance = {name: _uniform(n, seed, name) for name in FACTORS}
-    for pair, strength in (bias or {}).items():
-        if not (isinstance(pair, tuple) and len(pair) == 2 and pair[0] != pair[1]):
-            raise DataError(
-                f"bias: expected two different factors such as ('glasses', 'age'), not {pair!r}"
-            )
-        if not -1 <= strength <= 1:
-            raise DataError(f"bias: {pair} must be linked by -1..1, not {strength!r}")
-        follower, leader = (choose("factor", name, FACTORS) for name in pair)
-        linked = _uniform(n, seed, f"{follower} follows {leader}") < abs(strength)
-        led = chance[leader] if strength > 0 else 1 - chance[leader]
-        chance[follower] = torch.where(linked, led, chance[follower])
-    for name in shares or {}:
-        choose("factor", name, FACTORS)
-    columns = [
-        torch.bucketize(chance[name], _edges(name, (shares or {}).get(name)), right=True)
-        for name in FACTORS
-    ]
-    variation = [_uniform(n, seed, name) * 2 - 1 for name in VARIATION]
-    return Factors(torch.stack(columns, 1), torch.stack(variation, 1).float())
-
-
-def _uniform(n, seed, name):
-    """Return ``n`` numbers in [0, 1) from a stream of the factor's own."""
-    # So a factor that is added later leaves the others as they were. Always on the CPU, where the
-    # first k numbers are the same for every n.
-    words = np.random.SeedSequence([seed, zlib.crc32(name.encode())]).generate_state(2)
-    generator = torch.Generator().manual_seed(int(words[0]) << 31 ^ int(words[1]))
-    return torch.rand(n, generator=generator, dtype=torch.float64)
-
-
-def _edges(name, wanted):
-    """Return the inner borders between the values of a factor on [0, 1]."""
-    values = FACTORS[name]
-    weights = wanted if wanted is not None else SHARES.get(name, [1] * len(values))
-    if isinstance(weights, dict):
-        for value in weights:
-            choose(name, value, values)
-        weights = [weights.get(value, 0) for value in values]
-    weights = torch.tensor(list(weights), dtype=torch.float64)
-    if len(weights) != len(values) or bool((weights < 0).any()) or not weights.sum() > 0:
-        raise DataError(f"shares of {name}: expected {len(values)} weights of 0 or more")
-    return (weights.cumsum(0) / weights.sum())[:-1]
+    return Factors.sample(n, seed, bias=bias, shares=shares)

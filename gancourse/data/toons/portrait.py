@@ -1,7 +1,5 @@
 """Drawing faces: the order of the painters, and the pictures and maps that come out."""
 
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from functools import cached_property
 
 import torch
@@ -9,11 +7,7 @@ import torch
 from gancourse.data.toons import features, hair, wear
 from gancourse.data.toons.factors import code, sample
 from gancourse.data.toons.look import PART_CLASSES, PARTS, start
-from gancourse.errors import DataError
-
-SIZES = (32, 256)
-# The pixels that are drawn at once: enough to hide what a call costs, and few enough for a cache.
-CHUNK = 2**19
+from gancourse.data.toons.render import check_size, extent, render
 
 
 def paint(s):
@@ -64,11 +58,8 @@ class Faces:
     """
 
     def __init__(self, factors, size=64):
-        low, high = SIZES
-        if isinstance(size, bool) or not isinstance(size, int) or not low <= size <= high:
-            raise DataError(f"faces are drawn {low} to {high} pixels wide, not {size!r}")
         self.factors = factors
-        self.size = size
+        self.size = check_size("faces", size)
 
     def __len__(self):
         return len(self.factors)
@@ -87,17 +78,22 @@ class Faces:
     @cached_property
     def images(self):
         """Pictures in colour, uint8 (N, 3, size, size)."""
-        return _render("colour", self.factors, self.size)
+        return self._render("colour")
 
     @cached_property
     def sketch(self):
         """Line drawings, uint8 (N, 1, size, size): 0 is a line and 255 is paper."""
-        return _render("lines", self.factors, self.size)
+        return self._render("lines")
 
     @cached_property
     def parts(self):
         """Which part is on top in each pixel, uint8 (N, size, size): an index into PARTS."""
-        return _render("parts", self.factors, self.size)[:, 0]
+        return self._render("parts")[:, 0]
+
+    def _render(self, medium):
+        # Those with the same hair together, so that fewer painters are called for each chunk.
+        order = self.factors.hair.argsort(stable=True)
+        return render(medium, self.factors, self.size, start, paint, order)
 
     @property
     def semantic(self):
@@ -120,12 +116,7 @@ class Faces:
         Left, top, right, bottom in pixels: the part lies in ``[:, top:bottom, left:right]``. All
         four are -1 where nothing is seen of the part.
         """
-        boxes = []
-        for number in range(len(PARTS)):
-            mask = self.parts == number
-            across, down = mask.any(1), mask.any(2)  # (N, size)
-            box = [_first(across), _first(down), _end(across), _end(down)]
-            boxes.append(torch.stack(box, 1).masked_fill(~across.any(1, keepdim=True), -1))
+        boxes = [extent(self.parts == number) for number in range(len(PARTS))]
         return torch.stack(boxes, 1)
 
     @property
@@ -187,47 +178,3 @@ def draw(factors, size=64):
     >>> before, after = draw(someone).images, draw(someone.replace(glasses="round")).images
     """
     return Faces(factors, size)
-
-
-def _render(medium, factors, size):
-    """Return uint8 pictures (N, C, size, size) of one medium."""
-    device = factors.codes.device
-    channels = 3 if medium == "colour" else 1
-    out = torch.empty(len(factors), channels, size, size, dtype=torch.uint8, device=device)
-
-    def chunk(index):
-        sheet = start(medium, factors[index], size)
-        paint(sheet)
-        pixels = sheet.pixels
-        if medium != "parts":
-            pixels = pixels.mul_(255).add_(0.5).clamp_(0, 255).to(torch.uint8)
-        out[index] = pixels
-
-    # Those with the same hair together, so that fewer painters are called for each chunk.
-    chunks = factors.hair.argsort(stable=True).split(max(1, CHUNK // size**2))
-    if device.type != "cpu":
-        for index in chunks:
-            chunk(index)
-        return out
-    with _one_thread_each() as threads, ThreadPoolExecutor(threads) as pool:
-        list(pool.map(chunk, chunks))
-    return out
-
-
-@contextmanager
-def _one_thread_each():
-    """Keep PyTorch from splitting operations, which are small here: whole chunks are shared out."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield threads
-    finally:
-        torch.set_num_threads(threads)
-
-
-def _first(hits):
-    return hits.byte().argmax(1)
-
-
-def _end(hits):
-    return hits.shape[1] - hits.flip(1).byte().argmax(1)

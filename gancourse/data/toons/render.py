@@ -1,0 +1,95 @@
+"""From sheets to pictures and maps: in chunks that fit a cache, shared out among the cores."""
+
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+
+import torch
+
+from gancourse.errors import DataError
+
+SIZES = (32, 256)
+# The pixels that are drawn at once: enough to hide what a call costs, and few enough for a cache.
+CHUNK = 2**19
+
+
+def check_size(kind, size):
+    """Return a side in pixels that can be drawn; raise DataError for another."""
+    low, high = SIZES
+    if isinstance(size, bool) or not isinstance(size, int) or not low <= size <= high:
+        raise DataError(f"{kind} are drawn {low} to {high} pixels wide, not {size!r}")
+    return size
+
+
+def render(medium, factors, size, start, paint, order):
+    """Return uint8 pictures (N, C, size, size) of one medium.
+
+    Parameters
+    ----------
+    medium : {"colour", "lines", "parts"}
+    factors : gancourse.data.toons.table.Table
+    size : int
+        Side of the pictures in pixels.
+    start : callable
+        ``start(medium, factors, size)`` gives an empty sheet.
+    paint : callable
+        ``paint(sheet)`` draws on it.
+    order : int64 torch.Tensor, (N,)
+        In which the pictures are drawn; those that need the same painters together are faster.
+    """
+    device = factors.codes.device
+    channels = 3 if medium == "colour" else 1
+    out = torch.empty(len(factors), channels, size, size, dtype=torch.uint8, device=device)
+
+    def chunk(index):
+        sheet = start(medium, factors[index], size)
+        paint(sheet)
+        pixels = sheet.pixels
+        if medium != "parts":
+            pixels = pixels.mul_(255).add_(0.5).clamp_(0, 255).to(torch.uint8)
+        out[index] = pixels
+
+    chunks = order.split(max(1, CHUNK // size**2))
+    if device.type != "cpu":
+        for index in chunks:
+            chunk(index)
+        return out
+    with _one_thread_each() as threads, ThreadPoolExecutor(threads) as pool:
+        list(pool.map(chunk, chunks))
+    return out
+
+
+def extent(mask):
+    """Return the least box around each mask.
+
+    Parameters
+    ----------
+    mask : bool torch.Tensor, (N, H, W)
+
+    Returns
+    -------
+    int64 torch.Tensor, (N, 4)
+        Left, top, right, bottom: the mask lies in ``[:, top:bottom, left:right]``; all four are -1
+        where it is empty.
+    """
+    across, down = mask.any(1), mask.any(2)
+    box = [_first(across), _first(down), _end(across), _end(down)]
+    return torch.stack(box, 1).masked_fill(~across.any(1, keepdim=True), -1)
+
+
+@contextmanager
+def _one_thread_each():
+    """Keep PyTorch from splitting operations, which are small here: whole chunks are shared out."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield threads
+    finally:
+        torch.set_num_threads(threads)
+
+
+def _first(hits):
+    return hits.byte().argmax(1)
+
+
+def _end(hits):
+    return hits.shape[1] - hits.flip(1).byte().argmax(1)
