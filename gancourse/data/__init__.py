@@ -54,9 +54,10 @@ class DataSet:
 
     def __str__(self):
         if self.downloads:
-            size = sum(download.size for download in self.downloads) / 1e6
+            sizes = [download.size for download in self.downloads]
+            size = f" of {sum(sizes) / 1e6:.0f} MB" if all(sizes) else ""
             here = all(download.path.is_file() for download in self.downloads)
-            how = f"a download of {size:.0f} MB{', which is here' if here else ''}"
+            how = f"a download{size}{', which is here' if here else ''}"
         else:
             how = "ships with the course" if self.files else self.otherwise
         option = f"; after a colon: {self.option}" if self.option else ""
@@ -279,7 +280,8 @@ def check(what):
         lines.append(f"  {path}: as it was shipped")
     for download in dataset.downloads:
         archives.verify(download)
-        lines.append(f"  {download.path}: as it was published")
+        came = "published" if download.sha256 else "at the first download"
+        lines.append(f"  {download.path}: as it was {came}")
     return "\n".join([*lines, *_contents(name, dataset)])
 
 

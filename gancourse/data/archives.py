@@ -13,9 +13,10 @@ import os
 import shutil
 import stat
 import tarfile
+import urllib.request
 import zipfile
 import zlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath, PureWindowsPath
 
 import pooch
@@ -37,10 +38,11 @@ class Download:
         As ``gancourse data fetch`` knows it.
     file : str
         The file's name.
-    size : int
-        In bytes.
-    sha256 : str
-        In hexadecimal, as published.
+    size : int or None
+        In bytes; None if nobody says: then the server is asked.
+    sha256 : str or None
+        In hexadecimal, as published. None if no hash is published: then that of the first file to
+        arrive is recorded beside it, and every later one is held to it.
     addresses : tuple of str
         Where it can be had; tried in this order.
     page : str
@@ -49,8 +51,8 @@ class Download:
 
     dataset: str
     file: str
-    size: int
-    sha256: str
+    size: int | None
+    sha256: str | None
     addresses: tuple[str, ...]
     page: str = ""
 
@@ -62,7 +64,25 @@ class Download:
     @property
     def part(self):
         """Where what has arrived lies until then; never taken for another version of the file."""
-        return self.path.with_name(f"{self.file}.{self.sha256[:8]}.part")
+        return self.path.with_name(f"{self.file}.{(self.sha256 or 'first')[:8]}.part")
+
+    @property
+    def record(self):
+        """Where the hash of the first file is kept, if none is published: as sha256sum writes."""
+        return self.path.with_name(f"{self.file}.sha256")
+
+    @property
+    def known_hash(self):
+        """The SHA-256 as published, or as recorded; None where there is neither."""
+        if self.sha256 or not self.record.is_file():
+            return self.sha256
+        found = self.record.read_text(encoding="utf-8").split()[:1]
+        if not found or len(found[0]) != 64 or set(found[0]) - set("0123456789abcdef"):
+            raise DataError(
+                f"{self.record} should hold the SHA-256 of {self.file} and does not. Delete both, "
+                f"and fetch them again with `gancourse data fetch {self.dataset}`."
+            )
+        return found[0]
 
 
 def cache_folder():
@@ -72,9 +92,41 @@ def cache_folder():
 
 
 def is_whole(download):
-    """Return whether the file is here with the right hash."""
+    """Return whether the file is here with the right hash.
+
+    Where none is published or recorded, a file whose own checksums are right is taken for the
+    first, and its hash is recorded.
+    """
     path = download.path
-    return path.is_file() and pooch.file_hash(path) == download.sha256
+    if not path.is_file():
+        return False
+    if download.known_hash is None:
+        if _damage(path) or download.size not in (None, path.stat().st_size):
+            return False
+        _record(download, pooch.file_hash(path))
+    return pooch.file_hash(path) == download.known_hash
+
+
+def _record(download, sha256):
+    download.record.write_text(f"{sha256}  {download.file}\n", encoding="utf-8")
+
+
+def _damage(path):
+    """Read an archive to its end, and return what its own checksums find wrong; "" if nothing."""
+    try:
+        if zipfile.is_zipfile(path):
+            with zipfile.ZipFile(path) as archive:
+                bad = archive.testzip()
+            return f"{bad} is damaged in it" if bad else ""
+        with open(path, "rb") as file:
+            packed = file.read(2) == b"\x1f\x8b"
+        if packed:
+            with gzip.open(path) as file:
+                while file.read(2**20):
+                    pass
+    except BROKEN as problem:
+        return str(problem) or type(problem).__name__
+    return ""
 
 
 def verify(download):
@@ -86,8 +138,11 @@ def verify(download):
             + (f", or put it there yourself, from {download.page}." if download.page else ".")
         )
     if not is_whole(download):
+        wrong = f"its SHA-256 is not {download.known_hash}"
+        if download.known_hash is None:
+            wrong = _damage(download.path) or f"it should have {download.size:,} bytes"
         raise DataError(
-            f"{download.path} is damaged: its SHA-256 is not {download.sha256}. "
+            f"{download.path} is damaged: {wrong}. "
             f"Replace it with `gancourse data fetch {download.dataset}`."
         )
 
@@ -126,24 +181,40 @@ def fetch(download, *, progress=False):
     failures = []
     for address in download.addresses:
         try:
-            _fetch_from(address, download, progress)
+            size = download.size or _ask_size(address)
+            _fetch_from(address, replace(download, size=size), progress)
             return download.path
         except _Failed as failure:
             failures.append(f"  {address}: {failure}")
     arrived = _size(download.part)
-    kept = f" ({arrived:,} of {download.size:,} bytes are kept)" if arrived else ""
+    size = f"{download.size:,} bytes" if download.size else "of unknown size"
+    whole = f"of {size}" if download.size else "bytes"
+    kept = f" ({arrived:,} {whole} are kept)" if arrived else ""
     source = download.page or "another machine"
+    known = f"SHA-256 {download.known_hash}" if download.known_hash else "no published SHA-256"
     raise DataError(
         "\n".join(
             [
                 f"{download.dataset}: {download.file} could not be downloaded.",
                 *failures,
                 f"Check the connection and fetch again{kept}. Or bring the file "
-                f"({download.size:,} bytes, SHA-256 {download.sha256}) from {source} to",
+                f"({size}, {known}) from {source} to",
                 f"  {download.path}",
             ]
         )
     )
+
+
+def _ask_size(address):
+    """Return how many bytes a file has, as its server says."""
+    try:
+        with urllib.request.urlopen(address, timeout=TIMEOUT) as response:
+            size = response.headers.get("Content-Length", "")
+    except OSError as problem:
+        raise _Failed(str(problem)) from problem
+    if not size.isdecimal():
+        raise _Failed("does not say how long the file is")
+    return int(size)
 
 
 def _fetch_from(address, download, progress):
@@ -158,13 +229,23 @@ def _fetch_from(address, download, progress):
                     continue
                 raise _Failed(failure or f"ended after {arrived:,} of {download.size:,} bytes")
         found = pooch.file_hash(download.part)
+        known = download.known_hash
+        damage = "" if known else _damage(download.part)
         with writing(download.path, download.size):
-            if found == download.sha256:
+            if not damage and known in (None, found):
+                if not known:
+                    _record(download, found)
                 os.replace(download.part, download.path)
                 return
             download.part.unlink()
-        if not begun:  # else what an earlier download had left may have been the bad part
-            raise _Failed(f"sent another file: SHA-256 {found}, expected {download.sha256}")
+        if begun:  # what an earlier download had left may have been the bad part
+            continue
+        if damage:
+            raise _Failed(f"sent a damaged file: {damage}")
+        failure = f"sent another file: SHA-256 {found}, expected {known}"
+        if not download.sha256:
+            failure += f", as recorded at the first download in {download.record.name}"
+        raise _Failed(failure)
     raise _Failed(f"broke off {ATTEMPTS} times")
 
 
@@ -229,13 +310,13 @@ def writing(path, size):
     ----------
     path : pathlib.Path
         What is written, in the cache folder.
-    size : int
+    size : int or None
         How large it will be, in bytes.
     """
     try:
         yield
     except OSError as problem:
-        place = f"{path} ({size / 2**20:.1f} MB) cannot be written: "
+        place = f"{path}{f' ({size / 2**20:.1f} MB)' if size else ''} cannot be written: "
         if problem.errno in (errno.ENOSPC, errno.EDQUOT):
             raise DataError(
                 f"{place}the disk is full. Free some space, or set the environment variable "

@@ -1,5 +1,6 @@
 import errno
 import gzip
+import hashlib
 import io
 import os
 import stat
@@ -254,6 +255,95 @@ def test_verify_tells_missing_from_damaged(server, cache):
     download.path.write_bytes(CONTENT[:-1])
     with pytest.raises(DataError, match="damaged"):
         verify(download)
+
+
+# Files whose hash nobody publishes
+
+
+PACKED = gzip.compress(CONTENT, mtime=0)
+
+
+def first_seen(server, content=PACKED, **known):
+    return server.offer(PATH, content, sha256=None, **known)
+
+
+def test_the_hash_of_the_first_file_is_recorded_and_later_ones_are_held_to_it(server, cache):
+    download = first_seen(server)
+    fetch(download)
+    assert download.record.read_text(encoding="utf-8") == f"{download.known_hash}  file.gz\n"
+    assert download.known_hash == hashlib.sha256(PACKED).hexdigest()
+    verify(download)
+    assert holds(cache) == ["file.gz", "file.gz.sha256"]
+    download.path.unlink()
+    server.files[PATH] = gzip.compress(CONTENT[::-1], mtime=0)
+    message = failure(replace(download, size=len(server.files[PATH])))
+    assert f"expected {download.known_hash}, as recorded at the first download" in message
+    server.files[PATH] = PACKED
+    assert fetch(download).read_bytes() == PACKED
+
+
+def test_a_recorded_file_that_changes_is_damaged(server, cache):
+    download = first_seen(server)
+    fetch(download)
+    download.path.write_bytes(gzip.compress(b"other"))
+    with pytest.raises(DataError, match=download.known_hash):
+        verify(download)
+
+
+@pytest.mark.parametrize("kind", ["gzip", "zip"])
+def test_a_first_file_that_is_damaged_is_never_recorded(server, cache, tmp_path, kind):
+    if kind == "gzip":
+        content = PACKED
+    else:
+        with zipfile.ZipFile(tmp_path / "a.zip", "w") as archive:
+            archive.writestr("a.txt", CONTENT)
+        content = (tmp_path / "a.zip").read_bytes()
+    bad = bytearray(content)
+    bad[len(bad) // 2] ^= 255
+    download = first_seen(server, bytes(bad))
+    assert "sent a damaged file" in failure(download)
+    assert holds(cache) == []
+    server.files["/good"] = content
+    mirror = replace(download, addresses=(*download.addresses, server.address + "/good"))
+    assert fetch(mirror).read_bytes() == content
+
+
+def test_a_file_put_in_place_by_hand_is_the_first_one_if_it_is_whole(server, cache, no_server):
+    download = replace(first_seen(server), addresses=(no_server,))
+    download.path.parent.mkdir(parents=True)
+    download.path.write_bytes(PACKED[:-100])
+    with pytest.raises(DataError, match="damaged"):
+        verify(download)
+    assert not download.record.exists()
+    download.path.write_bytes(PACKED)
+    verify(download)
+    assert download.record.exists()
+    assert fetch(download) == download.path
+
+
+def test_a_damaged_record_is_told(server, cache):
+    download = first_seen(server)
+    fetch(download)
+    download.record.write_text("nothing", encoding="utf-8")
+    with pytest.raises(DataError, match=r"sha256 should hold.*Delete both"):
+        verify(download)
+
+
+def test_a_file_of_unknown_size_is_asked_for_it_and_goes_on_where_it_broke(server, cache):
+    download = first_seen(server, size=None)
+    server.break_after[PATH] = [0, HALF]  # the question, and the first answer
+    assert fetch(download).read_bytes() == PACKED
+    assert [asked.begin for asked in server.asked][:2] == [0, 0]
+    assert 0 < server.asked[2].begin <= HALF
+
+
+def test_a_server_that_hides_the_size_is_passed_over(server, cache, no_server):
+    download = first_seen(server, size=None)
+    server.says_length = False
+    assert "does not say how long the file is" in failure(download)
+    message = failure(replace(download, addresses=(no_server, server.address + "/none")))
+    assert "404" in message
+    assert "of unknown size, no published SHA-256" in message
 
 
 def test_the_cache_is_the_platforms_unless_another_is_named(monkeypatch, tmp_path):
