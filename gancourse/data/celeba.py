@@ -14,6 +14,7 @@ import torch
 from PIL import Image
 
 from gancourse.data import archives
+from gancourse.data.attributes import read_attributes
 from gancourse.data.images import in_threads, square
 from gancourse.data.source import StoredImages
 from gancourse.errors import DataError, choose
@@ -100,47 +101,6 @@ def load(split="train"):
         attributes=torch.from_numpy(attributes[rows]).float(),
         attribute_names=attribute_names,
     )
-
-
-def read_attributes(path):
-    """Read the list of attributes: a count, their names, then a line for each picture.
-
-    Returns
-    -------
-    names : numpy.ndarray of str, (N,)
-        The pictures' files.
-    attribute_names : tuple of str
-    attributes : bool numpy.ndarray, (N, number of attributes)
-
-    Raises
-    ------
-    DataError
-        If the lines do not fit the count, the names, or the values 1 and -1.
-    """
-    lines = path.read_text(encoding="utf-8").splitlines()
-    count, header, rows = lines[:1], lines[1:2], lines[2:]
-    if not header or count[0].strip() != str(len(rows)):
-        raise DataError(
-            f"{path} should begin with the number of its pictures, and has {len(rows):,} of them "
-            f"after {count[0]!r}. It is cut off, or another list."
-            if count
-            else f"{path} is empty"
-        )
-    attribute_names = tuple(header[0].split())
-    try:
-        if rows and len(rows[0].split()) > 1 + len(attribute_names):
-            raise ValueError(f"the first picture has {len(rows[0].split()) - 1}")
-        values = np.loadtxt(
-            rows, np.int8, usecols=range(1, 1 + len(attribute_names)), ndmin=2, comments=None
-        )
-    except ValueError as problem:
-        raise DataError(
-            f"{path} has another number of values than its {len(attribute_names)} attributes, or "
-            f"words among them: {problem}"
-        ) from problem
-    if not np.isin(values, (-1, 1)).all():
-        raise DataError(f"{path} has values other than 1 and -1")
-    return np.array([row.split(None, 1)[0] for row in rows]), attribute_names, values == 1
 
 
 def read_partition(path, names):

@@ -26,6 +26,7 @@ import torch
 from PIL import Image, ImageOps, UnidentifiedImageError
 from tqdm import tqdm
 
+from gancourse.data import attributes
 from gancourse.data.source import StoredImages
 from gancourse.errors import DataError, choose
 
@@ -60,9 +61,10 @@ def load(option, split="train"):
     Returns
     -------
     StoredImages
-        uint8 (N, 3, 64, 64) unless resized; with the sub-folders as labels, if there are any. The
-        order is that of the hash, so that the first N are a fair sample. See :func:`square` for
-        what is done to a picture.
+        uint8 (N, 3, 64, 64) unless resized; with the sub-folders as labels, if there are any, and
+        ``attributes`` where a list of them lies in the folder, see
+        :mod:`gancourse.data.attributes`. The order is that of the hash, so that the first N are a
+        fair sample. See :func:`square` for what is done to a picture.
 
     Raises
     ------
@@ -72,20 +74,24 @@ def load(option, split="train"):
     """
     testing = choose("split", split, ("train", "test")) == "test"
     folder = Folder(option)
-    chosen = sorted((p for p in folder.pictures if p.for_testing == testing), key=lambda p: p.hash)
+    rows = [row for row, p in enumerate(folder.pictures) if p.for_testing == testing]
+    rows.sort(key=lambda row: folder.pictures[row].hash)
+    chosen = [folder.pictures[row] for row in rows]
     if not chosen:
         raise DataError(
             f"{folder.root}: none of its {len(folder.pictures):,} pictures is in the {split} "
             "split, which a hash of the names decides. Add pictures."
         )
-    labels = [folder.classes.index(picture.label) for picture in chosen if picture.label]
+    labels = [folder.classes.index(picture.label) for picture in chosen if folder.classes]
     return StoredImages(
-        lambda count, size: _read(folder.root, chosen[:count], size),
+        lambda count, size: read_pictures(folder.root, chosen[:count], size),
         len(chosen),
         SIZE,
         f"folder:{folder.root}",
         labels=torch.tensor(labels) if labels else None,
         classes=folder.classes,
+        attributes=None if folder.attributes is None else folder.attributes[rows].float(),
+        attribute_names=folder.attribute_names,
     )
 
 
@@ -107,10 +113,38 @@ def check_folder(path):
         If :func:`load` would raise one, or a picture cannot be read; the report says which.
     """
     folder = Folder(path)
+    found, unreadable = survey(folder.pictures, str(folder.root))
+    classes = Counter(picture.label for picture in folder.pictures if folder.classes)
+    testing = sum(picture.for_testing for picture in folder.pictures)
+    lines = [f"{folder.root}: {len(folder.pictures) - len(unreadable):,} pictures"]
+    if classes:
+        lines.append(f"  classes     {len(classes)}: {counted(classes)}")
+    if folder.attributes is not None:
+        true = dict(zip(folder.attribute_names, folder.attributes.sum(0).tolist(), strict=True))
+        lines.append(f"  attributes  {len(true)}: {counted(true)}")
+    training = len(folder.pictures) - testing
+    lines.append(f"  split       {training:,} for training, {testing:,} for testing")
+    lines += found
+    if folder.others:
+        lines.append(f"  no pictures {len(folder.others):,}: {some(folder.others)}")
+    if unreadable:
+        lines += refused(unreadable)
+        raise DataError("\n".join(lines))
+    return "\n".join(lines)
+
+
+def survey(pictures, title):
+    """Read pictures, and say what they are like.
+
+    Returns
+    -------
+    lines : list of str
+        Their sizes, modes, odd shapes and copies.
+    unreadable : list of str
+        Which cannot be read, and why.
+    """
     sizes, modes, unreadable, small, oblong = Counter(), Counter(), [], [], 0
-    for picture, seen in zip(
-        folder.pictures, in_threads(_look, folder.pictures, str(folder.root)), strict=True
-    ):
+    for picture, seen in zip(pictures, in_threads(look, pictures, title), strict=True):
         if seen.problem:
             unreadable.append(f"{picture} ({seen.problem})")
             continue
@@ -119,34 +153,23 @@ def check_folder(path):
         oblong += len(set(seen.size)) > 1
         if min(seen.size) < SIZE:
             small.append(picture)
-    classes = Counter(picture.label for picture in folder.pictures if picture.label)
-    testing = sum(picture.for_testing for picture in folder.pictures)
-    lines = [f"{folder.root}: {sizes.total():,} pictures"]
-    if classes:
-        lines.append(f"  classes     {len(classes)}: {_counted(classes)}")
-    training = len(folder.pictures) - testing
-    lines.append(f"  split       {training:,} for training, {testing:,} for testing")
+    lines = []
     if sizes:
         (width, height), (wide, high) = (
             [pick(size[axis] for size in sizes) for axis in (0, 1)] for pick in (min, max)
         )
         span = f"{width} to {wide} wide, {height} to {high} high"
         lines.append(f"  pixels      {f'all {wide}x{high}' if len(sizes) == 1 else span}")
-        lines.append(f"  modes       {_counted(modes)}")
+        lines.append(f"  modes       {counted(modes)}")
     if oblong:
         lines.append(f"  not square  {oblong:,}: the middle is taken")
     if small:
-        lines.append(f"  small       {len(small):,} below {SIZE} pixels: {_some(small)}; enlarged")
-    copies = _copies(folder.pictures)
+        lines.append(f"  small       {len(small):,} below {SIZE} pixels: {some(small)}; enlarged")
+    copies = _copies(pictures)
     if copies:
         pairs = [f"{copy} = {first}" for copy, first in copies]
-        lines.append(f"  copies      {len(copies):,} with the content of another: {_some(pairs)}")
-    if folder.others:
-        lines.append(f"  no pictures {len(folder.others):,}: {_some(folder.others)}")
-    if unreadable:
-        lines += _refused(unreadable)
-        raise DataError("\n".join(lines))
-    return "\n".join(lines)
+        lines.append(f"  copies      {len(copies):,} with the content of another: {some(pairs)}")
+    return lines, unreadable
 
 
 # What lies in the folder
@@ -184,7 +207,7 @@ class Picture:
         return self.hash % TEST_SHARE == 0
 
     def __str__(self):
-        return _shown(self.name)
+        return shown(self.name)
 
 
 class Folder:
@@ -201,29 +224,30 @@ class Folder:
     others : list of str
         The names of files that are no pictures.
     classes : tuple of str
-        The sub-folders; empty where the pictures lie in the folder itself.
+        The sub-folders; empty where the pictures lie in the folder itself, and where a list of
+        attributes speaks of the one sub-folder that there is.
+    attributes : bool torch.Tensor, (N, number of attributes), or None
+        In the order of the pictures, where a list of them lies in the folder.
+    attribute_names : tuple of str
 
     Raises
     ------
     DataError
         If the folder is missing, may not be read, holds no picture, or is laid out in another
-        way than a folder of pictures or of classes.
+        way than a folder of pictures or of classes; or if the list doesn't fit the pictures.
     """
 
+    attributes = None
+    attribute_names = ()
+
     def __init__(self, path):
-        self.root = _find(path)
+        self.root = find_folder(path)
         real = Path(os.path.realpath(self.root))
         self._around = (str(real), *map(str, real.parents))
-        walked = _walk(self.root, self._around[1:])
-        files = [(file, file.relative_to(self.root).as_posix()) for file in walked]
-        wanted = ENDINGS + FOREIGN
-        self.pictures = sorted(
-            (Picture(*file) for file in files if file[0].suffix.lower() in wanted),
-            key=lambda picture: picture.name,
-        )
-        self.others = sorted(name for file, name in files if file.suffix.lower() not in wanted)
+        self.pictures, self.others = pictures_in(self.root)
         self.classes = tuple(sorted({picture.label for picture in self.pictures} - {""}))
         self._check_layout()
+        self._read_list()
 
     def _check_layout(self):
         if not self.pictures:
@@ -231,8 +255,8 @@ class Folder:
         loose = [picture for picture in self.pictures if not picture.label]
         if loose and self.classes:
             raise DataError(
-                f"{self.root}: {len(loose):,} pictures ({_some(loose)}) lie beside the folders of "
-                f"others ({_some(self.classes)}). Move each into the sub-folder of its class; or, "
+                f"{self.root}: {len(loose):,} pictures ({some(loose)}) lie beside the folders of "
+                f"others ({some(self.classes)}). Move each into the sub-folder of its class; or, "
                 "to train without classes, move all into one folder, and the rest elsewhere."
             )
         if loose:
@@ -244,31 +268,55 @@ class Folder:
             )
         if all(name.lower() in PARTS for name in self.classes):
             raise DataError(
-                f"{self.root}: {_some(self.classes)} are no classes, but parts of a data set. "
+                f"{self.root}: {some(self.classes)} are no classes, but parts of a data set. "
                 f"Name one of them: {self._above(1)}."
             )
         empty = sorted(
             entry.name
             for entry in self.root.iterdir()
             if os.path.isdir(entry)
-            and not _is_litter(entry)
+            and not is_litter(entry)
             and entry.name not in self.classes
             and os.path.realpath(entry) not in self._around
         )
         if empty:
             raise DataError(
                 f"{self.root}: every sub-folder is a class, but there is no picture in "
-                f"{_some(empty)}. Put some there, or move what is no class elsewhere."
+                f"{some(empty)}. Put some there, or move what is no class elsewhere."
             )
+
+    def _read_list(self):
+        lists = [name for name in self.others if attributes.is_list(name)]
+        if not lists:
+            return
+        if len(lists) > 1:
+            raise DataError(
+                f"{self.root}: {some(lists)} are lists of attributes. Leave one of them."
+            )
+        self.others.remove(lists[0])
+        path = self.root / lists[0]
+        names, self.attribute_names, values = attributes.read(path)
+        rows = {name.replace("\\", "/"): row for row, name in enumerate(names.tolist())}
+        found = [rows.get(p.name, rows.get(p.path.name)) for p in self.pictures]
+        missing = [p for p, row in zip(self.pictures, found, strict=True) if row is None]
+        if missing:
+            raise DataError(
+                f"{path} has no line for {len(missing):,} of the {len(self.pictures):,} pictures "
+                f"({some(missing)}). Write one for each, with the name below the folder; or move "
+                "the pictures elsewhere."
+            )
+        if len(self.classes) == 1:  # which holds for every picture, and says nothing
+            self.classes = ()
+        self.attributes = torch.from_numpy(values[found])
 
     def _why_none(self):
         archives = [name for name in self.others if name.lower().endswith(ARCHIVES)]
         if archives:
             return (
-                f", but archives that are not unpacked: {_some(archives)}. Unpack them, and name "
+                f", but archives that are not unpacked: {some(archives)}. Unpack them, and name "
                 "the folder that comes out."
             )
-        found = f" among {len(self.others):,} files ({_some(self.others)})" if self.others else ""
+        found = f" among {len(self.others):,} files ({some(self.others)})" if self.others else ""
         return (
             f"{found or ': there is no file in it'}. "
             f"Expected files that end in {', '.join(ENDINGS)}."
@@ -282,13 +330,26 @@ class Folder:
         )
 
 
-def _find(path):
+def pictures_in(folder):
+    """Return what lies below a folder: its pictures, and the names of other files, both sorted.
+
+    Hidden files and what file managers leave are passed over.
+    """
+    around = map(str, Path(os.path.realpath(folder)).parents)
+    files = [(file, file.relative_to(folder).as_posix()) for file in walk(folder, (*around,))]
+    wanted = ENDINGS + FOREIGN
+    pictures = [Picture(*file) for file in files if file[0].suffix.lower() in wanted]
+    others = [name for file, name in files if file.suffix.lower() not in wanted]
+    return sorted(pictures, key=lambda picture: picture.name), sorted(others)
+
+
+def find_folder(path, kind="folder"):
     """Return the folder that the user means, or say what is there in its place."""
     text = str(path).strip()
     if len(text) > 1 and text[0] == text[-1] and text[0] in "\"'":  # as a file manager copies it
         text = text[1:-1].strip()
     if not text:
-        raise DataError("after the colon comes the path of a folder of pictures: folder:PATH")
+        raise DataError(f"after the colon comes the path of a folder of pictures: {kind}:PATH")
     try:
         folder = Path(text).expanduser()
     except RuntimeError:  # ~ of somebody who is unknown
@@ -299,7 +360,7 @@ def _find(path):
         if folder.name.lower().endswith(ARCHIVES):
             raise DataError(f"{folder} is an archive. Unpack it, and name the folder.")
         raise DataError(
-            f"{folder} is a file. Name the folder that it lies in: folder:{folder.parent}"
+            f"{folder} is a file. Name the folder that it lies in: {kind}:{folder.parent}"
         )
     hint = ""
     parents = [parent for parent in folder.absolute().parents if os.path.isdir(parent)]
@@ -309,10 +370,10 @@ def _find(path):
         hint = f" Did you mean {parents[0] / near[0]}?" if near else f" {parents[0]} exists."
     if "\\" in text and os.sep == "/":
         hint += " On this system, folders of a path are separated by /."
-    raise DataError(f"there is no folder {_shown(folder.absolute())}.{hint}")
+    raise DataError(f"there is no folder {shown(folder.absolute())}.{hint}")
 
 
-def _walk(folder, inside=()):
+def walk(folder, inside=()):
     """Yield the files below a folder, but for hidden ones."""
     here = os.path.realpath(folder)
     if here in inside:  # a link to a folder that it lies in
@@ -325,15 +386,16 @@ def _walk(folder, inside=()):
             "or move it elsewhere."
         ) from problem
     for entry in entries:
-        if _is_litter(entry):
+        if is_litter(entry):
             continue
         if os.path.isdir(entry):
-            yield from _walk(entry, (*inside, here))
+            yield from walk(entry, (*inside, here))
         else:
             yield entry
 
 
-def _is_litter(path):
+def is_litter(path):
+    """Return whether a file or folder is hidden, or left behind by a file manager."""
     return path.name.startswith(".") or path.name.lower() in LITTER
 
 
@@ -363,15 +425,7 @@ def square(picture, size):
     Exception
         Whatever Pillow raises for damaged files, and ValueError for pixels of unknown range.
     """
-    picture.draft(None, (2 * size, 2 * size))  # a JPEG can be decoded at 1/2, 1/4 or 1/8
-    if math.prod(picture.size) > MOST_PIXELS:
-        raise Image.DecompressionBombError
-    ImageOps.exif_transpose(picture, in_place=True)
-    if picture.mode.startswith("I;16") or (picture.mode == "I" and picture.format == "PNG"):
-        picture = Image.fromarray((np.asarray(picture) >> 8).astype(np.uint8))
-    elif picture.mode in ("I", "F"):
-        raise ValueError("its numbers have 32 bits and no known range: save it with 8 bits")
-    picture = picture.convert("RGBA" if picture.has_transparency_data else "RGB")
+    picture = decoded(picture, (2 * size, 2 * size))
     side = min(picture.size)
     left, top = ((length - side) / 2 for length in picture.size)
     picture = picture.resize(
@@ -384,6 +438,27 @@ def square(picture, size):
         white = Image.new("RGBA", picture.size, "white")
         picture = Image.alpha_composite(white, picture).convert("RGB")
     return np.asarray(picture).transpose(2, 0, 1)  # (H, W, 3) -> (3, H, W)
+
+
+def decoded(picture, draft):
+    """Return a picture turned upright, in RGB or RGBA with 8 bits; see :func:`square`.
+
+    Parameters
+    ----------
+    picture : PIL.Image.Image
+        Just opened.
+    draft : tuple of int
+        A width and height that are enough: a JPEG can be decoded at 1/2, 1/4 or 1/8.
+    """
+    picture.draft(None, draft)
+    if math.prod(picture.size) > MOST_PIXELS:
+        raise Image.DecompressionBombError
+    ImageOps.exif_transpose(picture, in_place=True)
+    if picture.mode.startswith("I;16") or (picture.mode == "I" and picture.format == "PNG"):
+        picture = Image.fromarray((np.asarray(picture) >> 8).astype(np.uint8))
+    elif picture.mode in ("I", "F"):
+        raise ValueError("its numbers have 32 bits and no known range: save it with 8 bits")
+    return picture.convert("RGBA" if picture.has_transparency_data else "RGB")
 
 
 def in_threads(function, items, title):
@@ -408,7 +483,8 @@ class Seen:
     problem: str = ""
 
 
-def _look(picture, size=SIZE):
+def look(picture, size=SIZE):
+    """Read one picture, and return what was :class:`Seen`; never raises."""
     path = picture.path
     try:
         if path.suffix.lower() in FOREIGN:
@@ -445,25 +521,26 @@ def _why(path, problem):
     return str(problem) or type(problem).__name__
 
 
-def _read(root, pictures, size):
+def read_pictures(root, pictures, size):
     """Return the pixels of pictures, uint8 (N, 3, size, size); one error for all problems."""
     pixels = np.empty((len(pictures), 3, size, size), np.uint8)
     unreadable = []
-    for row, seen in enumerate(in_threads(partial(_look, size=size), pictures, str(root))):
+    for row, seen in enumerate(in_threads(partial(look, size=size), pictures, str(root))):
         if seen.problem:
             unreadable.append(f"{pictures[row]} ({seen.problem})")
         else:
             pixels[row] = seen.pixels
     if unreadable:
         lines = [f"{root}: {len(pictures) - len(unreadable):,} pictures can be read."]
-        raise DataError("\n".join([*lines, *_refused(sorted(unreadable))]))
+        raise DataError("\n".join([*lines, *refused(sorted(unreadable))]))
     return torch.from_numpy(pixels)
 
 
 # Words
 
 
-def _refused(unreadable):
+def refused(unreadable):
+    """Yield the lines of a report that name what cannot be used, and why."""
     yield f"  unreadable  {len(unreadable):,}:"
     yield from (f"    {line}" for line in unreadable[:10])
     if len(unreadable) > 10:
@@ -488,16 +565,18 @@ def _copies(pictures):
     return copies
 
 
-def _counted(counter):
-    parts = [f"{_shown(name)} {count:,}" for name, count in sorted(counter.items())]
+def counted(counter):
+    """Return counts as words: "cats 3, dogs 1"."""
+    parts = [f"{shown(name)} {count:,}" for name, count in sorted(counter.items())]
     return ", ".join(parts[:20]) + (f" and {len(parts) - 20} more" if len(parts) > 20 else "")
 
 
-def _some(names):
-    return ", ".join(_shown(name) for name in names[:3]) + (", ..." if len(names) > 3 else "")
+def some(names):
+    """Return the first three names."""
+    return ", ".join(shown(name) for name in names[:3]) + (", ..." if len(names) > 3 else "")
 
 
-def _shown(name):
+def shown(name):
     """Return a name so that it can be printed, however long and odd it is."""
     name = str(name)
     name = name if name.isprintable() else ascii(name)

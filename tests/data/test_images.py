@@ -542,8 +542,10 @@ def test_the_size_is_64_unless_another_is_asked_for(tmp_path, no_test_split):
 
 def test_pictures_are_read_once_and_at_the_size_that_is_wanted(tmp_path, monkeypatch):
     make(tmp_path, *(f"{i}.png" for i in range(20)))
-    read, sizes = images._read, []
-    monkeypatch.setattr(images, "_read", lambda *given: sizes.append(given[2]) or read(*given))
+    read, sizes = images.read_pictures, []
+    monkeypatch.setattr(
+        images, "read_pictures", lambda *given: sizes.append(given[2]) or read(*given)
+    )
     data = load(f"folder:{tmp_path}")
     assert sizes == []
     data = data.resized(32)

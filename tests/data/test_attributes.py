@@ -1,0 +1,157 @@
+"""Lists of attributes: who writes one by hand is told the line that is wrong."""
+
+import pytest
+import torch
+from PIL import Image
+
+from gancourse.data import attributes, check, images, load
+from gancourse.data.joint import JointImages
+from gancourse.errors import DataError
+from gancourse.training import runtime
+
+NAMES = ("a.png", "b.png", "c.png")
+TABLE = "name,Red,Round\na.png,1,0\nb.png,0,0\nc.png,1,1\n"
+CELEBA = "3\nRed Round\na.png  1 -1\nb.png -1 -1\nc.png  1  1\n"
+VALUES = {"a.png": [1, 0], "b.png": [0, 0], "c.png": [1, 1]}
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    """Three pictures, of which none is for testing; the brightness tells which is which."""
+    monkeypatch.setattr(images, "TEST_SHARE", 2**64)
+    for number, name in enumerate(NAMES):
+        Image.new("L", (8, 8), number).save(tmp_path / name)
+    return tmp_path
+
+
+def write(folder, text=TABLE, name="attributes.csv", encoding="utf-8"):
+    (folder / name).write_text(text, encoding=encoding)
+    return folder / name
+
+
+def found(folder):
+    data = load(f"folder:{folder}", image_size=8)
+    which = data.pixels[:, 0, 0, 0].tolist()
+    rows = data.attributes.int().tolist()
+    return {NAMES[number]: row for number, row in zip(which, rows, strict=True)}
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("attributes.csv", TABLE),
+        ("attributes.csv", TABLE.replace("0", "-1")),
+        ("attributes.csv", TABLE.replace(",", ";")),
+        ("attributes.csv", TABLE.replace("\n", "\r\n").replace(",", " , ") + "\r\n,,\r\n"),
+        ("Attributes.CSV", '"name","Red","Round"\n"c.png",1,1\n"b.png",0,0\n"a.png",1,0'),
+        ("attributes.csv", TABLE + "not-here.png,1,1\n"),
+        ("list_attr_celeba.txt", CELEBA),
+    ],
+    ids=["table", "minus", "semicolons", "spaces", "other-order", "more-lines", "celeba"],
+)
+def test_this_list_gives_every_picture_its_attributes(folder, name, text):
+    write(folder, text, name)
+    assert found(folder) == VALUES
+    data = load(f"folder:{folder}", image_size=8)
+    assert data.attribute_names == ("Red", "Round")
+    assert data.attributes.dtype == torch.float32
+    assert (data.labels, data.classes) == (None, ())
+
+
+def test_a_list_by_a_spreadsheet_may_begin_with_a_mark(folder):
+    write(folder, encoding="utf-8-sig")
+    assert found(folder) == VALUES
+
+
+def test_batches_have_the_attributes_of_their_pictures(folder):
+    write(folder)
+    data = load(f"folder:{folder}", image_size=8)
+    run = runtime.start(device="cpu")
+    for step in range(3):
+        batch = data.batch(step, 3, run)
+        numbers = ((batch["real"][:, 0, 0, 0] + 1) * 127.5).round().int().tolist()
+        assert batch["attributes"].tolist() == [VALUES[NAMES[number]] for number in numbers]
+    assert JointImages([data]).sets == [("attributes", ("Red", "Round"))]
+
+
+def test_pictures_in_a_folder_beside_the_list_are_found_by_their_names(folder):
+    write(folder, CELEBA, "list_attr_celeba.txt")
+    (folder / "img_align_celeba").mkdir()
+    for name in NAMES:
+        (folder / name).rename(folder / "img_align_celeba" / name)
+    assert found(folder) == VALUES
+    assert load(f"folder:{folder}").classes == ()  # one folder is no class
+
+
+def test_classes_and_attributes_can_both_be_there(folder):
+    for name, kind in zip(NAMES, ("x", "x", "y"), strict=True):
+        (folder / kind).mkdir(exist_ok=True)
+        (folder / name).rename(folder / kind / name)
+    write(folder, TABLE.replace("c.png", "y/c.png"))
+    assert found(folder) == VALUES
+    assert load(f"folder:{folder}").classes == ("x", "y")
+
+
+def test_each_split_has_its_own_rows(folder, monkeypatch):
+    monkeypatch.setattr(images, "TEST_SHARE", 2)
+    for number in range(3, 12):
+        Image.new("L", (8, 8), number).save(folder / f"{number}.png")
+    names = [*NAMES, *(f"{number}.png" for number in range(3, 12))]
+    lines = [f"{name},{number % 2}" for number, name in enumerate(names)]
+    write(folder, "\n".join(["name,Odd", *lines]))
+    counts = []
+    for split in ("train", "test"):
+        data = load(f"folder:{folder}", split=split, image_size=8)
+        assert data.attributes[:, 0].tolist() == (data.pixels[:, 0, 0, 0] % 2).tolist()
+        counts.append(len(data))
+    assert sum(counts) == 12
+    assert min(counts) > 0
+
+
+def test_the_report_counts_them(folder):
+    write(folder)
+    report = check(folder)
+    assert "attributes  2: Red 2, Round 1" in report
+    assert "no pictures" not in report
+
+
+WRONG = {
+    "picture-without-a-line": (TABLE[: TABLE.index("c.png")], r"no line for 1 of the 3.*\(c\.png"),
+    "empty": ("", "should have a line name,Attribute1"),
+    "no-attributes": ("name\na.png\nb.png\nc.png", "should have a line name,Attribute1"),
+    "only-a-header": ("name,Red\n", "It has 1 lines"),
+    "value-missing": (TABLE.replace("b.png,0,0", "b.png,0"), "line 3: 2 values, .* names 3"),
+    "word": (TABLE.replace("b.png,0,0", "b.png,no,0"), "line 3: 'no' is neither 0 nor 1"),
+    "both-ways-to-say-no": (TABLE.replace("b.png,0,0", "b.png,-1,0"), "line 3: '-1' is neither"),
+    "picture-twice": (TABLE + "a.png,0,0\n", r"the picture 'a\.png' 2 times"),
+    "attribute-twice": (TABLE.replace("Round", "Red"), "the attribute 'Red' 2 times"),
+}
+
+
+@pytest.mark.parametrize("kind", WRONG)
+def test_this_table_is_refused_with_what_is_wrong(folder, kind):
+    text, message = WRONG[kind]
+    path = write(folder, text)
+    for call in (load, check):
+        with pytest.raises(DataError, match=message) as caught:
+            call(f"folder:{folder}")
+        assert str(path) in str(caught.value)
+
+
+def test_a_table_in_another_encoding_is_told(folder):
+    write(folder, TABLE.replace("Red", "Größe"), encoding="latin-1")
+    with pytest.raises(DataError, match="save it as UTF-8"):
+        load(f"folder:{folder}")
+
+
+def test_two_lists_are_one_too_many(folder):
+    write(folder)
+    write(folder, CELEBA, "list_attr_celeba.txt")
+    with pytest.raises(DataError, match="Leave one of them"):
+        load(f"folder:{folder}")
+
+
+def test_other_tables_are_left_alone(folder):
+    write(folder, "anything", "notes.csv")
+    assert load(f"folder:{folder}", image_size=8).attributes is None
+    assert not attributes.is_list("prices.csv")
