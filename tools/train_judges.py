@@ -6,7 +6,7 @@
 
 The training pictures are varied by small rotations, scalings, shears and shifts, digits by elastic
 deformations too (Simard et al. 2003, "Best practices for convolutional neural networks applied to
-visual document analysis"), clothes and faces by mirroring. Some of each batch show nothing at all -
+visual document analysis"), the others by mirroring. Some of each batch show nothing at all -
 noise, and real pictures cut into shuffled pieces - and ask for equal probabilities, or for how
 frequent each attribute is, since a plain classifier is as sure of noise as of a digit (outlier
 exposure: Hendrycks et al. 2019, arXiv 1812.04606). The held-out pictures are looked at after the
@@ -26,14 +26,19 @@ import torch
 import torch.nn.functional as F
 
 from gancourse.data import load, toons
-from gancourse.metrics.judges import JUDGES, FaceJudge, Judge
+from gancourse.metrics.judges import JUDGES, FaceJudge, Judge, SceneJudge
+from gancourse.metrics.segmentation import confusion_matrix, segmentation_scores
 from gancourse.training import checkpoint, runtime
 
 ROOT = Path(__file__).resolve().parents[1]
 BATCH, WEIGHT_DECAY = 64, 1e-2
 OUTLIERS = 16  # pictures of nothing, beside each batch
-# Seeds of faces that no split of the data set has, and how many are drawn at which size.
+# How many faces, or scenes, are drawn at which size, from seeds that no split of a data set has.
 FACES = {64: (24_000, 1_000), 32: (12_000, 1_001)}
+
+
+SCENES = {64: (5_000, 1_000), 32: (5_000, 1_001)}
+SCENES_BATCH = 24  # of each size
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,6 +65,10 @@ RECIPES = {
     "toons": Recipe(
         steps=6_000, rotation=0.08, scale=0.06, shift=0.06, mirror=True, precision="bf16"
     ),
+    "emoji": Recipe(
+        steps=2_500, rotation=0.15, scale=0.15, shift=0.08, mirror=True, precision="bf16"
+    ),
+    "scenes": Recipe(steps=1_500, mirror=True, precision="bf16"),
 }
 
 
@@ -183,6 +192,29 @@ def reads_classes(name, recipe, run):
     return loss_of
 
 
+def reads_styles(name, recipe, run):
+    """Return a function of the network and the step that gives the loss of a judge of studios.
+
+    Its pieces would still be by the same hand: noise alone is nothing.
+    """
+    data = load(name)
+
+    def loss_of(net, step):
+        batch = data.batch(step, BATCH, run)
+        generator = run.generator(1, step)
+        images = batch["real"]
+        less = F.interpolate(images[::4], (32, 32), mode="bilinear", antialias=True)
+        images[::4] = F.interpolate(less, (64, 64), mode="bilinear")
+        images = worsen(deform(images, generator, recipe, outside="border"), generator)
+        noise = nothing(images[: 2 * OUTLIERS], generator)[OUTLIERS:]
+        with run.autocast():
+            logits = net(torch.cat([images, noise])).float()
+        loss = F.cross_entropy(logits[:BATCH], batch["labels"])
+        return loss - 0.25 * logits[BATCH:].log_softmax(1).mean()
+
+    return loss_of
+
+
 def reads_faces(name, recipe, run):
     """Return a function of the network and the step that gives the loss of a judge of faces."""
     drawn = {size: toons.faces(n, size, seed) for size, (n, seed) in FACES.items()}
@@ -222,6 +254,37 @@ def reads_faces(name, recipe, run):
     return loss_of
 
 
+def reads_scenes(name, recipe, run):
+    """Return a function of the network and the step that gives the loss of the judge of scenes.
+
+    Classes that cover few pixels weigh more, by the root of how rare they are: a door is a few
+    pixels and as much a class as the sky.
+    """
+    drawn = {size: toons.scenes(n, size, seed) for size, (n, seed) in SCENES.items()}
+    pixels = {size: scenes.images for size, scenes in drawn.items()}
+    maps = {size: scenes.semantic for size, scenes in drawn.items()}
+    counts = maps[64].flatten().bincount(minlength=len(toons.SCENE_CLASSES)).float()
+    weights = (counts.clamp(min=1) / counts.sum()).rsqrt()
+    weights = weights / weights.mean()
+
+    def loss_of(net, step):
+        generator, loss = run.generator(1, step), 0.0
+        for size in SCENES:
+            index = torch.randint(len(pixels[size]), (SCENES_BATCH,), generator=generator)
+            images, wanted = pixels[size][index].float() / 127.5 - 1, maps[size][index].long()
+            mirrored = torch.rand(SCENES_BATCH, generator=generator) < 0.5
+            images[mirrored], wanted[mirrored] = images[mirrored].flip(3), wanted[mirrored].flip(2)
+            images = worsen(images, generator)
+            noise = nothing(images[:8], generator)[4:]  # a piece of sky is still sky
+            with run.autocast():
+                logits = net(torch.cat([images, noise])).float()
+            loss = loss + F.cross_entropy(logits[:SCENES_BATCH], wanted, weights)
+            loss = loss - 0.1 * logits[SCENES_BATCH:].log_softmax(1).mean()
+        return loss / len(SCENES)
+
+    return loss_of
+
+
 def train(name, seed):
     """Train a judge; return its network and the seconds that it took."""
     recipe = RECIPES[name]
@@ -231,7 +294,7 @@ def train(name, seed):
     optimizer = torch.optim.AdamW(net.parameters(), lr=recipe.lr, weight_decay=WEIGHT_DECAY)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, recipe.lr, total_steps=recipe.steps)
     start = time.perf_counter()
-    loss_of = (reads_faces if name == "toons" else reads_classes)(name, recipe, run)
+    loss_of = TASKS[name][0](name, recipe, run)
     for step in range(recipe.steps):
         loss = loss_of(net, step)
         optimizer.zero_grad()
@@ -309,6 +372,92 @@ def examine_faces(name, net):
     }
 
 
+def examine_styles(name, net):
+    """Return what a card says of the judge of studios, at both sizes."""
+    found, judge, data = examine_classes(name, net), Judge(name, net, {}), load(name, split="test")
+    small = data.resized(32).images()
+    found["accuracy_32"] = round((judge.predict(small) == data.labels).double().mean().item(), 4)
+    return found
+
+
+def examine_scenes(name, net):
+    """Return what a card says of the judge of scenes: its scores, also on worse pictures.
+
+    "blurred_2" is halved in size and enlarged again, "blurred_4" quartered; "noisy" has noise with
+    a standard deviation of 0.2 added; "average" is the mean of a scene's four seasons and three
+    times of day, which is what least squares would paint; "palette" is the map itself in colours;
+    "grey" has no colours; "other" is another scene, and "noise" none.
+    """
+    judge, classes = SceneJudge(name, net, {}), len(toons.SCENE_CLASSES)
+    generator = torch.Generator().manual_seed(0)
+
+    def scores(images, truth):
+        found = segmentation_scores(judge.predict(images), truth, classes)
+        return {key: round(value, 4) for key, value in found._asdict().items()}
+
+    def as_floats(pixels):
+        return pixels.float() / 127.5 - 1
+
+    def blur(images, times):
+        less = [side // times for side in images.shape[2:]]
+        less = F.interpolate(images, less, mode="bilinear", antialias=True)
+        return F.interpolate(less, images.shape[2:], mode="bilinear")
+
+    found = {}
+    for size in SCENES:
+        scenes = load(name, split="test").resized(size).scenes
+        images, truth = as_floats(scenes.images), scenes.semantic.long()
+        some = scenes.factors[:200]
+        average = torch.stack(
+            [
+                as_floats(toons.draw_scenes(some.replace(season=season, time=time), size).images)
+                for season in toons.SCENE_FACTORS["season"]
+                for time in toons.SCENE_FACTORS["time"]
+            ]
+        ).mean(0)
+        noise = torch.randn(images.shape, generator=generator)
+        found[f"scores_{size}"] = {
+            "real": scores(images, truth),
+            "blurred_2": scores(blur(images, 2), truth),
+            "blurred_4": scores(blur(images, 4), truth),
+            "noisy": scores((images + 0.2 * noise).clamp(-1, 1), truth),
+            "average": scores(average, truth[:200]),
+            "palette": scores(as_floats(toons.palette_image(scenes.semantic)), truth),
+            "grey": scores(images.mean(1, keepdim=True).expand_as(images), truth),
+            "other": scores(images.roll(1, 0), truth),
+            "noise": scores((0.5 * noise).clamp(-1, 1), truth),
+        }
+        counts = confusion_matrix(judge.predict(images), truth, classes).double()
+        iou = counts.diag() / (counts.sum(0) + counts.sum(1) - counts.diag())
+        found[f"iou_{size}"] = {
+            label: round(value, 4)
+            for label, value in zip(toons.SCENE_CLASSES, iou.tolist(), strict=True)
+        }
+        found[f"confidence_{size}"] = {
+            "real": round(judge.confidence(images).mean().item(), 4),
+            "noise": round(judge.confidence((0.5 * noise).clamp(-1, 1)).mean().item(), 4),
+        }
+    return {
+        "accuracy": found["scores_64"]["real"]["per_pixel"],
+        "classes": toons.SCENE_CLASSES,
+        **found,
+        "drawn_to_train": [
+            {"size": size, "scenes": n, "seed": scenes_seed}
+            for size, (n, scenes_seed) in SCENES.items()
+        ],
+    }
+
+
+# How each judge is trained, and how it is examined.
+TASKS = {
+    "digits": (reads_classes, examine_classes),
+    "fashion": (reads_classes, examine_classes),
+    "toons": (reads_faces, examine_faces),
+    "emoji": (reads_styles, examine_styles),
+    "scenes": (reads_scenes, examine_scenes),
+}
+
+
 def sha256_of(data):
     """Return the hash of a data set's pixels, whatever file they were packed in."""
     return hashlib.sha256(data.pixels.numpy().tobytes()).hexdigest()
@@ -323,14 +472,14 @@ def make(name, seed, out):
     }
     # Examined as it is loaded: with the rounded weights.
     net.load_state_dict({key: value.float() for key, value in state.items()})
-    found = (examine_faces if name == "toons" else examine_classes)(name, net)
+    found = TASKS[name][1](name, net)
     commit = subprocess.run(
         ["git", "rev-parse", "HEAD"], cwd=ROOT, capture_output=True, text=True, check=False
     ).stdout.strip()
     card = {"data": name}
     for split, words in (("train", "train"), ("test", "held_out")):
         data = load(name, split=split)
-        if name != "toons" or split == "test":
+        if name not in ("toons", "scenes") or split == "test":
             card |= {f"{words}_pictures": len(data), f"{words}_sha256": sha256_of(data)}
     card |= found
     card |= {

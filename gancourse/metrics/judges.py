@@ -4,16 +4,19 @@ They ship with the course. ``tools/train_judges.py`` trains them, and each file 
 with its data, its training and its accuracy on pictures that it has never seen.
 """
 
+from itertools import pairwise
+
 import torch
 import torch.nn.functional as F
 from torch import nn
 
 from gancourse.data import shipped
+from gancourse.data.emoji import STYLES
 from gancourse.data.toons import ATTRIBUTES, FACTORS
 from gancourse.errors import CourseError, choose
 from gancourse.training import checkpoint
 
-CHUNK = 500  # pictures that go through a network at once
+CHUNK = 250  # pictures that go through a network at once
 
 
 class SmallConvNet(nn.Module):
@@ -26,10 +29,12 @@ class SmallConvNet(nn.Module):
     classes : int
     """
 
+    sizes = (28,)
     num_features = 64
 
     def __init__(self, channels, classes):
         super().__init__()
+        self.channels = channels
 
         def block(inputs, outputs, kernel):
             return (
@@ -62,6 +67,7 @@ class FaceNet(nn.Module):
     part of a face has its place.
     """
 
+    channels, sizes = 3, (64,)
     num_features = 128
 
     def __init__(self):
@@ -92,20 +98,117 @@ class FaceNet(nn.Module):
         self.face_head = nn.Linear(self.num_features, 1)
 
 
+class StyleNet(nn.Module):
+    """Tells by whose hand an emoji of 64x64 pixels is drawn, 106,000 weights.
+
+    It looks for shading, outlines and colours in pieces of 38 pixels and averages over all of
+    them, for a hand shows everywhere.
+
+    Parameters
+    ----------
+    classes : int
+    """
+
+    channels, sizes = 3, (64,)
+    num_features = 64
+
+    def __init__(self, classes):
+        super().__init__()
+
+        def block(inputs, outputs, kernel, stride):
+            return (
+                nn.Conv2d(inputs, outputs, kernel, stride, padding=1, bias=False),
+                nn.BatchNorm2d(outputs),
+                nn.ReLU(),
+            )
+
+        self.body = nn.Sequential(
+            *block(3, 24, 4, 2),  # (N, 24, 32, 32)
+            *block(24, 48, 4, 2),  # (N, 48, 16, 16)
+            *block(48, 64, 4, 2),  # (N, 64, 8, 8)
+            *block(64, self.num_features, 3, 1),
+            nn.AdaptiveAvgPool2d(1),
+            nn.Flatten(),
+        )
+        self.head = nn.Linear(self.num_features, classes)
+
+    def forward(self, images):
+        """Return the logits (N, classes) of float pictures (N, 3, 64, 64) in [-1, 1]."""
+        return self.head(self.body(images))
+
+
+class SceneNet(nn.Module):
+    """Reads what each pixel of a drawn scene shows; 570,000 weights.
+
+    Convolutional throughout, so that it takes any side that 16 divides. Coarse maps are enlarged
+    and added to finer ones, as in the networks that Pix2Pix is scored by (Long et al. 2015, arXiv
+    1411.4038, section 4.2).
+
+    Parameters
+    ----------
+    classes : int
+    """
+
+    channels, sizes = 3, (64, 32)
+    num_features = 96
+
+    def __init__(self, classes):
+        super().__init__()
+        widths, width = (24, 48, 64, 96, self.num_features), 24
+
+        def block(inputs, outputs, kernel, stride):
+            return (
+                nn.Conv2d(inputs, outputs, kernel, stride, padding=1, bias=False),
+                nn.BatchNorm2d(outputs),
+                nn.ReLU(),
+            )
+
+        self.down = nn.ModuleList([nn.Sequential(*block(self.channels, widths[0], 3, 1))])
+        for inputs, outputs in pairwise(widths):
+            self.down.append(
+                nn.Sequential(*block(inputs, outputs, 4, 2), *block(outputs, outputs, 3, 1))
+            )
+        self.across = nn.ModuleList([nn.Conv2d(w, width, 1) for w in widths])
+        self.up = nn.ModuleList([nn.Sequential(*block(width, width, 3, 1)) for _ in widths[1:]])
+        self.head = nn.Conv2d(width, classes, 1)
+
+    def encode(self, images):
+        """Return the maps of all five scales, from (N, 24, H, W) to (N, 96, H / 16, W / 16)."""
+        maps = [self.down[0](images)]
+        for level in self.down[1:]:
+            maps.append(level(maps[-1]))
+        return maps
+
+    def body(self, images):
+        """Return the coarsest map's mean, (N, 96): what kind of scene it is, wherever it is."""
+        return self.encode(images)[-1].mean((2, 3))
+
+    def forward(self, images):
+        """Return the logits (N, classes, H, W) of float pictures (N, 3, H, W) in [-1, 1]."""
+        *maps, coarsest = self.encode(images)
+        *across, last = self.across
+        x = last(coarsest)
+        for level, add, finer in zip(self.up, reversed(across), reversed(maps), strict=True):
+            x = level(F.interpolate(x, scale_factor=2.0, mode="bilinear") + add(finer))
+        return self.head(x)
+
+
 # Each judge's untrained network; the weights are in data/judge-NAME.safetensors.
 JUDGES = {
     "digits": lambda: SmallConvNet(channels=1, classes=10),
     "fashion": lambda: SmallConvNet(channels=1, classes=10),
     "toons": FaceNet,
+    "emoji": lambda: StyleNet(classes=len(STYLES)),
 }
 
 
 class Judge:
     """A trained network and its card; made by :func:`load_judge`.
 
-    Every method takes float pictures (N, C, 28, 28) in [-1, 1], on any device. Pictures of 32x32
-    pixels are taken for 28x28 ones with a border of 2, as the data sets make them, and the border
-    is cut off. The answers lie on the judge's device and carry no gradient.
+    Every method takes float pictures in [-1, 1], on any device: (N, 1, 28, 28) of digits and
+    clothes, (N, 3, 64, 64) of emoji. Pictures of 32x32 pixels are enlarged to 64x64; but those of
+    digits and clothes are taken for 28x28 ones with a border of 2, as the data sets make them, and
+    the border is cut off. The answers lie on the judge's device and carry no gradient.
 
     Attributes
     ----------
@@ -119,7 +222,6 @@ class Judge:
     """
 
     exclusive = True
-    image_size = 28
 
     def __init__(self, name, net, card):
         self.name = name
@@ -137,7 +239,7 @@ class Judge:
     @property
     def num_features(self):
         """How many numbers :meth:`features` gives for a picture."""
-        return self.net.head.in_features
+        return self.net.num_features
 
     def features(self, images):
         """Return what the last layer sees, float32 (N, num_features), at least 0."""
@@ -158,20 +260,23 @@ class Judge:
 
     def _fit(self, images):
         """Bring pictures of another size that is understood to the network's own."""
-        if images.shape[2:] == (32, 32):
+        if images.shape[2:] != (32, 32) or 32 in self.net.sizes:
+            return images
+        if 28 in self.net.sizes:
             return images[:, :, 2:-2, 2:-2]
-        return images
+        return F.interpolate(images, (64, 64), mode="bilinear")
 
     def _prepare(self, images):
         """Check pictures, fit their size, and split them into chunks on the judge's device."""
-        channels, size = self.net.body[0].in_channels, self.image_size
+        channels, sizes = self.net.channels, self.net.sizes
+        size = sizes[0]
         expected = f"float pictures (N, {channels}, {size}, {size}) in [-1, 1]"
         if images.ndim != 4 or images.shape[1] != channels or not len(images):
             raise self._refusal(expected, f"shape {tuple(images.shape)}")
         if not images.is_floating_point():
             raise self._refusal(expected, f"{images.dtype}; bytes become floats by / 127.5 - 1")
         images = self._fit(images)
-        if images.shape[2:] != (size, size):
+        if images.shape[2:] not in {(side, side) for side in sizes}:
             height, width = images.shape[2:]
             raise self._refusal(
                 expected, f"{height}x{width} pixels; resize them to {size}x{size} first"
@@ -194,7 +299,6 @@ class FaceJudge(Judge):
     """
 
     exclusive = False
-    image_size = 64
 
     @property
     def attributes(self):
@@ -245,10 +349,35 @@ class FaceJudge(Judge):
         choose("factor", name, FACTORS)
         return self.net.factor_heads[name](self.features(images)).softmax(1)
 
-    def _fit(self, images):
-        if images.shape[2:] == (32, 32):
-            return F.interpolate(images, (64, 64), mode="bilinear")
-        return images
+
+class SceneJudge(Judge):
+    """The judge of drawn scenes: what each pixel shows, the part that FCN plays in the papers.
+
+    Every method takes float pictures (N, 3, 64, 64) or (N, 3, 32, 32) in [-1, 1], on any device.
+    ``features``, (N, 96), are of the whole picture; the answers have one for each pixel. Score
+    them with :func:`~gancourse.metrics.segmentation.segmentation_scores`.
+    """
+
+    exclusive = False
+
+    @property
+    def classes(self):
+        """The names of the classes, in the order of the answers."""
+        return tuple(self.card["classes"])
+
+    def logits(self, images):
+        """Return the logits of every pixel's classes, float32 (N, classes, H, W)."""
+        with torch.no_grad():
+            return torch.cat([self.net(part) for part in self._prepare(images)])
+
+    def predict(self, images):
+        """Return the most likely class of every pixel, int64 (N, H, W)."""
+        with torch.no_grad():
+            return torch.cat([self.net(part).argmax(1) for part in self._prepare(images)])
+
+    def confidence(self, images):
+        """Return the probability that it gives to its answers, on average over pixels, (N,)."""
+        return self.logits(images).softmax(1).amax(1).mean((1, 2))
 
 
 def load_judge(name, device="cpu"):
@@ -257,13 +386,13 @@ def load_judge(name, device="cpu"):
     Parameters
     ----------
     name : str
-        "digits", "fashion" or "toons".
+        "digits", "fashion", "toons", "emoji" or "scenes".
     device : str or torch.device
 
     Returns
     -------
     Judge
-        Of "toons" a :class:`FaceJudge`.
+        Of "toons" a :class:`FaceJudge`, of "scenes" a :class:`SceneJudge`.
 
     Raises
     ------
@@ -278,5 +407,5 @@ def load_judge(name, device="cpu"):
     with torch.device("meta"):
         net = JUDGES[name]()
     net.load_state_dict(state, assign=True)
-    kind = FaceJudge if isinstance(net, FaceNet) else Judge
+    kind = {FaceNet: FaceJudge, SceneNet: SceneJudge}.get(type(net), Judge)
     return kind(name, net.to(device), header["card"])

@@ -50,7 +50,7 @@ def noise(*shape):
     return torch.rand(*shape, generator=torch.Generator().manual_seed(0)) * 2 - 1
 
 
-@pytest.mark.parametrize(("name", "least"), [("digits", 0.975), ("fashion", 0.88)])
+@pytest.mark.parametrize(("name", "least"), [("digits", 0.975), ("fashion", 0.88), ("emoji", 0.91)])
 def test_the_held_out_accuracy_is_the_one_on_the_card(name, least):
     judge, held_out = load_judge(name), load(name, split="test")
     accuracy = (judge.predict(held_out.images()) == held_out.labels).double().mean().item()
@@ -61,7 +61,7 @@ def test_the_held_out_accuracy_is_the_one_on_the_card(name, least):
     )
 
 
-@pytest.mark.parametrize("name", ["digits", "fashion"])
+@pytest.mark.parametrize("name", ["digits", "fashion", "emoji"])
 def test_the_card_names_the_very_pictures_that_ship(name):
     card = load_judge(name).card
     for split, words in (("train", "train"), ("test", "held_out")):
@@ -111,6 +111,17 @@ def test_the_judge_of_clothes_knows_that_a_mirrored_shoe_is_a_shoe_and_noise_is_
 def test_the_judge_is_sure_of_digits_and_knows_that_noise_is_none(judge, held_out):
     assert judge.confidence(held_out.images(slice(0, 200))).mean() > 0.95
     assert judge.confidence(noise(200, 1, 28, 28)).mean() < 0.3
+
+
+def test_the_studio_of_small_emoji_is_told_too_and_noise_is_by_none():
+    judge, emoji = load_judge("emoji"), load("emoji", split="test")
+    small = judge.predict(emoji.resized(32).images()) == emoji.labels
+    assert small.double().mean().item() == pytest.approx(judge.card["accuracy_32"], abs=5e-3)
+    assert judge.card["accuracy_32"] >= 0.88
+    mirrored = judge.predict(emoji.images().flip(3)) == emoji.labels
+    assert mirrored.double().mean().item() >= 0.88
+    assert judge.confidence(emoji.images()).mean() > 0.85
+    assert judge.confidence(noise(100, 3, 64, 64)).mean() < 0.5
 
 
 def test_a_picture_is_judged_alone_whatever_it_comes_with(judge, held_out, monkeypatch):
