@@ -104,7 +104,7 @@ def fit(cfg, **facts):
     return dataclasses.replace(cfg, **{k: v for k, v in facts.items() if k in fields})
 
 
-def configure(module, name, preset, data_name, **changes):
+def configure(module, name, preset, data_name, labels=(), **changes):
     """Load the data, and choose the preset's configuration for it.
 
     Parameters
@@ -112,6 +112,8 @@ def configure(module, name, preset, data_name, **changes):
     module : module
         A GAN's file.
     name, preset, data_name : str
+    labels : sequence
+        See :func:`gancourse.translation.fitting`.
     **changes
         Fields of the configuration that shall not be the preset's.
 
@@ -122,10 +124,11 @@ def configure(module, name, preset, data_name, **changes):
     data
         See :class:`gancourse.data.source.Data`; on the CPU.
     """
+    from gancourse import translation
     from gancourse.data import load
 
     cfg = module.PRESETS[choose("preset", preset, module.PRESETS)]
-    data = load(data_name)
+    data = translation.fitting(module, name, load(data_name), labels)
     if len(data.shape) == 3 and hasattr(cfg, "image_size"):
         data = data.resized(cfg.image_size)
     facts = {"sample_shape": tuple(data.shape), "num_classes": data.num_classes}
@@ -135,6 +138,7 @@ def configure(module, name, preset, data_name, **changes):
         cfg = module.PLANE[choose("preset", preset, module.PLANE)]
     else:
         raise CourseError(f"{name} draws pictures, but {data_name} is points in the plane.")
+    facts |= translation.facts(data)
     return dataclasses.replace(fit(cfg, **facts), **changes), data
 
 
@@ -158,11 +162,16 @@ def train(name, preset, data_name, seed, steps, device, precision, compiled, out
 
     module = gans.find(name)
     cfg, data = configure(module, name, preset, data_name)
+    from gancourse import translation
     from gancourse.training import runtime
     from gancourse.training.trainer import train
 
     run = runtime.start(device, seed, precision=precision, compile=compiled)
     gan = module.build(cfg, run)
+    pictures = module.sample
+    if translation.is_translator(module):
+        shown = translation.unseen(module, name, data_name, cfg.image_size, translation.SHOWN)
+        pictures = translation.held_out(module, shown, run)
     steps = steps or cfg.steps
     train(
         gan,
@@ -170,7 +179,7 @@ def train(name, preset, data_name, seed, steps, device, precision, compiled, out
         data.to(run.device),
         run,
         steps=steps,
-        sample=module.sample,
+        sample=pictures,
         out_dir=out,
         resume=resume,
         card={"model": name, "preset": preset, "data": data_name},
@@ -185,6 +194,12 @@ def train(name, preset, data_name, seed, steps, device, precision, compiled, out
 @click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
 @click.option("-n", "count", default=64, show_default=True, type=click.IntRange(min=1))
 @click.option("--seed", default=0, show_default=True, help="Of the noise.")
+@click.option(
+    "--input",
+    "path",
+    type=click.Path(path_type=Path),
+    help="A picture, or a folder of them, to translate [pictures that were held out].",
+)
 @click.option("--device", default="auto", show_default=True, help="auto, cuda, cuda:1, mps, cpu.")
 @click.option(
     "-o",
@@ -193,14 +208,24 @@ def train(name, preset, data_name, seed, steps, device, precision, compiled, out
     show_default=True,
     type=click.Path(path_type=Path, dir_okay=False),
 )
-def sample(folder, count, seed, device, output):
-    """Draw samples from the trained generator in DIR (or from a .safetensors file)."""
-    from gancourse import generators, plotting
+def sample(folder, count, seed, path, device, output):
+    """Draw samples from the trained generator in DIR (or from a .safetensors file).
+
+    A translator's are pictures side by side: input, output and, if there is one, the target.
+    """
+    from gancourse import generators, plotting, translation
 
     g = generators.load(folder, device)
-    plotting.save_samples(g.sample(count, seed).float().cpu(), output)
+    if g.translates:
+        samples = translation.examples(g, count, path)
+    elif path is not None:
+        raise CourseError(f"{g!r} draws from noise and takes no --input.")
+    else:
+        samples = g.sample(count, seed).float().cpu()
+    plotting.save_samples(samples, output)
     click.echo(
-        f"{output}: {count} samples of {g.card['model']}, {g.card.get('data', 'unknown')} data"
+        f"{output}: {len(samples)} samples of {g.card['model']}, "
+        f"{g.card.get('data', 'unknown')} data"
     )
 
 

@@ -3,6 +3,9 @@
 >>> g = pretrained("vanilla-digits")
 >>> g.sample(4, seed=1).shape
 torch.Size([4, 1, 28, 28])
+>>> g = pretrained("pix2pix-sketch2face")
+>>> g.translate(torch.ones(1, 1, 64, 64)).shape
+torch.Size([1, 3, 64, 64])
 """
 
 import inspect
@@ -28,17 +31,20 @@ class TrainedGenerator:
     Attributes
     ----------
     gan : GAN
-        Holds ``netG``, in evaluation mode, and no discriminator.
+        Holds ``netG``, or ``netG_AB`` and ``netG_BA``, in evaluation mode, and no discriminator.
     module : module
         The file of ``gancourse.gans`` that the weights were trained with.
     card : dict
         ``model``, ``data``, ``step``, ``seed``, ``config``, ...; for what ships also the measured
         quality.
+    translates : bool
+        Whether it takes pictures (:meth:`translate`) or noise (:meth:`sample`).
     """
 
     def __init__(self, gan, module, card):
         self.gan, self.module, self.card = gan, module, card
         self.conditional = "labels" in inspect.signature(module.sample).parameters
+        self.translates = not hasattr(module, "draw_z")
 
     def __repr__(self):
         model, data = self.card["model"], self.card.get("data", "unknown data")
@@ -91,8 +97,10 @@ class TrainedGenerator:
         Raises
         ------
         CourseError
-            If ``n`` is not a positive number, or the labels don't fit the model.
+            If ``n`` is not a positive number, the labels don't fit the model, or it translates.
         """
+        if self.translates:
+            raise CourseError(f"{self!r} translates pictures: use translate(images).")
         if isinstance(n, bool) or not isinstance(n, int) or n < 1:
             raise CourseError(f"n is how many samples to draw, 1 or more, not {n!r}")
         if z is not None and tuple(z.shape) != (n, self.latent_dim):
@@ -102,6 +110,69 @@ class TrainedGenerator:
         if labels is None:
             return self.module.sample(self.gan, n, seed=seed, z=z)
         return self.module.sample(self.gan, n, seed=seed, z=z, labels=self._labels(labels, n))
+
+    def translate(self, images, **options):
+        """Translate pictures; a pure function of what it is given.
+
+        Parameters
+        ----------
+        images : Tensor, (N, C, H, W)
+            In [-1, 1], of the size and the channels that the model was trained on.
+        **options
+            What the model's own ``sample`` takes: ``seed`` (pix2pix), ``direction`` (cyclegan),
+            ``target`` (stargan).
+
+        Returns
+        -------
+        Tensor, (N, C, H, W)
+            In [-1, 1], without gradient.
+
+        Raises
+        ------
+        CourseError
+            If the pictures or the options don't fit the model, or it draws from noise.
+        """
+        if not self.translates:
+            raise CourseError(f"{self!r} draws pictures from noise: use sample(n).")
+        known = list(inspect.signature(self.module.sample).parameters)[2:]
+        for option in options:
+            choose("option", option, known)
+        if "target" in known:
+            options["target"] = self._target(options.get("target"), images)
+        self._check(images, options.get("direction", "AB"))
+        return self.module.sample(self.gan, images, **options)
+
+    def _check(self, images, direction):
+        side = "A" if direction != "BA" else "B"
+        channels = getattr(self.cfg, f"channels_{side}", None) or self.cfg.image_channels
+        size = self.cfg.image_size
+        found = getattr(images, "shape", None)
+        if found is None or len(found) != 4 or not found[0]:
+            raise CourseError(f"images must be a tensor of shape (N, {channels}, {size}, {size})")
+        if tuple(found[1:]) != (channels, size, size):
+            raise CourseError(
+                f"{self!r} takes pictures of {channels} x {size} x {size} (channels, height, "
+                f"width), not {' x '.join(map(str, found[1:]))}."
+            )
+        low, high = (images.min().item(), images.max().item())
+        if not images.is_floating_point() or not (low >= -1.001 and high <= 1.001):
+            raise CourseError(
+                f"images must be floating point numbers in [-1, 1], not {images.dtype} in "
+                f"[{low:g}, {high:g}]. Bytes become such by images / 127.5 - 1."
+            )
+
+    def _target(self, target, images):
+        total = sum(self.cfg.label_sizes)
+        if target is None:
+            raise CourseError(f"{self!r} needs target=: {total} numbers of 0 or 1 for each picture")
+        target = torch.as_tensor(target, dtype=torch.float32)
+        target = target.expand(len(images), -1) if target.ndim == 1 else target
+        if target.shape != (len(images), total) or not ((target == 0) | (target == 1)).all():
+            raise CourseError(
+                f"target must be {total} numbers of 0 or 1, or as many for each of the "
+                f"{len(images)} pictures, not of shape {tuple(target.shape)}"
+            )
+        return target
 
     def _labels(self, labels, n):
         if not self.conditional:
@@ -173,15 +244,14 @@ def load(path, device="cpu"):
     if "model" not in card or "config" not in card:
         raise CheckpointError(f"{path} does not say which GAN it holds; it is no generator's file.")
     module = gans.find(card["model"])
-    values = {k: tuple(v) if isinstance(v, list) else v for k, v in card["config"].items()}
     try:
-        cfg = module.Config(**values)
+        cfg = module.Config(**{name: _frozen(value) for name, value in card["config"].items()})
     except TypeError as error:
         raise CheckpointError(
             f"{path} was written by another version of {card['model']}: {error}. Train it again."
         ) from error
     with torch.device("meta"):  # no initial weights are drawn
-        gan = GAN(cfg, **{name: module.Generator(cfg) for name in states})
+        gan = GAN(cfg, **{name: _network(module, cfg, name) for name in states})
     for name, net in gan.generators().items():
         full = {k: v.float() if v.is_floating_point() else v for k, v in states[name].items()}
         try:
@@ -191,3 +261,14 @@ def load(path, device="cpu"):
         net.to(device).eval().requires_grad_(False)
     gan.step = card["step"]
     return TrainedGenerator(gan, module, card)
+
+
+def _frozen(value):
+    """Return what JSON made of a field of a Config: its tuples became lists."""
+    return tuple(map(_frozen, value)) if isinstance(value, list) else value
+
+
+def _network(module, cfg, name):
+    """Return an empty network for weights named netG, or netG_AB for one of several ways."""
+    way = name.partition("_")[2]
+    return module.Generator(cfg, way) if way else module.Generator(cfg)

@@ -102,6 +102,28 @@ def to_pil(images, ncol=8, pad=2, scale=1):
     return picture.resize((width * scale, height * scale), Image.Resampling.NEAREST)
 
 
+def side_by_side(*columns):
+    """Lay pictures that belong together beside each other.
+
+    Parameters
+    ----------
+    *columns : Tensor, (N, 1 or 3, H, W)
+        In [-1, 1]; grey ones become colour.
+
+    Returns
+    -------
+    Tensor, (N, 3, H, number of columns * W)
+    """
+    shape = (-1, 3, *columns[0].shape[2:])
+    return torch.cat([images.float().cpu().expand(shape) for images in columns], 3)
+
+
+def columns_for(images):
+    """Return how many images in a row make a grid about as wide as it is high."""
+    n, _, height, width = images.shape
+    return int(np.ceil(np.sqrt(n * height / width)))
+
+
 def draw_images(ax, images, title="", ncol=8):
     """Draw a grid of images into ``ax``; see :func:`to_pil`."""
     ax.imshow(to_pil(images, ncol), cmap="gray", vmin=0, vmax=255)
@@ -180,8 +202,11 @@ def training_view(history, data):
         figure = plt.Figure(figsize=(8.2, 3.1))
         left, right = figure.subplots(1, 2, width_ratios=[1, 1.6])
         if history.samples.dim() == 4:
-            side = 6 if history.samples.shape[-1] < 64 else 4
-            draw_images(left, history.samples[: side**2], "fixed z", ncol=side)
+            images, title = history.samples, "input, output, target"
+            height, width = images.shape[2:]
+            if height == width:
+                images, title = images[: 36 if width < 64 else 16], "fixed z"
+            draw_images(left, images, title, ncol=columns_for(images))
         else:
             real = data.sample(512, torch.Generator().manual_seed(0))
             limit = 1.3 * float(real.abs().max())
@@ -215,8 +240,9 @@ def save_samples(samples, path):
     """
     data = io.BytesIO()
     if samples.dim() == 4:
-        ncol = int(np.ceil(np.sqrt(len(samples))))
-        to_pil(samples, ncol, scale=2 if samples.shape[-1] < 64 else 1).save(data, "PNG")
+        to_pil(samples, columns_for(samples), scale=2 if samples.shape[-2] < 64 else 1).save(
+            data, "PNG"
+        )
     else:
         with mpl.rc_context(STYLE):
             figure = plt.Figure(figsize=(4, 4))

@@ -25,6 +25,7 @@ from gancourse.errors import choose
 from gancourse.gans import find
 from gancourse.training import checkpoint, runtime
 from gancourse.training.trainer import train
+from gancourse.translation import SHOWN, held_out, is_translator, unseen
 
 ROOT = Path(__file__).resolve().parents[1]
 SHIPPED = ROOT / "data" / generators.FOLDER
@@ -40,10 +41,14 @@ class Recipe:
     steps: int
     changes: dict = field(default_factory=dict)  # fields of the Config
     precision: str = "auto"
+    channels_last: bool = True  # the memory format; see gancourse.training.runtime.Run
+    labels: tuple = ()  # the label sets of a StarGAN; see gancourse.translation.fitting
 
 
 # A longer average than the laptop preset's, as there is more time to forget the beginning.
 LONG = {"ema_decay": 0.999}
+# Smaller steps than in a lesson, which is in haste.
+SLOW = LONG | {"lr_g": 2e-4, "lr_d": 2e-4}
 # Perceptrons that draw more than they do in the lesson, and a D that is shown wrong pairs too.
 WIDE = LONG | {
     "g_z_hidden": 256,
@@ -72,6 +77,12 @@ RECIPES = {
     "cgan-fashion": Recipe(
         model="cgan", data="fashion", steps=15_000, changes=WIDE, precision="fp32"
     ),
+    "pix2pix-sketch2face": Recipe(
+        model="pix2pix", data="sketch2face", channels_last=False, steps=8_000, changes=SLOW
+    ),
+    "pix2pix-noto2fluent": Recipe(
+        model="pix2pix", data="noto2fluent", channels_last=False, steps=12_000, changes=SLOW
+    ),
 }
 
 
@@ -96,6 +107,8 @@ def measure(g, data_name):
     -------
     dict of str to float
     """
+    if g.translates:
+        return measure_translations(g, data_name)
     shape = (g.cfg.image_size,) if hasattr(g.cfg, "image_size") else ()
     unseen = load(data_name, split="test", image_size=shape[0] if shape else None)
     real = unseen.images()[:MEASURED]
@@ -121,6 +134,40 @@ def measure(g, data_name):
     return quality
 
 
+def measure_translations(g, data_name, n=500):
+    """Return what can be measured of a translator on pictures that it has not seen.
+
+    That is the mean absolute error of values in [-1, 1] against the targets and, with two
+    generators, of the way back.
+
+    Parameters
+    ----------
+    g : TrainedGenerator
+    data_name : str
+    n : int
+        Pictures, at most.
+
+    Returns
+    -------
+    dict of str to float
+    """
+    labels = g.card.get("labels", ())
+    data = unseen(g.module, g.card["model"], data_name, g.cfg.image_size, n, labels)
+    quality = {"pictures": len(data)}
+    if getattr(data, "paired", False):
+        x, y = data.a.images(), data.b.images()
+        quality["l1"] = round(F.l1_loss(in_parts(g.translate, x), y).item(), 4)
+        if "netG_BA" in g.gan.generators():
+            back = in_parts(g.translate, y, direction="BA")
+            quality["l1_back"] = round(F.l1_loss(back, x).item(), 4)
+    return quality
+
+
+def in_parts(function, images, **options):
+    """Apply ``function`` to 50 pictures at a time."""
+    return torch.cat([function(part, **options) for part in images.split(50)])
+
+
 def make(name, *, steps=None, device="auto", seed=0, folder=None, out=SHIPPED):
     """Train one generator, or go on with it, and write its file.
 
@@ -133,19 +180,33 @@ def make(name, *, steps=None, device="auto", seed=0, folder=None, out=SHIPPED):
     steps = steps or recipe.steps
     module = find(recipe.model)
     cfg, data = configure(
-        module, recipe.model, "laptop", recipe.data, **recipe.changes, steps=steps
+        module,
+        recipe.model,
+        "laptop",
+        recipe.data,
+        recipe.labels,
+        **recipe.changes,
+        steps=steps,
     )
     run = runtime.start(
-        device, seed, precision=recipe.precision, channels_last=len(data.shape) == 3
+        device,
+        seed,
+        precision=recipe.precision,
+        channels_last=recipe.channels_last and len(data.shape) == 3,
     )
     gan = module.build(cfg, run)
     card = {"model": recipe.model, "preset": "laptop", "data": recipe.data}
+    pictures = module.sample
+    if is_translator(module):
+        card |= {"labels": recipe.labels} if recipe.labels else {}
+        shown = unseen(module, recipe.model, recipe.data, cfg.image_size, SHOWN, recipe.labels)
+        pictures = held_out(module, shown, run)
     history = train(
         gan,
         module.train_step,
         data.to(run.device),
         run,
-        sample=module.sample,
+        sample=pictures,
         out_dir=folder,
         resume=True,
         card=card,

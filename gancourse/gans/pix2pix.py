@@ -17,6 +17,8 @@ from gancourse.training.ema import EMA
 from gancourse.training.gan import GAN
 from gancourse.training.runtime import undisturbed
 
+PAIRED = True  # every picture of A needs its partner in B
+
 # Both take their statistics from the pictures at hand, in training and later (section 3.3): from
 # the batch, or from each picture alone. In a batch of one, the paper's, they are the same.
 NORMS = {
