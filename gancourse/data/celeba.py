@@ -3,9 +3,7 @@
 Liu, Luo, Wang and Tang, Deep Learning Face Attributes in the Wild, ICCV 2015, arXiv:1411.7766.
 """
 
-import contextlib
 import io
-import os
 import zipfile
 from functools import partial
 
@@ -16,6 +14,7 @@ from PIL import Image
 from gancourse.data import archives
 from gancourse.data.attributes import read_attributes
 from gancourse.data.images import in_threads, square
+from gancourse.data.packed import packed
 from gancourse.data.source import StoredImages
 from gancourse.errors import DataError, choose
 
@@ -150,43 +149,27 @@ def _compare(names, others, path, other_path):
 
 
 def _packed(split, names, all_names, count, image_size):
-    """Return the first ``count`` pictures of a split, from the packed file of this size.
-
-    It is written when it is missing, or holds fewer.
-    """
-    shape = (count, 3, image_size, image_size)
+    """Return the first ``count`` pictures of a split, from the packed file of this size."""
     path = IMAGES.path.with_name(f"{split}-{image_size}-{IMAGES.sha256[:8]}.npy")
-    with contextlib.suppress(OSError, ValueError, EOFError):  # not there, or not whole
-        # Mapped, not read: only what is used takes memory. "c": writing to it changes no file.
-        pixels = np.load(path, mmap_mode="c", allow_pickle=False)
-        if pixels.dtype == np.uint8 and pixels.shape[1:] == shape[1:] and len(pixels) >= count:
-            return torch.from_numpy(pixels[:count])
+    rows = partial(_rows, names[:count], all_names, image_size)
+    return packed(path, (count, 3, image_size, image_size), rows)
+
+
+def _rows(names, all_names, image_size):
+    """Yield the pictures of the archive, uint8 (3, image_size, image_size)."""
     archives.verify(IMAGES)
-    part = path.with_name(f"{path.name}.{os.getpid()}.part")
-    header = {"descr": "|u1", "fortran_order": False, "shape": shape}
     try:
-        with (
-            zipfile.ZipFile(IMAGES.path) as archive,
-            archives.writing(path, int(np.prod(shape))),
-            open(part, "wb") as file,
-        ):
+        with zipfile.ZipFile(IMAGES.path) as archive:
             inside = {
                 name.rpartition("/")[2]: name
                 for name in archive.namelist()
                 if name.lower().endswith(".jpg")
             }
             _compare(all_names, inside, ATTRIBUTES.path, IMAGES.path)
-            np.lib.format.write_array_header_1_0(file, header)
             decode = partial(_decode, archive, image_size)
-            for pixels in in_threads(decode, [inside[name] for name in names[:count]], "celeba"):
-                file.write(pixels.tobytes())
-        with archives.writing(path, int(np.prod(shape))):
-            os.replace(part, path)
+            yield from in_threads(decode, [inside[name] for name in names], "celeba")
     except zipfile.BadZipFile as problem:
         raise DataError(f"{IMAGES.path} cannot be read: {problem}. Fetch it again.") from problem
-    finally:
-        part.unlink(missing_ok=True)
-    return torch.from_numpy(np.load(path, mmap_mode="c", allow_pickle=False))
 
 
 def _decode(archive, image_size, name):

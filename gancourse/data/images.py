@@ -475,7 +475,7 @@ def in_threads(function, items, title):
 
 @dataclass(frozen=True, kw_only=True)
 class Seen:
-    """What became of a file: its pixels, size and mode; or the problem."""
+    """What became of a file: its pixels, upright size and mode; or the problem."""
 
     pixels: np.ndarray | None = None
     size: tuple = ()
@@ -483,8 +483,11 @@ class Seen:
     problem: str = ""
 
 
-def look(picture, size=SIZE):
-    """Read one picture, and return what was :class:`Seen`; never raises."""
+def look(picture, size=SIZE, read=square):
+    """Read one picture with ``read(image, size)``, and return what was :class:`Seen`.
+
+    Never raises; ``read`` may raise what it likes.
+    """
     path = picture.path
     try:
         if path.suffix.lower() in FOREIGN:
@@ -492,8 +495,11 @@ def look(picture, size=SIZE):
         if not stat.S_ISREG(path.stat().st_mode):  # to open a pipe would wait for ever
             return Seen(problem="not a file")
         with Image.open(path, formats=FORMATS) as image:
-            facts = {"size": image.size, "mode": image.mode}
-            return Seen(pixels=square(image, size), **facts)
+            (width, height), mode = image.size, image.mode
+            pixels = read(image, size)
+            if (width - height) * (image.width - image.height) < 0:  # it has been turned
+                width, height = height, width
+            return Seen(pixels=pixels, size=(width, height), mode=mode)
     except Image.DecompressionBombError:
         return Seen(problem="more pixels than are read: scale it down")
     except Exception as problem:  # Pillow's readers raise nearly everything on damaged files
@@ -521,19 +527,38 @@ def _why(path, problem):
     return str(problem) or type(problem).__name__
 
 
-def read_pictures(root, pictures, size):
-    """Return the pixels of pictures, uint8 (N, 3, size, size); one error for all problems."""
-    pixels = np.empty((len(pictures), 3, size, size), np.uint8)
+def read_pictures(root, pictures, size, *, channels=3, see=look):
+    """Return the pixels of pictures, uint8 (N, channels, size, size); see :func:`rows`."""
+    pixels = np.empty((len(pictures), channels, size, size), np.uint8)
+    for row, seen in enumerate(rows(root, pictures, size, see)):
+        pixels[row] = seen
+    return torch.from_numpy(pixels)
+
+
+def rows(root, pictures, size, see=look):
+    """Yield the pixels of one picture after the other; one error for all problems, at the end.
+
+    Parameters
+    ----------
+    root : pathlib.Path
+        For messages.
+    pictures : list
+    size : int
+        Pixels a side.
+    see : callable
+        ``see(picture, size=size)`` returns what was :class:`Seen` of one of them.
+    """
     unreadable = []
-    for row, seen in enumerate(in_threads(partial(look, size=size), pictures, str(root))):
+    for picture, seen in zip(
+        pictures, in_threads(partial(see, size=size), pictures, str(root)), strict=True
+    ):
         if seen.problem:
-            unreadable.append(f"{pictures[row]} ({seen.problem})")
+            unreadable.append(f"{picture} ({seen.problem})")
         else:
-            pixels[row] = seen.pixels
+            yield seen.pixels
     if unreadable:
         lines = [f"{root}: {len(pictures) - len(unreadable):,} pictures can be read."]
         raise DataError("\n".join([*lines, *refused(sorted(unreadable))]))
-    return torch.from_numpy(pixels)
 
 
 # Words
