@@ -30,12 +30,16 @@ def dropped(layer, drop):
     ----------
     layer : torch.nn.Module
         Puts out maps (N, channels, H, W).
-    drop : bool torch.Tensor, (channels,)
-        True for a map that is dropped.
+    drop : torch.Tensor
+        Of bool, (channels,), True for a map that is dropped; or the numbers of those maps.
     """
-    handle = layer.register_forward_hook(
-        lambda module, inputs, maps: maps * (~drop).to(maps).view(1, -1, 1, 1)
-    )
+
+    def without(module, inputs, maps):
+        keep = torch.ones_like(maps[0, :, 0, 0])
+        keep[drop.to(keep.device)] = 0
+        return maps * keep.view(1, -1, 1, 1)
+
+    handle = layer.register_forward_hook(without)
     try:
         yield
     finally:

@@ -143,3 +143,27 @@ def slerp(a, b, t):
     arc = turned * ((1 - t) * length_x + t * length_y)
     defined = (length_x > 0) & (length_y > 0)
     return torch.where(defined, arc, (1 - t) * a + t * b).to(a.dtype)
+
+
+def averages(group, k, n, generator):
+    """Average ``k`` vectors of a group, drawn with replacement, ``n`` times.
+
+    Parameters
+    ----------
+    group : Tensor, (members, latent_dim)
+        On the CPU, as the generator is.
+    k, n : int
+    generator : torch.Generator
+
+    Returns
+    -------
+    Tensor, (n, latent_dim)
+
+    Raises
+    ------
+    CourseError
+        If the group is empty.
+    """
+    if not len(group):
+        raise CourseError("an empty group has no average: draw more samples to choose it from")
+    return group[torch.randint(len(group), (n, k), generator=generator)].mean(1)

@@ -60,6 +60,10 @@ def test_dropped_maps_are_zero_inside_the_block_only():
         inside = layer(x)
     assert not inside[:, drop].any() and torch.equal(inside[:, ~drop], before[:, ~drop])
     assert torch.equal(layer(x), before)
+    with filters.dropped(layer, torch.tensor([3, 0])):  # by their numbers
+        assert torch.equal(layer(x), inside)
+    with filters.dropped(layer, torch.tensor([], dtype=torch.long)):
+        assert torch.equal(layer(x), before)
 
 
 def test_dropping_ends_after_an_error_too():

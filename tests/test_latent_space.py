@@ -7,7 +7,7 @@ import torch
 
 from gancourse.errors import CourseError
 from gancourse.gans import dcgan, vanilla
-from gancourse.latent import Prior, lerp, slerp
+from gancourse.latent import Prior, averages, lerp, slerp
 
 STEPS = torch.linspace(0, 1, 9)
 
@@ -104,6 +104,21 @@ def test_the_origin_has_no_direction_so_the_way_there_is_straight():
 
 def test_slerp_keeps_the_type_of_number():
     assert slerp(*pair(), 0.5).dtype == torch.float32
+
+
+def test_an_average_is_of_members_of_the_group_and_nears_its_mean():
+    group = torch.tensor([[0.0, 1.0], [2.0, 1.0]])
+    seeded = torch.Generator().manual_seed
+    single = averages(group, 1, 50, seeded(0))
+    assert single.shape == (50, 2) and set(single[:, 0].tolist()) == {0.0, 2.0}
+    pairs = averages(group, 2, 50, seeded(0))
+    assert set(pairs[:, 0].tolist()) == {0.0, 1.0, 2.0}
+    assert torch.allclose(averages(group, 20_000, 2, seeded(0)).mean(0), group.mean(0), atol=0.02)
+
+
+def test_an_empty_group_has_no_average():
+    with pytest.raises(CourseError, match="empty group"):
+        averages(torch.zeros(0, 3), 1, 4, torch.Generator())
 
 
 @pytest.mark.parametrize("prior", ["uniform", "normal", (-1, 1), (0, 4)])

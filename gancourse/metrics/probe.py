@@ -37,6 +37,37 @@ def linear_probe(features, labels, test_features, test_labels):
     return _right(features, labels, test_features, test_labels, best)
 
 
+def pooled_features(net, images, side=4, chunk=250):
+    """Return what every layer of a network sees in images, pooled to a few places.
+
+    As Radford et al. 2016 (arXiv:1511.06434, section 5.1) took the features of a discriminator:
+    the maximum of each feature map in each of 4x4 fields.
+
+    Parameters
+    ----------
+    net : torch.nn.Module
+        Has ``features(images)``, a list of maps (N, channels, H, W); it is put into evaluation
+        mode, and back afterwards.
+    images : float torch.Tensor, (N, C, H, W)
+    side : int
+        Fields along each side.
+    chunk : int
+        Images that go through the network at once.
+
+    Returns
+    -------
+    float torch.Tensor, (N, side * side * channels of all layers)
+    """
+    training, parts = net.training, []
+    net.eval()
+    with torch.no_grad():
+        for part in images.split(chunk):
+            pooled = [F.adaptive_max_pool2d(maps, side) for maps in net.features(part)]
+            parts.append(torch.cat([maps.flatten(1) for maps in pooled], 1))
+    net.train(training)
+    return torch.cat(parts)
+
+
 def _right(features, labels, test_features, test_labels, penalty):
     mean, std = features.mean(0), features.std(0) + 1e-3
     x, y = (features - mean) / std, (test_features - mean) / std

@@ -31,6 +31,8 @@ def judge_fid(real_images, fake_images, judge):
     ----------
     real_images, fake_images : float torch.Tensor, (N, C, H, W) in [-1, 1]
         More pictures in each than the judge has features, else the covariances have no full rank.
+        Features that the judge has given already, (N, d), may stand in their place: those of the
+        real pictures are needed again for every score.
     judge : Judge
         Anything whose ``features(images)`` are (N, d).
 
@@ -206,8 +208,9 @@ class _Given(nn.Module):
 
 
 def _features(images, judge):
-    """Return a judge's features in double precision, on the CPU."""
-    return judge.features(images).detach().cpu().double()
+    """Return a judge's features in double precision, on the CPU; features stay what they are."""
+    features = images if images.ndim == 2 else judge.features(images)
+    return features.detach().cpu().double()
 
 
 def _require(score, found, least, why):

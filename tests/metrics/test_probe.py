@@ -2,9 +2,10 @@
 
 import pytest
 import torch
+from torch import nn
 
 from gancourse.errors import CourseError
-from gancourse.metrics.probe import linear_probe
+from gancourse.metrics.probe import linear_probe, pooled_features
 
 
 def clouds(n, seed, noise):
@@ -41,3 +42,31 @@ def test_the_scale_of_a_feature_does_not_matter():
 def test_too_few_samples_are_refused():
     with pytest.raises(CourseError, match="10 samples"):
         linear_probe(*clouds(5, 0, 1.0), *clouds(5, 1, 1.0))
+
+
+class TwoLayers(nn.Module):
+    """Sees the pictures as they are, and their negatives at half the side."""
+
+    def __init__(self):
+        super().__init__()
+        self.norm = nn.BatchNorm2d(3)
+
+    def features(self, x):
+        x = self.norm(x)
+        return [x, -x[:, :, ::2, ::2]]
+
+
+def test_each_layer_is_pooled_to_its_maxima_whatever_the_chunk():
+    net, images = TwoLayers(), torch.rand(5, 3, 16, 16)
+    net.norm.eps = 0.0
+    seen = pooled_features(net, images, side=4)
+    assert seen.shape == (5, 2 * 3 * 16)
+    fields = images.unflatten(3, (4, 4)).unflatten(2, (4, 4)).amax((3, 5))  # (5, 3, 4, 4)
+    assert torch.allclose(seen[:, :48], fields.flatten(1), atol=1e-6)
+    assert torch.equal(seen, pooled_features(net, images, side=4, chunk=2))
+
+
+def test_pooling_leaves_the_network_as_it_was():
+    net = TwoLayers().train()
+    pooled_features(net, torch.rand(5, 3, 16, 16))
+    assert net.training and not net.norm.running_mean.any()

@@ -48,6 +48,13 @@ def test_fid_of_two_gaussians_is_their_frechet_distance():
     assert judge_fid(real, fake, PLAIN) == pytest.approx(expected, rel=1e-6)
 
 
+def test_fid_takes_features_in_the_place_of_pictures(judge, digits):
+    real, fake = digits
+    expected = judge_fid(real, fake, judge)
+    seen = judge.features(real)
+    assert judge_fid(seen, fake, judge) == judge_fid(seen, judge.features(fake), judge) == expected
+
+
 def test_fid_takes_account_of_correlated_features():
     real, fake = (gaussian(200, mean=[0.0, 0.0], std=[1.0, 3.0], seed=seed) for seed in (0, 1))
     turn = math.pi / 5

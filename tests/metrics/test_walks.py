@@ -1,0 +1,39 @@
+"""Walks of which the largest step is known."""
+
+from types import SimpleNamespace
+
+import pytest
+import torch
+
+from gancourse.errors import CourseError
+from gancourse.latent import lerp
+from gancourse.metrics.walks import largest_step
+
+PLAIN = SimpleNamespace(features=lambda x: x)  # a judge that sees points as they are
+A, B = torch.zeros(3, 2), torch.tensor([[1.0, 0.0], [0.0, 2.0], [3.0, 4.0]])
+
+
+def test_even_steps_are_one_by_one_as_large_as_all():
+    assert largest_step(lerp, A, B, PLAIN, steps=8) == pytest.approx(1 / 8)
+
+
+def test_a_jump_is_the_whole_walk():
+    def jump(a, b, t):
+        return torch.where(t[:, None] < 0.5, a, b)
+
+    assert largest_step(jump, A, B, PLAIN, steps=8) == 1.0
+
+
+def test_walks_count_alike_however_long_they_are():
+    def first_jumps(a, b, t):
+        first = b[:, :1] == 1.0
+        return torch.where(first, torch.where(t[:, None] < 0.5, a, b), lerp(a, b, t))
+
+    assert largest_step(first_jumps, A, B, PLAIN, steps=4) == pytest.approx((1 + 0.25 + 0.25) / 3)
+
+
+def test_a_walk_that_leads_nowhere_is_refused():
+    with pytest.raises(CourseError, match="nowhere"):
+        largest_step(lerp, A, A, PLAIN)
+    with pytest.raises(CourseError, match="1 step or more"):
+        largest_step(lerp, A, B, PLAIN, steps=0)
