@@ -53,7 +53,7 @@ _LAPTOP = Config(
     weight_decay=0.0,
     ema_decay=0.995,
     batch_size=32,
-    steps=2_000,
+    steps=1_200,
 )
 
 PRESETS = {
