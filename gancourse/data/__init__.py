@@ -11,7 +11,17 @@ from dataclasses import dataclass
 
 import pooch
 
-from gancourse.data import archives, celeba, cifar10, digits, emoji, images, mixtures, pairs
+from gancourse.data import (
+    archives,
+    celeba,
+    cifar10,
+    digits,
+    emoji,
+    images,
+    mixtures,
+    pair_folders,
+    pairs,
+)
 from gancourse.data.source import Data, ImageData, StoredImages, shipped
 from gancourse.data.toons import dataset as toons_dataset
 from gancourse.errors import DataError, choose
@@ -164,6 +174,20 @@ DATASETS = {
         option="path of a folder of pictures",
         otherwise="read from your disk",
     ),
+    "pairs": DataSet(
+        about="your own pairs of pictures, in one file each or in two folders, in colour, 64x64",
+        licence="yours",
+        load=lambda option, split: pair_folders.load_pairs(option, split),
+        option="path of a folder, or two with a comma between",
+        otherwise="read from your disk",
+    ),
+    "unpaired": DataSet(
+        about="your own pictures in two folders, in colour, 64x64 if not resized",
+        licence="yours",
+        load=lambda option, split: pair_folders.load_unpaired(option, split),
+        option="path of a folder, or two with a comma between",
+        otherwise="read from your disk",
+    ),
 }
 
 
@@ -263,10 +287,13 @@ def check(what):
     kind, _, option = name.partition(":")
     if kind not in DATASETS:
         if os.path.exists(name):  # unlike Path.exists, never raises
-            return images.check_folder(what)
+            sides = pair_folders.kind_of(what)
+            return pair_folders.check_sides(what, sides) if sides else images.check_folder(what)
         choose("data set or folder", name, DATASETS)
     if kind == "folder":
         return images.check_folder(option)
+    if kind in ("pairs", "unpaired"):
+        return pair_folders.check_sides(option, kind)
     dataset = DATASETS[kind]
     lines = [f"{name}: {dataset.about}"]
     for file in dataset.files:

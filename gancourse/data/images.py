@@ -269,7 +269,8 @@ class Folder:
         if all(name.lower() in PARTS for name in self.classes):
             raise DataError(
                 f"{self.root}: {some(self.classes)} are no classes, but parts of a data set. "
-                f"Name one of them: {self._above(1)}."
+                f"Name one of them: {self._above(1)}. Or, if its files are pairs, twice as wide as "
+                f"high: pairs:{self.root}."
             )
         empty = sorted(
             entry.name
