@@ -13,6 +13,7 @@ import pooch
 
 from gancourse.data import (
     archives,
+    canonical,
     celeba,
     cifar10,
     digits,
@@ -80,6 +81,14 @@ def _modes(option):
     if not (option.isascii() and option.isdigit()):
         raise DataError(f"after the colon comes a number of modes, as in ring:8, not {option!r}")
     return {"modes": int(option)}
+
+
+def _canonical(name, **facts):
+    return DataSet(
+        load=lambda option, split: canonical.load(name, split),
+        downloads=(canonical.CANONICAL[name].download,),
+        **facts,
+    )
 
 
 DATASETS = {
@@ -166,6 +175,41 @@ DATASETS = {
         load=lambda option, split: pairs.load_studios(split),
         files=("emoji/noto.webp", "emoji/fluent.webp", "emoji/index.json"),
         record="emoji.json",
+    ),
+    "facades": _canonical(
+        "facades",
+        about="400 facades for training: drawn labels to photograph, pairs in colour",
+        licence="for research",
+    ),
+    "maps": _canonical(
+        "maps",
+        about="1,096 aerial photographs for training, with their maps, pairs in colour",
+        licence="none is stated; pictures of Google Maps",
+    ),
+    "edges2shoes": _canonical(
+        "edges2shoes",
+        about="some 50,000 shoes: edges to photograph, pairs in colour",
+        licence="for research, see data/README.md",
+    ),
+    "horse2zebra": _canonical(
+        "horse2zebra",
+        about="horses and zebras, unpaired photographs in colour",
+        licence="none is stated; pictures of ImageNet",
+    ),
+    "apple2orange": _canonical(
+        "apple2orange",
+        about="apples and oranges, unpaired photographs in colour",
+        licence="none is stated; pictures of ImageNet",
+    ),
+    "summer2winter": _canonical(
+        "summer2winter",
+        about="Yosemite in summer and in winter, unpaired photographs in colour",
+        licence="none is stated; pictures of Flickr",
+    ),
+    "monet2photo": _canonical(
+        "monet2photo",
+        about="Monet's paintings and landscape photographs, unpaired in colour",
+        licence="none is stated; pictures of WikiArt and Flickr",
     ),
     "folder": DataSet(
         about="your own pictures, with sub-folders as classes, in colour, 64x64 if not resized",

@@ -75,6 +75,12 @@ class _TwoSides:
         """Return the data with pictures of ``image_size`` by ``image_size`` pixels."""
         return self._each(lambda side: side.resized(image_size))
 
+    def swapped(self):
+        """Return the same data the other way round: A becomes B, and B becomes A."""
+        other = copy.copy(self)
+        other.a, other.b = self.b, self.a
+        return other
+
     def augmented(self, *, jitter=JITTER, mirror=True):
         """Return the same data, varied in another way.
 
@@ -231,6 +237,12 @@ class UnpairedImages(_TwoSides):
         """Return the first ``limit`` of each side, or all of the one that has fewer."""
         check_limit(self, limit)
         return self._each(lambda side: side.first(min(limit, len(side))))
+
+    def swapped(self):
+        """Return the same data the other way round, the hidden pairs too."""
+        other = super().swapped()
+        other.hidden = None if self.hidden is None else self.hidden.swapped()
+        return other
 
     def _each(self, change):
         other = super()._each(change)

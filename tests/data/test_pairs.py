@@ -160,6 +160,13 @@ def test_a_part_or_another_size_keeps_all_that_was_said(run):
         hidden.first(21)
 
 
+def test_data_can_be_turned_round(run):
+    a, b = numbered(), numbered(channels=3)
+    turned = UnpairedImages(a, b, "both", hidden=PairedImages(a, b, "hidden")).swapped()
+    assert (turned.a, turned.b, turned.hidden.a) == (b, a, b)
+    assert turned.shape == (1, 4, 4)
+
+
 # What ships
 
 
