@@ -294,7 +294,7 @@ def the_paper(answer):
 
 
 the_paper.solution(
-    {"a", "c", "e"},
+    ["a", "c", "e"],
     "Section 4: 100 models of ten classes each, since more classes made the samples worse "
     "(appendix B): (a). Section 4.2 compares each class with the *least* diverse class of the "
     "training data, MS-SSIM 0.25, and not with its own: (c) and not (b). Section 4.3 finds "

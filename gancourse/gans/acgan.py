@@ -64,7 +64,7 @@ _LAPTOP = Config(
     lr_d=4e-4,
     ema_decay=0.99,
     batch_size=64,
-    steps=2_000,
+    steps=1_600,
 )
 
 PRESETS = {

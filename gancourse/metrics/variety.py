@@ -82,6 +82,33 @@ def class_spread(images, labels, judge, classes=10):
     return spreads
 
 
+def readable_spread(images, labels, real_images, real_labels, judge, classes=10):
+    """Return the spread within each class over that of real pictures, by :func:`class_spread`.
+
+    Only pictures that the judge reads as labelled count: a wrong digit is no variety.
+
+    Parameters
+    ----------
+    images, real_images : float torch.Tensor, (N, C, H, W) and (M, C, H, W) in [-1, 1]
+    labels, real_labels : torch.Tensor of whole numbers, (N,) and (M,)
+    judge : Judge
+        Has ``predict(images)``, (N,), and ``features(images)``, (N, d).
+    classes : int
+
+    Returns
+    -------
+    Tensor, (classes,)
+        1 where the pictures differ as much as real ones; NaN for a class with fewer than two
+        readable pictures.
+    """
+    readable = judge.predict(images).cpu() == labels.cpu()
+    chosen = readable.to(images.device)
+    if not readable.any():
+        return torch.full((classes,), torch.nan)
+    found = class_spread(images[chosen], labels.cpu()[readable], judge, classes)
+    return found / class_spread(real_images, real_labels, judge, classes)
+
+
 def stroke_style(images):
     """Measure how digits are written: ink, slant and stroke width.
 

@@ -6,7 +6,12 @@ import torch
 from gancourse import metrics
 from gancourse.data import load
 from gancourse.errors import CourseError
-from gancourse.metrics.variety import class_similarity, class_spread, stroke_style
+from gancourse.metrics.variety import (
+    class_similarity,
+    class_spread,
+    readable_spread,
+    stroke_style,
+)
 
 
 @pytest.fixture(scope="module")
@@ -55,6 +60,18 @@ def test_spread_is_a_variance(digits):
     copies = images[:1].expand(6, -1, -1, -1)
     none, too_few, *rest = class_spread(copies, torch.tensor([0, 0, 0, 0, 0, 1]), judge)
     assert none < 1e-6 and too_few.isnan() and len(rest) == 8
+
+
+def test_a_wrong_digit_is_no_variety(digits):
+    images, _ = digits
+    judge = metrics.load_judge("digits")
+    read = judge.predict(images)
+    assert torch.allclose(readable_spread(images, read, images, read, judge), torch.ones(10))
+    mixed = read.clone()
+    mixed[torch.nonzero(read == 3).flatten()[:20]] = 4  # twenty 3s that are said to be 4s
+    ratio = readable_spread(images, mixed, images, read, judge)
+    assert ratio[4].item() == pytest.approx(1.0, abs=1e-5)
+    assert readable_spread(images, (read + 1) % 10, images, read, judge).isnan().all()
 
 
 def test_the_slant_of_a_bar_is_its_slope():
