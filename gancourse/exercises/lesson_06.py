@@ -1,0 +1,337 @@
+"""The exercises of lesson 6: Pix2Pix."""
+
+from dataclasses import replace
+
+import torch
+import torch.nn.functional as F
+
+from gancourse.exercises import exercise, expect
+from gancourse.gans import pix2pix
+from gancourse.training import runtime
+
+
+@exercise("6.1", "Predict: how much a logit sees")
+def fields(answer):
+    """Expect a dict of five whole numbers."""
+    names = {"2, 1": (2, 1), "2, 2, 1": (2, 2, 1)}
+    expected = {}
+    for name, strides in names.items():
+        cfg = replace(pix2pix.Config(), image_size=64, d_channels=(1,) * len(strides))
+        cfg = replace(cfg, d_strides=strides)
+        with torch.device("meta"):
+            y = torch.zeros(1, 3, 64, 64)
+            expected[f"logits {name}"] = pix2pix.Discriminator(cfg)(y, y).shape[-1]
+        expected[f"field {name}"] = pix2pix.receptive_field(cfg)
+    expected["field of 3s"] = pix2pix.receptive_field(replace(cfg, d_kernel=3))
+    yield "the answer names all five"
+    assert set(answer) == set(expected), f"found {', '.join(map(str, answer))}"
+    for name, value in expected.items():
+        yield f"{name} is right"
+        got = int(answer[name])
+        if "logits" in name:
+            hint = "a stride of 2 halves the side; a stride of 1 with a kernel of 4 takes one off"
+        else:
+            hint = "from the last layer back: side = (side - 1) * stride + kernel, beginning with 1"
+        assert got == value, f"{got} is not: {hint}"
+
+
+fields.solution(
+    {
+        "field 2, 1": 16,
+        "logits 2, 1": 30,
+        "field 2, 2, 1": 34,
+        "logits 2, 2, 1": 14,
+        "field of 3s": 23,
+    },
+    "From the last layer back: one logit sees 4; before a stride of 1, 4 + 3 = 7; before a stride "
+    "of 2, (7 - 1) * 2 + 4 = 16; before another, (16 - 1) * 2 + 4 = 34. Forward, 64 becomes 32, "
+    "then 31, then 30; with two strides of 2: 32, 16, 15, 14. With kernels of 3: 3, then 5, "
+    "then (5 - 1) * 2 + 3 = 11, then (11 - 1) * 2 + 3 = 23.",
+)
+fields.wrong(
+    {
+        "field 2, 1": 10,
+        "logits 2, 1": 32,
+        "field 2, 2, 1": 22,
+        "logits 2, 2, 1": 16,
+        "field of 3s": 15,
+    }
+)
+
+
+@exercise("6.2", "Implement: vary both sides of a pair alike")
+def jitter(vary):
+    """Expect ``vary(a, b, size, generator)``."""
+    n, side, size = 64, 10, 8
+    place = torch.arange(side * side).float().view(1, 1, side, side)
+    a = place.repeat(n, 1, 1, 1) + 1000 * torch.arange(n).view(n, 1, 1, 1)
+    b = torch.cat([a, -a], 1)
+
+    def draw(seed=0):
+        return vary(a.clone(), b.clone(), size, torch.Generator().manual_seed(seed))
+
+    yield "both sides have the size that was asked for, and their own channels"
+    new_a, new_b = draw()
+    expect(tuple(new_a.shape), (n, 1, size, size))
+    expect(tuple(new_b.shape), (n, 2, size, size))
+
+    yield "both sides of a pair are cut and mirrored alike"
+    expect(new_b, torch.cat([new_a, -new_a], 1))
+
+    yield "what comes out is a piece of that very picture, mirrored or not"
+    corners, coins = set(), []
+    for i, (picture,) in enumerate(new_a):
+        steps = picture[0, 1] - picture[0, 0]
+        coins.append(steps.item() < 0)
+        upright = picture.flip(1) if coins[-1] else picture
+        top, left = divmod(int(upright[0, 0].item()) - 1000 * i, side)
+        corners.add((top, left))
+        inside = 0 <= top <= side - size and 0 <= left <= side - size
+        assert inside, f"picture {i} begins at row {top}, column {left}"
+        piece = a[i, 0, top : top + size, left : left + size]
+        assert torch.equal(upright, piece), f"picture {i} is not one piece of what came in"
+
+    yield "every pair has a place and a coin of its own"
+    assert len(corners) > 1, "all of them were cut at one place"
+    assert 0.2 < sum(coins) / n < 0.8, f"{sum(coins)} of {n} were mirrored"
+
+    yield "all places are possible, the last row and column too"
+    corners |= {
+        divmod(int(min(picture[0, 0], picture[0, -1]).item()) % 1000, side)
+        for seed in range(1, 5)
+        for (picture,) in draw(seed)[0]
+    }
+    assert len(corners) == (side - size + 1) ** 2, f"only the places {sorted(corners)} occur"
+
+    yield "the generator alone decides"
+    assert torch.equal(draw(7)[0], draw(7)[0]), "two equal generators give two results"
+    assert not torch.equal(draw(7)[0], draw(8)[0]), "another generator changes nothing"
+
+
+@jitter.solution
+def vary(a, b, size, generator):
+    """Crop and mirror both sides of N pairs alike; (N, C, size, size) each."""
+    n, (height, width) = len(a), a.shape[2:]
+    tops = torch.randint(height - size + 1, (n,), generator=generator).tolist()
+    lefts = torch.randint(width - size + 1, (n,), generator=generator).tolist()
+    mirror = torch.rand(n, generator=generator) < 0.5
+
+    def same(images):
+        cut = [
+            image[:, top : top + size, left : left + size]
+            for image, top, left in zip(images, tops, lefts, strict=True)
+        ]
+        cut = torch.stack(cut)
+        return torch.where(mirror[:, None, None, None], cut.flip(3), cut)
+
+    return same(a), same(b)
+
+
+@jitter.wrong
+def each_side_for_itself(a, b, size, generator):
+    return vary(a, a, size, generator)[0], vary(b, b, size, generator)[0]
+
+
+@jitter.wrong
+def one_place_for_all(a, b, size, generator):
+    top = torch.randint(a.shape[2] - size + 1, (1,), generator=generator).item()
+    mirror = (torch.rand(len(a), generator=generator) < 0.5)[:, None, None, None]
+    cut = [side[:, :, top : top + size, top : top + size] for side in (a, b)]
+    return tuple(torch.where(mirror, side.flip(3), side) for side in cut)
+
+
+@jitter.wrong
+def never_the_last_place(a, b, size, generator):
+    return vary(a[:, :, :-1, :-1], b[:, :, :-1, :-1], size, generator)
+
+
+@jitter.wrong
+def mirrors_the_input_alone(a, b, size, generator):
+    a, b = vary(a, b, size, generator)
+    return a.flip(3), b
+
+
+@exercise("6.3", "Modify: not the middle answer")
+def tilted(tilted_loss):
+    """Expect ``tilted_loss(fake, real, q)``."""
+    fake, real = torch.randn(2, 3, 4, 4), torch.randn(2, 3, 4, 4)
+    yield "with q = 1/2 it is the L1 loss"
+    expect(tilted_loss(fake, real, 0.5), F.l1_loss(fake, real))
+
+    yield "too low costs 2 q per unit, too high 2 (1 - q)"
+    zero = torch.zeros(1, 1, 1, 1)
+    expect(tilted_loss(zero - 1, zero, 0.9), 1.8)
+    expect(tilted_loss(zero + 1, zero, 0.9), 0.2)
+
+    yield "the best single answer is the quantile q of all of them"
+    answers = torch.linspace(0, 1, 101)
+    for q in (0.1, 0.5, 0.8):
+        costs = torch.stack([tilted_loss(one.expand(101), answers, q) for one in answers])
+        best = answers[costs.argmin()].item()
+        assert abs(best - q) < 0.015, f"for q = {q} and answers from 0 to 1 it is {best:.2f}"
+
+    yield "the fake gets a gradient"
+    t = torch.zeros(3, requires_grad=True)
+    tilted_loss(t, torch.tensor([1.0, 2.0, -1.0]), 0.75).backward()
+    expect(t.grad, torch.tensor([-1.5, -1.5, 0.5]) / 3)
+
+
+@tilted.solution
+def tilted_loss(fake, real, q):
+    """Return the quantile loss, () : L1 with another price for each side."""
+    error = real - fake
+    return 2 * torch.maximum(q * error, (q - 1) * error).mean()
+
+
+@tilted.wrong
+def the_other_way(fake, real, q):
+    return tilted_loss(fake, real, 1 - q)
+
+
+@tilted.wrong
+def half_of_it(fake, real, q):
+    return tilted_loss(fake, real, q) / 2
+
+
+@tilted.wrong
+def a_heavier_l1(fake, real, q):
+    return 2 * q * F.l1_loss(fake, real)
+
+
+@tilted.wrong
+def tilted_squares(fake, real, q):
+    error = real - fake
+    return (2 * torch.where(error > 0, q, 1 - q) * error.square()).mean()
+
+
+def broken_step(gan, batch, run):
+    """Update D, then G; somewhere in here G goes deaf."""
+    x, y, cfg = batch["real_A"], batch["real_B"], gan.cfg
+    fake = gan.netG(x)
+    fake_logits = gan.netD(x, fake.detach())
+    loss_d = pix2pix.d_loss(gan.netD(x, y), fake_logits)
+    adv = pix2pix.g_loss(fake_logits)
+    gan.opt_d.zero_grad()
+    loss_d.backward(retain_graph=True)
+    gan.opt_d.step()
+
+    l1 = F.l1_loss(fake, y)
+    gan.opt_g.zero_grad()
+    (cfg.lambda_l1 * l1 + cfg.lambda_adv * adv.detach()).backward()
+    gan.opt_g.step()
+    return {"D/adv": loss_d.detach(), "G/adv": adv.detach(), "G/l1": l1.detach()}
+
+
+@exercise("6.4", "Diagnose: a GAN that blurs")
+def mended(step):
+    """Expect a ``train_step``."""
+    run = runtime.start("cpu", 0)
+    cfg = replace(pix2pix.PRESETS["smoke"], image_size=16, g_channels=(8, 8), dropout=0.0)
+    batch = {name: torch.rand(4, 3, 16, 16) * 2 - 1 for name in ("real_A", "real_B")}
+
+    def after(one_step, **changes):
+        runtime.start("cpu", 0)
+        gan = pix2pix.build(replace(cfg, **changes), run)
+        return gan, one_step(gan, dict(batch), run)
+
+    yield "it can be called like train_step"
+    gan, losses = after(step, lr_d=0.0)
+    if losses is None:
+        raise NotImplementedError
+    assert {"D/adv", "G/adv", "G/l1"} <= set(losses), f"it returns {', '.join(losses)}"
+
+    yield "G's gradient is that of L1 and of D's opinion together"
+    right, _ = after(pix2pix.train_step, lr_d=0.0)
+    deaf, _ = after(pix2pix.train_step, lr_d=0.0, lambda_adv=0.0)
+    for mine, wanted, alone in zip(
+        *(net.netG.parameters() for net in (gan, right, deaf)), strict=True
+    ):
+        far = (mine.grad - wanted.grad).norm() / (wanted.grad - alone.grad).norm()
+        assert far < 0.05, "it is still the gradient of L1 alone" if far > 0.95 else "it is another"
+
+    yield "D learns as before, and from its own update alone"
+    gan, _ = after(step)
+    right, _ = after(pix2pix.train_step)
+    for mine, wanted in zip(gan.netD.parameters(), right.netD.parameters(), strict=True):
+        expect(mine.grad, wanted.grad)
+
+    yield "D's weights are left trainable"
+    assert all(p.requires_grad for p in gan.netD.parameters()), "some are still frozen"
+
+
+@mended.solution
+def mended_step(gan, batch, run):
+    """Update D, then G; D looks at the fake again, this time with the way to G open."""
+    x, y, cfg = batch["real_A"], batch["real_B"], gan.cfg
+    fake = gan.netG(x)
+    loss_d = pix2pix.d_loss(gan.netD(x, y), gan.netD(x, fake.detach()))
+    gan.opt_d.zero_grad()
+    loss_d.backward()
+    gan.opt_d.step()
+
+    gan.netD.requires_grad_(False)
+    l1, adv = F.l1_loss(fake, y), pix2pix.g_loss(gan.netD(x, fake))  # not detached
+    gan.opt_g.zero_grad()
+    (cfg.lambda_l1 * l1 + cfg.lambda_adv * adv).backward()
+    gan.opt_g.step()
+    gan.netD.requires_grad_(True)
+    return {"D/adv": loss_d.detach(), "G/adv": adv.detach(), "G/l1": l1.detach()}
+
+
+mended.wrong(broken_step)
+
+
+@mended.wrong
+def detached_in_one_place_less(gan, batch, run):
+    x, y, cfg = batch["real_A"], batch["real_B"], gan.cfg
+    fake = gan.netG(x)
+    loss_d = pix2pix.d_loss(gan.netD(x, y), gan.netD(x, fake.detach()))
+    gan.opt_d.zero_grad()
+    loss_d.backward()
+    gan.opt_d.step()
+    l1, adv = F.l1_loss(fake, y), pix2pix.g_loss(gan.netD(x, fake.detach()))
+    gan.opt_g.zero_grad()
+    (cfg.lambda_l1 * l1 + cfg.lambda_adv * adv).backward()
+    gan.opt_g.step()
+    return {"D/adv": loss_d.detach(), "G/adv": adv.detach(), "G/l1": l1.detach()}
+
+
+@mended.wrong
+def d_is_not_frozen(gan, batch, run):
+    x, y, cfg = batch["real_A"], batch["real_B"], gan.cfg
+    fake = gan.netG(x)
+    loss_d = pix2pix.d_loss(gan.netD(x, y), gan.netD(x, fake.detach()))
+    gan.opt_d.zero_grad()
+    loss_d.backward()
+    gan.opt_d.step()
+    l1, adv = F.l1_loss(fake, y), pix2pix.g_loss(gan.netD(x, fake))
+    gan.opt_g.zero_grad()
+    (cfg.lambda_l1 * l1 + cfg.lambda_adv * adv).backward()
+    gan.opt_g.step()
+    return {"D/adv": loss_d.detach(), "G/adv": adv.detach(), "G/l1": l1.detach()}
+
+
+@exercise("6.5", "Read: what the paper did, and what it found")
+def the_paper(answer):
+    """Expect a set of letters."""
+    given = {str(letter).strip().lower() for letter in answer}
+    yield "the answer is a set of the letters a to f"
+    assert given <= set("abcdef"), f"found {', '.join(sorted(given))}"
+    yield "nothing is named that the paper does not say"
+    assert "c" not in given, "read the end of section 3.3: the statistics of which batch?"
+    assert "d" not in given, "compare the last two lines of table 3"
+    yield "everything is named that it says"
+    assert given == set("abef"), f"found {len(given)} of 4"
+
+
+the_paper.solution(
+    ["a", "b", "e", "f"],
+    "The noise was ignored (a: section 3.1), D's objective is halved (b: 3.3), facades are 400 "
+    "pictures for 200 epochs (e: 6.2), and both networks are convolutional, so larger pictures "
+    "can be translated (f: the paragraph on that in section 4). Batch norm uses the "
+    "statistics of the test batch (c), and the full-image D scores lower than 70 x 70 (d): IoU "
+    ".11 against .17.",
+)
+the_paper.wrong({"a", "b", "e"})
+the_paper.wrong({"a", "b", "c", "e", "f"})
+the_paper.wrong({"a", "b", "d", "e", "f"})
