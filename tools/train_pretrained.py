@@ -83,6 +83,9 @@ RECIPES = {
     "pix2pix-noto2fluent": Recipe(
         model="pix2pix", data="noto2fluent", channels_last=False, steps=12_000, changes=SLOW
     ),
+    "cyclegan-studios": Recipe(
+        model="cyclegan", data="studios", channels_last=False, steps=8_000, changes={"lr": 2e-4}
+    ),
 }
 
 
