@@ -178,6 +178,10 @@ def prepare(paths, given, out=None):
             )
         if values.get("out_dir"):  # the lesson runs in its own folder, the user typed in another
             values["out_dir"] = str(Path(values["out_dir"]).resolve())
+        if "data" in values:
+            from gancourse.data.images import absolute
+
+            values["data"] = absolute(values["data"])
         jobs.append(
             SimpleNamespace(path=path, name=path.stem, parameters=values, preset=preset, out=target)
         )

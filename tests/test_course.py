@@ -18,6 +18,7 @@ from PIL import Image
 
 from gancourse import course, lesson
 from gancourse.cli import main
+from gancourse.data import load
 from gancourse.errors import CourseError
 
 COMMAND = str(Path(sysconfig.get_path("scripts")) / "gancourse")
@@ -145,6 +146,19 @@ def test_what_a_lesson_does_not_know_is_refused(lessons, tmp_path, name, value, 
     with pytest.raises(CourseError, match=message):
         course.prepare(lessons, {name: value}, tmp_path / "out")
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("kind", ["folder:pics", "pairs:pics", "unpaired:pics/A,pics/B"])
+def test_a_folder_of_pictures_is_that_of_the_caller(lessons, tmp_path, monkeypatch, kind):
+    for side in "AB":
+        (tmp_path / "pics" / side).mkdir(parents=True)
+        for number in range(20):
+            Image.new("L", (4, 4)).save(tmp_path / "pics" / side / f"{number}.png")
+    monkeypatch.chdir(tmp_path)
+    (job,) = course.prepare(lessons[:1], {"data": kind}, tmp_path / "out")
+    assert job.parameters["data"] == kind.replace("pics", str(tmp_path / "pics"))
+    monkeypatch.chdir(lessons[0].parent)  # where the lesson runs
+    assert len(load(job.parameters["data"])) > 0
 
 
 def test_the_output_folder_follows_the_preset(lessons, tmp_path, monkeypatch):

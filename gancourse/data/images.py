@@ -344,6 +344,26 @@ def pictures_in(folder):
     return sorted(pictures, key=lambda picture: picture.name), sorted(others)
 
 
+def absolute(name):
+    """Return a data set's name with its folder as seen from here.
+
+    For a name that is read elsewhere: a lesson runs in a folder of its own.
+
+    Parameters
+    ----------
+    name : str
+        "folder:pics", "pairs:a,b", or any other name, which stays as it is.
+    """
+    kind, _, path = name.partition(":")
+    if kind not in ("folder", "pairs", "unpaired") or not path:
+        return name
+    try:
+        folders = [find_folder(path, kind)]
+    except DataError:
+        folders = [find_folder(part, kind) for part in path.split(",")]
+    return f"{kind}:{','.join(str(folder.absolute()) for folder in folders)}"
+
+
 def find_folder(path, kind="folder"):
     """Return the folder that the user means, or say what is there in its place."""
     text = str(path).strip()
