@@ -351,6 +351,18 @@ def test_the_paper_d_judges_patches_and_names_labels():
     assert real_logits.shape == (2, 2, 2) and class_logits.shape == (2, 5)
 
 
+def test_with_a_skip_g_begins_with_the_picture_and_may_leave_it():
+    netG, data = stargan.Generator(replace(SINGLE, g_skip=True)), batch()
+    torch.nn.init.zeros_(netG.layers[-1].weight)
+    labels, source = data["labels"][:, :3], torch.zeros(8).long()
+    with torch.no_grad():
+        out = netG(data["real"], labels, source)
+        torch.testing.assert_close(out, 0.97 * data["real"])
+        torch.nn.init.constant_(netG.layers[-1].weight, 1.0)
+        assert netG(data["real"].sign(), labels, source).isfinite().all()
+        assert (netG(data["real"], labels, source) - data["real"]).abs().mean() > 0.3
+
+
 def test_a_target_for_several_sets_is_reached_one_after_the_other():
     gan, _ = start()
     real = batch()["real"]
