@@ -130,7 +130,7 @@ def configure(module, name, preset, data_name, labels=(), **changes):
     cfg = module.PRESETS[choose("preset", preset, module.PRESETS)]
     data = translation.fitting(module, name, load(data_name), labels)
     if len(data.shape) == 3 and hasattr(cfg, "image_size"):
-        data = data.resized(cfg.image_size)
+        data = data.resized(changes.get("image_size", cfg.image_size))
     facts = {"sample_shape": tuple(data.shape), "num_classes": data.num_classes}
     if len(data.shape) == 3:
         facts |= {"image_channels": data.shape[0], "image_size": data.shape[-1]}
