@@ -144,8 +144,16 @@ class ImageData:
 
     def to(self, device):
         """Return the same data on another device."""
-        labels = None if self.labels is None else self.labels.to(device)
-        return ImageData(self.pixels.to(device), labels, self.name, self.classes)
+        return self._like(self.pixels.to(device))
+
+    def _like(self, pixels):
+        """Return other pixels with the labels and attributes of the first of these pictures."""
+        labels = None if self.labels is None else self.labels[: len(pixels)]
+        other = ImageData(pixels, labels, self.name, self.classes)
+        if self.attributes is not None:
+            other.attributes = self.attributes[: len(pixels)].to(pixels.device)
+            other.attribute_names = self.attribute_names
+        return other
 
     def images(self, index=None):
         """Return pictures as a model sees them.
@@ -177,13 +185,12 @@ class ImageData:
             pixels = transforms.pad(self.pixels, [2])
         else:
             pixels = transforms.resize(self.pixels, [image_size, image_size], antialias=True)
-        return ImageData(pixels, self.labels, self.name, self.classes)
+        return self._like(pixels)
 
     def first(self, limit):
         """Return the first ``limit`` pictures; a larger limit is an error."""
         check_limit(self, limit)
-        labels = None if self.labels is None else self.labels[:limit]
-        return ImageData(self.pixels[:limit], labels, self.name, self.classes)
+        return self._like(self.pixels[:limit])
 
     def batch(self, step, size, run):
         """Return the batch of a step; see :meth:`Data.batch`.

@@ -46,6 +46,15 @@ def test_labels_stay_with_their_pictures(numbered, run):
         assert batch["labels"].tolist() == [number % 5 for number in numbers(batch)]
 
 
+def test_attributes_stay_with_their_pictures(numbered, run):
+    numbered.attributes = (torch.arange(10) % 2)[:, None].float()
+    numbered.attribute_names = ("Odd",)
+    for data in (numbered, numbered.resized(4), numbered.first(6), numbered.to("cpu")):
+        batch = data.batch(1, 3, run)
+        assert batch["attributes"][:, 0].tolist() == [number % 2 for number in numbers(batch)]
+        assert data.attribute_names == ("Odd",)
+
+
 def test_without_labels_there_are_none_and_no_classes(numbered, run):
     data = ImageData(numbered.pixels, None, "bare", "abcde")
     assert set(data.batch(0, 4, run)) == {"real"}
