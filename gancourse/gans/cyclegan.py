@@ -254,7 +254,8 @@ def build(cfg, run):
         weights = [w for n, net in nets.items() if n[3] == player.upper() for w in net.parameters()]
         optimizer = torch.optim.Adam(weights, lr=cfg.lr, betas=cfg.betas, fused=True)
         setattr(gan, f"opt_{player}", optimizer)
-        setattr(gan, f"schedule_{player}", LambdaLR(optimizer, fall))
+        if player == "g" or cfg.lambda_adv:  # else it never makes a step
+            setattr(gan, f"schedule_{player}", LambdaLR(optimizer, fall))
     gan.pool_A, gan.pool_B = ImagePool(cfg.pool_size), ImagePool(cfg.pool_size)
     return gan
 
