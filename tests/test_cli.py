@@ -218,6 +218,47 @@ def test_a_generator_of_another_version_is_refused(points, tmp_path):
     assert "another version" in refusal("sample", tmp_path)
 
 
+# Translators
+
+
+@pytest.fixture(scope="module")
+def sketches(tmp_path_factory):
+    """A folder with a Pix2Pix, trained for 2 steps."""
+    out = tmp_path_factory.mktemp("sketches")
+    result = call(
+        *("train", "pix2pix", "--preset", "smoke", "--data", "sketch2face:16"),
+        *("--device", "cpu", "--steps", 2, "--out", out),
+    )
+    assert result.exit_code == 0, result.output
+    return out
+
+
+def test_a_translator_leaves_pictures_of_input_output_and_target(sketches):
+    card = checkpoint.load(sketches / "generator.safetensors")[1]["card"]
+    assert (card["config"]["channels_A"], card["config"]["channels_B"]) == (1, 3)
+    width, height = Image.open(sketches / "samples" / "step_0000002.png").size
+    assert 2 * 2 * 3 * 32 <= width < 2 * 2 * 3 * 35  # two strips of three in a row, doubled
+    assert 6 * 2 * 32 <= height < 6 * 2 * 35
+
+
+def test_a_translator_is_sampled_on_pictures_held_out_or_given(sketches, tmp_path):
+    assert call("sample", sketches, "-n", 4, "-o", tmp_path / "a.png").exit_code == 0
+    given = sketches / "samples" / "step_0000002.png"
+    result = call("sample", sketches, "--input", given, "-o", tmp_path / "b.png")
+    assert result.exit_code == 0, result.output
+    assert Image.open(tmp_path / "b.png").width < Image.open(tmp_path / "a.png").width
+
+
+def test_a_translator_without_its_data_is_refused_before_anything_is_written(tmp_path):
+    message = refusal("train", "pix2pix", "--data", "digits", "--out", tmp_path / "run")
+    assert "needs pairs, such as sketch2face" in message
+    assert not (tmp_path / "run").exists()
+
+
+def test_noise_takes_no_input(points, tmp_path):
+    assert "takes no --input" in refusal("sample", points, "--input", tmp_path)
+
+
 # data
 
 
