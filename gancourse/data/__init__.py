@@ -17,11 +17,11 @@ from gancourse.data import (
     celeba,
     cifar10,
     digits,
+    drawn,
     emoji,
     images,
     mixtures,
     pair_folders,
-    pairs,
 )
 from gancourse.data.source import Data, ImageData, StoredImages, shipped
 from gancourse.data.toons import dataset as toons_dataset
@@ -159,20 +159,20 @@ DATASETS = {
     "sketch2face": DataSet(
         about="10,000 pairs: a line drawing and the toon face of it, 64x64, grey to colour",
         licence="MIT, as the course",
-        load=lambda option, split: pairs.load_sketch2face(option, split),
+        load=lambda option, split: drawn.load_sketch2face(option, split),
         option="number of pairs",
     ),
     "noto2fluent": DataSet(
         about="1,413 pairs: the same emoji by Noto and by Fluent, 64x64 in colour",
         licence="Apache 2.0 (Noto), MIT (Fluent)",
-        load=lambda option, split: pairs.load_noto2fluent(split),
+        load=lambda option, split: emoji.load_noto2fluent(split),
         files=("emoji/noto.webp", "emoji/fluent.webp", "emoji/index.json"),
         record="emoji.json",
     ),
     "studios": DataSet(
         about="emoji by Noto and other ones by Fluent, unpaired, 64x64 in colour",
         licence="Apache 2.0 (Noto), MIT (Fluent)",
-        load=lambda option, split: pairs.load_studios(split),
+        load=lambda option, split: emoji.load_studios(split),
         files=("emoji/noto.webp", "emoji/fluent.webp", "emoji/index.json"),
         record="emoji.json",
     ),

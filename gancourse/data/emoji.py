@@ -15,6 +15,7 @@ import numpy as np
 import torch
 from PIL import Image, UnidentifiedImageError
 
+from gancourse.data.pairs import PairedImages, UnpairedImages
 from gancourse.data.source import ImageData, shipped
 from gancourse.errors import DataError, choose
 
@@ -176,6 +177,23 @@ def load(style="", split="train"):
     All three styles are labelled by style, a single one by category.
     """
     return Emoji(split).style(style) if style else Emoji(split).domains()
+
+
+def load_noto2fluent(split="train"):
+    """Return pairs of the same emoji by Noto and by Fluent: 1,413 for training, 157 for testing."""
+    return PairedImages(*Emoji(split).pairs("noto", "fluent"), "noto2fluent")
+
+
+def load_studios(split="train"):
+    """Return emoji by Noto (A) and by Fluent (B), unpaired.
+
+    For training, no emoji is in both. For testing, all 157 are, and ``hidden`` has the pairs.
+    """
+    emoji = Emoji(choose("split", split, ("train", "test")))
+    if split == "train":
+        return UnpairedImages(*emoji.unpaired("noto", "fluent"), "studios")
+    a, b = emoji.pairs("noto", "fluent")
+    return UnpairedImages(a, b, "studios", hidden=PairedImages(a, b, "studios"))
 
 
 def split_of(codepoints):

@@ -1,6 +1,7 @@
 """Two sets of pictures, A and B, between which a generator learns to translate.
 
->>> data = load_sketch2face("100", "train")
+>>> from gancourse.data import load
+>>> data = load("sketch2face:100")
 >>> data
 <sketch2face: 100 pairs (1, 64, 64) -> (3, 64, 64) on cpu>
 >>> data.a.images(0).shape, data.b.images(0).shape
@@ -11,17 +12,12 @@ together there are :class:`UnpairedImages`, which may still know it for measurin
 """
 
 import copy
-from functools import cached_property
 
 import torch
 from torch.nn import functional as F
 
-from gancourse.data.emoji import Emoji
-from gancourse.data.source import BATCH_KEY, ImageData, check_limit
-from gancourse.data.toons.dataset import SPLITS
-from gancourse.data.toons.factors import sample
-from gancourse.data.toons.portrait import Faces
-from gancourse.errors import DataError, choose
+from gancourse.data.source import BATCH_KEY, check_limit
+from gancourse.errors import DataError
 
 # How pix2pix and CycleGAN vary their pictures of 256 pixels: scaled up by 30 pixels, cropped, and
 # half of them mirrored (arXiv:1611.07004, section 6.2).
@@ -267,126 +263,3 @@ class UnpairedImages(_TwoSides):
                 ("real_B", self.b, (ORDER_B,), VARY_B),
             )
         }
-
-
-class DrawnImages(ImageData):
-    """What our own renderer draws, in one medium; nothing is drawn before it is needed.
-
-    Parameters
-    ----------
-    drawing : gancourse.data.toons.Faces or Scenes
-        Anything with ``factors``, ``size`` and ``to``, made from the first two.
-    show : callable
-        ``show(drawing)`` returns its pictures, uint8 (N, channels, H, W).
-    channels : int
-    name : str
-
-    Attributes
-    ----------
-    drawing
-        Also knows the factors, maps and captions of the same pictures, in the same order.
-    """
-
-    labels = None
-    classes = ()
-
-    def __init__(self, drawing, show, channels, name):
-        self.drawing, self.show, self.channels, self.name = drawing, show, channels, name
-        self._order = (None, None)
-
-    @cached_property
-    def pixels(self):
-        """The pictures, uint8 (N, C, H, W)."""
-        return self.show(self.drawing)
-
-    def __len__(self):
-        return len(self.drawing)
-
-    @property
-    def shape(self):
-        """The shape of one picture, (C, H, W)."""
-        return (self.channels, self.drawing.size, self.drawing.size)
-
-    @property
-    def device(self):
-        """Where the pictures lie, or will be drawn."""
-        return self.drawing.factors.codes.device
-
-    def to(self, device):
-        """Return the same pictures on another device."""
-        other = self._of(self.drawing.to(device))
-        if "pixels" in vars(self):
-            other.pixels = self.pixels.to(device)
-        return other
-
-    def resized(self, image_size):
-        """Return the same things drawn at another size, 32 to 256 pixels."""
-        if image_size == self.drawing.size:
-            return self
-        return self._of(type(self.drawing)(self.drawing.factors, image_size))
-
-    def first(self, limit):
-        """Return the first ``limit`` pictures; a larger limit is an error."""
-        check_limit(self, limit)
-        return self._of(type(self.drawing)(self.drawing.factors[:limit], self.drawing.size))
-
-    def _of(self, drawing):
-        return DrawnImages(drawing, self.show, self.channels, self.name)
-
-
-def colours(drawing):
-    """Return the pictures of a drawing in colour, uint8 (N, 3, H, W)."""
-    return drawing.images
-
-
-def lines(drawing):
-    """Return a drawing's sketches, uint8 (N, 1, H, W): 0 is a line and 255 is paper."""
-    return drawing.sketch
-
-
-def how_many(option, name, split, splits):
-    """Return the count and the seed of a split, or the count that follows the colon.
-
-    Raises
-    ------
-    DataError
-        If what follows is no number above 0.
-    """
-    n, seed = splits[choose("split", split, splits)]
-    if option:
-        if not (option.isascii() and option.isdigit() and int(option)):
-            raise DataError(f"after the colon comes a number, as in {name}:500, not {option!r}")
-        n = int(option)
-    return n, seed
-
-
-def load_sketch2face(option="", split="train"):
-    """Return pairs of a line drawing and the toon face that was drawn over it.
-
-    10,000 pairs for training and 2,000 for testing, or as many as ``option`` says: the faces of
-    the data set "toons".
-    """
-    n, seed = how_many(option, "sketch2face", split, SPLITS)
-    faces = Faces(sample(n, seed))
-    return PairedImages(
-        DrawnImages(faces, lines, 1, "toons sketches"),
-        DrawnImages(faces, colours, 3, "toons"),
-        "sketch2face",
-    )
-
-
-def load_noto2fluent(split="train"):
-    """Return pairs of the same emoji by Noto and by Fluent: 1,413 for training, 157 for testing."""
-    return PairedImages(*Emoji(split).pairs("noto", "fluent"), "noto2fluent")
-
-
-def load_studios(split="train"):
-    """Return emoji by Noto (A) and by Fluent (B), unpaired.
-
-    For training, no emoji is in both. For testing, all 157 are, and ``hidden`` has the pairs.
-    """
-    emoji = Emoji(choose("split", split, SPLITS))
-    if split == "train":
-        return UnpairedImages(*emoji.unpaired("noto", "fluent"), "studios")
-    a, b = emoji.pairs("noto", "fluent")
-    return UnpairedImages(a, b, "studios", hidden=PairedImages(a, b, "studios"))

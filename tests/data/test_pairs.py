@@ -8,6 +8,7 @@ import torch
 
 from gancourse import data
 from gancourse.data import pairs
+from gancourse.data.emoji import Emoji
 from gancourse.data.pairs import PairedImages, UnpairedImages
 from gancourse.data.source import ImageData
 from gancourse.errors import CourseError, DataError
@@ -192,8 +193,8 @@ def test_sketches_are_counted_before_any_is_drawn():
 def test_pairs_of_emoji_show_the_same_emoji():
     paired = data.load("noto2fluent")
     assert (len(paired), paired.a.shape, paired.shape) == (1413, (3, 64, 64), (3, 64, 64))
-    assert torch.equal(paired.a.pixels, pairs.Emoji("train").images("noto"))
-    assert torch.equal(paired.b.pixels, pairs.Emoji("train").images("fluent"))
+    assert torch.equal(paired.a.pixels, Emoji("train").images("noto"))
+    assert torch.equal(paired.b.pixels, Emoji("train").images("fluent"))
     assert len(data.load("noto2fluent", split="test")) == 157
 
 
@@ -203,7 +204,7 @@ def test_studios_share_no_emoji_in_training_and_hide_pairs_for_testing():
     assert len(training.a) + len(training.b) == 1413
     testing = data.load("studios", split="test")
     assert (len(testing), len(testing.hidden)) == (157, 157)
-    assert torch.equal(testing.hidden.b.pixels, pairs.Emoji("test").images("fluent"))
+    assert torch.equal(testing.hidden.b.pixels, Emoji("test").images("fluent"))
 
 
 def test_the_check_says_what_is_there():
