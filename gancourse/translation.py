@@ -11,7 +11,6 @@ from gancourse import plotting
 from gancourse.data import load
 from gancourse.data.images import square
 from gancourse.data.joint import JointImages
-from gancourse.data.pairs import UnpairedImages
 from gancourse.errors import CourseError, DataError
 from gancourse.training.runtime import start
 
@@ -73,7 +72,7 @@ def fitting(module, name, data, labels=()):
             "`gancourse data list` shows what there is."
         )
     if data.paired and not needs_pairs:
-        return UnpairedImages(data.a, data.b, data.name, hidden=data)
+        return data.unpaired()
     return data
 
 

@@ -171,6 +171,12 @@ class PairedImages(_TwoSides):
         check_limit(self, limit)
         return self._each(lambda side: side.first(limit))
 
+    def unpaired(self):
+        """Return the same pictures as unpaired ones, with these pairs hidden."""
+        return UnpairedImages(
+            self.a, self.b, self.name, hidden=self, jitter=self.jitter, mirror=self.mirror
+        )
+
     def batch(self, step, size, run):
         """Return the batch of a step; see :meth:`gancourse.data.source.Data.batch`.
 

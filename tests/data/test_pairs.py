@@ -161,6 +161,15 @@ def test_a_part_or_another_size_keeps_all_that_was_said(run):
         hidden.first(21)
 
 
+def test_pairs_can_be_forgotten_and_stay_hidden(run):
+    paired = PairedImages(numbered(), numbered(channels=3), "both", jitter=30, mirror=True)
+    unpaired = paired.unpaired()
+    assert (unpaired.paired, unpaired.hidden) == (False, paired)
+    assert (unpaired.jitter, unpaired.mirror, unpaired.name) == (30, True, "both")
+    batch = unpaired.augmented(jitter=0, mirror=False).batch(0, 10, run)
+    assert numbers(batch["real_A"]) != numbers(batch["real_B"])
+
+
 def test_data_can_be_turned_round(run):
     a, b = numbered(), numbered(channels=3)
     turned = UnpairedImages(a, b, "both", hidden=PairedImages(a, b, "hidden")).swapped()
