@@ -5,6 +5,9 @@
 torch.Size([100, 3, 64, 64])
 >>> some.factors[0].replace(hair="afro", hat="none").captions[0].count("afro")
 1
+>>> village = scenes(1, size=64, seed=0)
+>>> draw_scenes(village.factors.replace(season="winter", time="night"), size=256).images.shape
+torch.Size([1, 3, 256, 256])
 """
 
 from gancourse.data.toons.factors import (
@@ -17,8 +20,23 @@ from gancourse.data.toons.factors import (
     code,
     sample,
 )
+from gancourse.data.toons.landscape import Scenes, draw_scenes, palette_image, scenes
 from gancourse.data.toons.look import CLASSES, PALETTE, PARTS
 from gancourse.data.toons.portrait import Faces, draw, faces
+from gancourse.data.toons.scene_factors import (
+    SCENE_ATTRIBUTES,
+    SCENE_FACTORS,
+    SCENE_SHARES,
+    SCENE_VARIATION,
+    SceneFactors,
+    scene_caption,
+)
+from gancourse.data.toons.scene_look import (
+    SCENE_CLASSES,
+    SCENE_INSTANCES,
+    SCENE_PALETTE,
+    SCENE_PARTS,
+)
 
 __all__ = [
     "ATTRIBUTES",
@@ -26,13 +44,27 @@ __all__ = [
     "FACTORS",
     "PALETTE",
     "PARTS",
+    "SCENE_ATTRIBUTES",
+    "SCENE_CLASSES",
+    "SCENE_FACTORS",
+    "SCENE_INSTANCES",
+    "SCENE_PALETTE",
+    "SCENE_PARTS",
+    "SCENE_SHARES",
+    "SCENE_VARIATION",
     "SHARES",
     "VARIATION",
     "Faces",
     "Factors",
+    "SceneFactors",
+    "Scenes",
     "caption",
     "code",
     "draw",
+    "draw_scenes",
     "faces",
+    "palette_image",
     "sample",
+    "scene_caption",
+    "scenes",
 ]

@@ -82,6 +82,38 @@ def dots(x, y, spots, smooth=0.0):
     return union(*(circle(x - cx, y - cy, radius) for cx, cy, radius in spots), smooth=smooth)
 
 
+def scatter(x, y, cell, radius, share, salt):
+    """Return the distance to dots strewn over the plane, at most one in each square cell.
+
+    Parameters
+    ----------
+    cell : float
+        Side of a cell; no dot leaves its own.
+    radius : float
+        Of the largest dot, below ``cell / 4``.
+    share : float
+        Of the cells that have a dot.
+    salt : torch.Tensor
+        Another number gives other dots.
+    """
+    x, y = x / cell + salt, y / cell + salt
+    column, row = x.floor(), y.floor()
+    # Numbers that look like chance from a cell's place, without sines: after D. Hoskins, "Hash
+    # without Sine", 2014.
+    a, b = (_fraction(row * 0.1031), _fraction(column * 0.103))
+    c = _fraction(row * 0.0973)
+    stir = a * (b + 33.33) + b * (c + 33.33) + c * (a + 33.33)
+    a, b, c = a + stir, b + stir, c + stir
+    px, py, chance = (_fraction(v) for v in ((a + b) * c, (a + c) * b, (b + c) * a))
+    size = radius * (0.5 + 0.5 * _fraction(chance * 7))
+    dot = circle(x - column - 0.25 - 0.5 * px, y - row - 0.25 - 0.5 * py, 0) * cell - size
+    return torch.where(chance < share, dot, cell)
+
+
+def _fraction(value):
+    return value - value.floor()
+
+
 def union(*shapes, smooth=0.0):
     """Return the union of shapes, with corners filled over a distance of ``smooth``."""
     first, *others = shapes

@@ -93,11 +93,12 @@ class Sheet:
         shape : torch.Tensor, (N, 1, H, W)
             Signed distances.
         colour, line : torch.Tensor, (N, 3, 1, 1) or (N, 3, H, W)
-            Without ``line``, there is no outline; the sketch has none either.
+            Without ``line``, there is no outline; the sketch has none either. With the fill's own
+            colour it shows in the sketch alone.
         part : int or (int, int) or None
             The number in the map of parts, or those for the left and right half of the head. None
             leaves the map as it is.
-        width : float
+        width : float or torch.Tensor, (N, 1, 1, 1)
             Of the outline.
         """
         half = 0.0 if line is None else width / 2
@@ -107,6 +108,8 @@ class Sheet:
             self._blend(1.0, cover(shape - half, self.pixel))
             if line is not None:
                 self._blend(0.0, cover(shape.abs() - half, self.pixel))
+        elif line is colour:
+            self._blend(colour, cover(shape - half, self.pixel))
         else:
             if line is not None:
                 self._blend(line, cover(shape - half, self.pixel))
@@ -194,15 +197,15 @@ class Pose:
                             xs.append(size * (cosine * u - sine * v))
                             ys.append(size * (sine * u + cosine * v))
             return (
-                _span(min(ys) + self.y_range[0], max(ys) + self.y_range[1], pixels),
-                _span(min(xs) + self.x_range[0], max(xs) + self.x_range[1], pixels),
+                span(min(ys) + self.y_range[0], max(ys) + self.y_range[1], pixels),
+                span(min(xs) + self.x_range[0], max(xs) + self.x_range[1], pixels),
             )
 
         return rows_and_columns
 
 
-def _span(low, high, pixels):
-    """Return the slice of pixels that holds an interval of [-1, 1], with one to spare."""
+def span(low, high, pixels):
+    """Return the slice of ``pixels`` that holds an interval of [-1, 1], with one to spare."""
     first = max(0, math.floor((low + 1) / 2 * pixels) - 1)
     last = min(pixels, math.ceil((high + 1) / 2 * pixels) + 1)
     return slice(min(first, pixels - 1), max(last, first + 1))

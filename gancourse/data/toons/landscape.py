@@ -1,0 +1,244 @@
+"""Drawing scenes: the order of the painters, and the pictures and maps that come out."""
+
+from functools import cached_property, partial
+
+import torch
+
+from gancourse.data.toons import scene_land as land
+from gancourse.data.toons import scene_things as things
+from gancourse.data.toons.render import check_size, extent, render
+from gancourse.data.toons.scene_factors import SceneFactors
+from gancourse.data.toons.scene_look import (
+    CLOUD_PLACES,
+    HOUSE_PLACES,
+    PART_CLASSES,
+    PART_INSTANCES,
+    SCENE_INSTANCES,
+    SCENE_PALETTE,
+    TREE_PLACES,
+    start,
+)
+from gancourse.errors import DataError
+
+
+def paint(s):
+    """Draw everything on a :class:`~gancourse.data.toons.sheet.Sheet`, from back to front.
+
+    The boxes say where a painter can leave a trace, whatever the factors; they only save work.
+    """
+    s.draw(land.sky)
+    s.draw(land.sun, box=(-0.9, -0.9, 0.9, -0.25))
+    for k, (x, y, size) in enumerate(CLOUD_PLACES):
+        box = (x - 0.3 - 0.34 * size, y - 0.27 * size, x + 0.3 + 0.34 * size, y + 0.1 * size)
+        s.draw(partial(land.cloud, k=k), box=box, where=s.clouds > k)
+    s.draw(land.hills, box=(-1, -0.45, 1, 0.4))
+    s.draw(land.meadow, box=(-1, 0, 1, 1))
+    s.draw(land.lake, box=(-1, 0.45, 1, 0.8), where=s.water == 1)
+    s.draw(land.road, box=(-1, 0.1, 1, 1), where=s.road > 0)
+    standing = [(y, "house", k) for k, (_, y, _) in enumerate(HOUSE_PLACES)]
+    standing += [(y, "tree", k) for k, (_, y, _) in enumerate(TREE_PLACES)]
+    for _, what, k in sorted(standing):
+        if what == "house":
+            _house(s, k)
+        else:
+            _tree(s, k)
+
+
+def _house(s, k):
+    x, y, size = HOUSE_PLACES[k]
+    size *= 1.1
+    reach = 0.07 + size * 0.72  # walls, or a long shadow
+    for side, middle in ((0, x), (1, -x)):
+        box = (middle - reach, y - 0.95 * size, middle + reach, y + 0.25 * size)
+        where = (s.houses >= k) & (s.side == side)
+        s.draw(partial(things.house, k=k), box=box, where=where)
+
+
+def _tree(s, k):
+    x, y, size = TREE_PLACES[k]
+    size *= 1.13
+    reach = 0.09 + size * 0.68
+    box = (x - reach, y - 0.7 * size, x + reach, y + 0.12 * size)
+    for kind in (1, 2):
+        s.draw(partial(things.tree, k=k, kind=kind), box=box, where=s.tree_kind[:, k] == kind)
+
+
+class Scenes:
+    """Scenes as pictures and as maps, each drawn when it is first asked for.
+
+    Parameters
+    ----------
+    factors : SceneFactors
+    size : int
+        Side of the pictures in pixels, 32 to 256.
+
+    Attributes
+    ----------
+    factors : SceneFactors
+    size : int
+
+    Raises
+    ------
+    DataError
+        If the size is out of range.
+    """
+
+    def __init__(self, factors, size=64):
+        self.factors = factors
+        self.size = check_size("scenes", size)
+
+    def __len__(self):
+        return len(self.factors)
+
+    def __repr__(self):
+        return f"<{len(self):,} scenes, {self.size}x{self.size} pixels>"
+
+    def to(self, device):
+        """Return the same scenes on another device; what was drawn goes with them."""
+        moved = Scenes(self.factors.to(device), self.size)
+        for name in ("images", "sketch", "parts", "boxes"):
+            if name in vars(self):
+                vars(moved)[name] = vars(self)[name].to(device)
+        return moved
+
+    @cached_property
+    def images(self):
+        """Pictures in colour, uint8 (N, 3, size, size)."""
+        return self._render("colour")
+
+    @cached_property
+    def sketch(self):
+        """Line drawings, uint8 (N, 1, size, size): 0 is a line and 255 is paper."""
+        return self._render("lines")
+
+    @cached_property
+    def parts(self):
+        """Which part is on top in each pixel, uint8 (N, size, size): an index into SCENE_PARTS."""
+        return self._render("parts")[:, 0]
+
+    def _render(self, medium):
+        order = torch.arange(len(self), device=self.factors.codes.device)
+        return render(medium, self.factors, self.size, start, paint, order)
+
+    @property
+    def semantic(self):
+        """What each pixel shows, uint8 (N, size, size): an index into SCENE_CLASSES.
+
+        The same in every season and at every time of day.
+        """
+        return PART_CLASSES.to(self.parts.device)[self.parts.long()]
+
+    @property
+    def instances(self):
+        """Which single thing each pixel shows, uint8 (N, size, size).
+
+        0 where nothing can be counted (sky, hills, meadow, lake, road), else 1 more than an index
+        into SCENE_INSTANCES.
+        """
+        return PART_INSTANCES.to(self.parts.device)[self.parts.long()]
+
+    @property
+    def masks(self):
+        """The pixels of every single thing, bool (N, number of SCENE_INSTANCES, size, size)."""
+        numbers = torch.arange(1, len(SCENE_INSTANCES) + 1, device=self.parts.device)
+        return self.instances[:, None] == numbers.view(1, -1, 1, 1)
+
+    @cached_property
+    def boxes(self):
+        """The least box around what is seen of every single thing, int64 (N, number of them, 4).
+
+        Left, top, right, bottom in pixels: the thing lies in ``[:, top:bottom, left:right]``. All
+        four are -1 where nothing is seen of it.
+        """
+        instances = self.instances
+        numbers = range(1, len(SCENE_INSTANCES) + 1)
+        return torch.stack([extent(instances == number) for number in numbers], 1)
+
+    @property
+    def attributes(self):
+        """What each scene has and has not, bool (N, number of SCENE_ATTRIBUTES)."""
+        return self.factors.attributes
+
+    @property
+    def captions(self):
+        """A sentence about each scene."""
+        return self.factors.captions
+
+
+def scenes(n, size=64, seed=0, *, device="cpu", bias=None, shares=None):
+    """Return ``n`` scenes drawn at random; the first k are the same for every ``n``.
+
+    Parameters
+    ----------
+    n : int
+    size : int
+        Side of the pictures in pixels, 32 to 256. The scenes are the same at every size.
+    seed : int
+        At least 0.
+    device : str or torch.device
+        Where they are drawn.
+    bias, shares
+        See :func:`gancourse.data.toons.sample`; with the names of SCENE_FACTORS.
+
+    Returns
+    -------
+    Scenes
+
+    Examples
+    --------
+    >>> some = scenes(4, size=32)
+    >>> some.images.shape, some.boxes.shape
+    (torch.Size([4, 3, 32, 32]), torch.Size([4, 13, 4]))
+    """
+    return Scenes(SceneFactors.sample(n, seed, bias=bias, shares=shares).to(device), size)
+
+
+def draw_scenes(factors, size=64):
+    """Return the scenes with these factors, so that a single one of them can be changed.
+
+    Parameters
+    ----------
+    factors : SceneFactors
+        Those of some scenes, perhaps with ``factors.replace(season="winter")``.
+    size : int
+        Side of the pictures in pixels, 32 to 256.
+
+    Returns
+    -------
+    Scenes
+
+    Examples
+    --------
+    >>> village = scenes(1, size=32).factors
+    >>> summer, winter = (draw_scenes(village.replace(season=s), 32) for s in ("summer", "winter"))
+    >>> bool((summer.semantic == winter.semantic).all())
+    True
+    """
+    return Scenes(factors, size)
+
+
+def palette_image(semantic):
+    """Return semantic maps as pictures in the colours of SCENE_PALETTE.
+
+    Parameters
+    ----------
+    semantic : torch.Tensor of whole numbers, (N, H, W)
+        Indices into SCENE_CLASSES.
+
+    Returns
+    -------
+    uint8 torch.Tensor, (N, 3, H, W)
+
+    Raises
+    ------
+    DataError
+        If the shape or a number is none of a map.
+    """
+    if semantic.ndim != 3 or semantic.is_floating_point():
+        raise DataError(
+            "a batch of semantic maps holds whole numbers of shape (N, H, W), not "
+            f"{str(semantic.dtype).removeprefix('torch.')} {tuple(semantic.shape)}"
+        )
+    if semantic.numel() and not 0 <= semantic.min() <= semantic.max() < len(SCENE_PALETTE):
+        raise DataError(f"the classes of a semantic map lie in 0..{len(SCENE_PALETTE) - 1}")
+    return SCENE_PALETTE.to(semantic.device)[semantic.long()].permute(0, 3, 1, 2).contiguous()

@@ -1,0 +1,139 @@
+"""Everything that makes a drawn scene what it is: the factors, how they are drawn, their names."""
+
+from gancourse.data.toons.table import Table, listed
+
+NUMBERS = ("none", "one", "two", "three")
+
+# As with the faces, values stand in an order that means something where there is one.
+SCENE_FACTORS = {
+    "season": ("spring", "summer", "autumn", "winter"),
+    "time": ("day", "dusk", "night"),
+    "hills": ("rolling", "peaks", "ridge"),
+    "clouds": NUMBERS,
+    "water": ("none", "lake"),
+    "road": ("none", "straight", "curved", "winding"),
+    "houses": NUMBERS[1:],
+    "house_1": ("cottage", "townhouse", "chalet"),
+    "house_2": ("cottage", "townhouse", "chalet"),
+    "house_3": ("cottage", "townhouse", "chalet"),
+    "walls": ("cream", "pastel", "nordic", "brick"),
+    "roofs": ("terracotta", "slate", "thatch", "plum"),
+    "round_trees": NUMBERS,
+    "fir_trees": NUMBERS,
+    "side": ("left", "right"),
+}
+
+# Where the values of a factor aren't equally likely.
+SCENE_SHARES = {
+    "clouds": (0.15, 0.3, 0.35, 0.2),
+    "water": (0.6, 0.4),
+    "road": (0.1, 0.3, 0.3, 0.3),
+    "round_trees": (0.15, 0.25, 0.35, 0.25),
+    "fir_trees": (0.15, 0.25, 0.35, 0.25),
+}
+
+# Small differences between scenes that share every factor, each uniform in [-1, 1].
+SCENE_VARIATION = {
+    "sun_x": "place of the sun or moon, left to right",
+    "sun_y": "place of the sun or moon, top to bottom",
+    "sun_size": "of the sun or moon",
+    **{f"cloud_{k}": f"place of cloud {k}, left to right" for k in (1, 2, 3)},
+    "horizon": "height of the meadow's edge, lower if positive",
+    **{f"hill_{k}": f"shape of the hills, {place}" for k, place in
+       enumerate(("left", "middle", "right", "far"), 1)},
+    "road_near": "where the road begins, left to right",
+    "road_far": "where the road ends, left to right",
+    "road_bend": "how strongly the road bends",
+    "lake_size": "of the lake",
+    **{f"house_{k}_x": f"place of house {k}, left to right" for k in (1, 2, 3)},
+    **{f"house_{k}_size": f"of house {k}" for k in (1, 2, 3)},
+    # Which of the six places each tree has: they take them in the order of these numbers.
+    **{f"place_{k}": f"how soon a tree takes place {k}" for k in range(1, 7)},
+    **{f"tree_{k}_x": f"of the tree in place {k}, left to right" for k in range(1, 7)},
+    **{f"tree_{k}_size": f"of the tree in place {k}" for k in range(1, 7)},
+    "specks": "where stars, flowers and leaves lie",
+}  # fmt: skip
+
+
+# What a scene has or has not, as a function of its factors.
+SCENE_ATTRIBUTES = {
+    **{
+        name.capitalize(): lambda f, factor=factor, name=name: (
+            getattr(f, factor) == SceneFactors.code(factor, name)
+        )
+        for factor in ("season", "time")
+        for name in SCENE_FACTORS[factor]
+    },
+    "Peaks": lambda f: f.hills == SceneFactors.code("hills", "peaks"),
+    "Clouds": lambda f: f.clouds > 0,
+    "Lake": lambda f: f.water > 0,
+    "Road": lambda f: f.road > 0,
+    "Several_Houses": lambda f: f.houses > 0,
+    "Round_Trees": lambda f: f.round_trees > 0,
+    "Fir_Trees": lambda f: f.fir_trees > 0,
+}
+
+
+class SceneFactors(Table):
+    """The factors of N scenes: a table of codes, and a table of small differences.
+
+    See :class:`~gancourse.data.toons.table.Table`: ``factors.season`` is int64 (N,),
+    ``factors.sun_x`` float32 (N,). Season and time change colours alone: what lies where is left
+    as it is.
+
+    Examples
+    --------
+    >>> village = SceneFactors.sample(1)
+    >>> village.replace(season="winter").describe()[0]["season"]
+    'winter'
+    """
+
+    kind = "scenes"
+    stream = "scene "
+    columns = SCENE_FACTORS
+    differences = SCENE_VARIATION
+    shares = SCENE_SHARES
+    has = SCENE_ATTRIBUTES
+
+    @property
+    def captions(self):
+        """A sentence about each scene, as a list of str."""
+        return [scene_caption(scene) for scene in self.describe()]
+
+
+def scene_caption(scene):
+    """Return a sentence about one scene, given as a dict of factor to value.
+
+    Examples
+    --------
+    >>> village = SceneFactors.sample(1).replace(season="winter", time="night")
+    >>> scene_caption(village.describe()[0])[:22]
+    'A winter night with a '
+    """
+    styles = [scene[f"house_{k + 1}"] for k in range(NUMBERS.index(scene["houses"]))]
+    things = [
+        f"{NUMBERS[styles.count(style)]} {style}s" if styles.count(style) > 1 else f"a {style}"
+        for style in dict.fromkeys(styles)
+    ]
+    things += _counted(scene["round_trees"], "round tree") + _counted(scene["fir_trees"], "fir")
+    if scene["road"] != "none":
+        things.append(f"a {scene['road']} road")
+    if scene["water"] == "lake":
+        things.append("a lake")
+    when = {"day": "day", "dusk": "evening", "night": "night"}[scene["time"]]
+    article = "An" if scene["season"][0] in "aeiou" else "A"
+    hills = {
+        "rolling": "rolling hills",
+        "peaks": "pointed mountains",
+        "ridge": "a long ridge",
+    }[scene["hills"]]
+    sky = _counted(scene["clouds"], "cloud")
+    over = f", {sky[0]} in the sky" if sky else ", under a clear sky"
+    return f"{article} {scene['season']} {when} with {listed(things)} before {hills}{over}."
+
+
+def _counted(number, thing):
+    return {
+        "none": [],
+        "one": [f"a {thing}"],
+    }.get(number, [f"{number} {thing}s"])
