@@ -156,6 +156,12 @@ DATASETS = {
         load=lambda option, split: toons_dataset.load(option, split),
         option="number of faces",
     ),
+    "scenes": DataSet(
+        about="10,000 scenes drawn by the course itself, 64x64 in colour, 4 seasons",
+        licence="MIT, as the course",
+        load=lambda option, split: toons_dataset.load_scenes(option, split),
+        option="number of scenes",
+    ),
     "sketch2face": DataSet(
         about="10,000 pairs: a line drawing and the toon face of it, 64x64, grey to colour",
         licence="MIT, as the course",
