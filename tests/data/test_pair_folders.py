@@ -359,3 +359,45 @@ def test_noise_survives_the_way_from_the_disk_to_both_sides(tmp_path, no_test_sp
     data = load(f"pairs:{tmp_path}", image_size=16)
     both = torch.cat([data.a.pixels, data.b.pixels], 3)[0]
     assert torch.equal(both, torch.from_numpy(pixels).permute(2, 0, 1))
+
+
+# From end to end
+
+
+@pytest.mark.parametrize(("gan", "kind"), [("pix2pix", "pairs"), ("cyclegan", "unpaired")])
+def test_a_translator_trains_on_folders_unless_something_is_wrong_with_them(tmp_path, gan, kind):
+    for n in range(40):
+        picture(tmp_path / "pics" / "A" / f"{n}.png", 2 * n, size=(40, 30))
+        picture(tmp_path / "pics" / "B" / f"{n}.png", 255 - n, size=(80, 60))
+
+    def train(out):
+        data = f"{kind}:{tmp_path / 'pics'}"
+        command = ["train", gan, "--preset", "smoke", "--data", data, "--steps", "2"]
+        return CliRunner().invoke(main, [*command, "--device", "cpu", "--out", str(out)])
+
+    result = train(tmp_path / "run")
+    assert result.exit_code == 0, result.output
+    assert (tmp_path / "run" / "generator.safetensors").is_file()
+    for n in range(40):  # one of them at least is for training
+        (tmp_path / "pics" / "B" / f"{n}.png").write_bytes(b"")
+    result = train(tmp_path / "again")
+    assert result.exit_code == 2
+    assert "empty: 0 bytes" in result.output
+    assert not (tmp_path / "again").exists()
+
+
+@pytest.mark.parametrize(
+    ("gan", "kind", "message"),
+    [
+        ("dcgan", "pairs", "two sides to translate"),
+        ("pix2pix", "folder", "needs pairs"),
+        ("pix2pix", "unpaired", "needs pairs"),
+    ],
+)
+def test_a_gan_is_told_that_it_cannot_use_such_folders(tmp_path, gan, kind, message):
+    make(tmp_path / "pics", *TWO_FOLDERS["A-and-B"])
+    command = ["train", gan, "--preset", "smoke", "--data", f"{kind}:{tmp_path / 'pics'}"]
+    result = CliRunner().invoke(main, [*command, "--out", str(tmp_path / "run")])
+    assert result.exit_code == 2
+    assert message in result.output
+    assert not (tmp_path / "run").exists()
