@@ -71,6 +71,7 @@ class Explorer:
     """
 
     summary = ""
+    caption_without_kernel = CAPTION
     _ui = None
     _together = False
 
@@ -86,7 +87,7 @@ class Explorer:
         if not somebody_is_there():
             bundle = {"image/png": picture.data, "text/plain": self.summary}
             display(bundle, metadata={"image/png": {"width": picture.width}}, raw=True)
-            display(Markdown(f"*{CAPTION}*"))
+            display(Markdown(f"*{self.caption_without_kernel}*"))
             return
         name = f"gancourse-still-{os.getpid()}-{next(_displays)}"
         hide_picture = widgets.HTML(
@@ -100,7 +101,7 @@ class Explorer:
             f"<style>.jp-OutputArea-child:has(.{name}) + .jp-OutputArea-child"
             f":not(:has(.gancourse-live)) {{ display: none; }}</style>"
             f'<div class="{name}"><img alt="{html.escape(self.summary)}" width="{picture.width}" '
-            f'src="data:image/png;base64,{source}"><div><em>{CAPTION}</em></div></div>'
+            f'src="data:image/png;base64,{source}"><div><em>{self.caption_without_kernel}</em></div></div>'
         )
         display({"text/html": still, "text/plain": self.summary}, raw=True)
         view = {"version_major": 2, "version_minor": 0, "model_id": live.model_id}
@@ -164,8 +165,41 @@ def button(name, tooltip, click, width="90px"):
     return made
 
 
+def as_images(images, name="images", channels=(1, 3)):
+    """Check images that were handed to an explorer.
+
+    Parameters
+    ----------
+    images : Tensor, (n, C, H, W)
+        float in [-1, 1], or uint8.
+    name : str
+        The argument's name, for the message.
+    channels : tuple of int
+        What C may be.
+
+    Returns
+    -------
+    float32 Tensor, (n, C, H, W)
+        On the CPU, in [-1, 1].
+
+    Raises
+    ------
+    CourseError
+        If they are something else.
+    """
+    shape = tuple(getattr(images, "shape", ()))
+    if len(shape) != 4 or not shape[0] or shape[1] not in channels:
+        kinds = " or ".join(map(str, channels))
+        raise CourseError(
+            f"{name} must be a tensor (n, {kinds}, height, width) with n > 0, not "
+            f"{shape or type(images).__name__}"
+        )
+    images = torch.as_tensor(images).detach().cpu()
+    return images / 127.5 - 1 if images.dtype == torch.uint8 else images.float()
+
+
 @torch.no_grad()
-def ask(generate, z, *more):
+def ask(generate, z, *more, signature=("generate", "z")):
     """Ask a generator for images, in eval mode and on its own device.
 
     Parameters
@@ -175,6 +209,8 @@ def ask(generate, z, *more):
     z : Tensor, (n, latent_dim)
     *more : Tensor
         What else it takes, such as labels.
+    signature : pair of str
+        How the message calls the function and its first argument.
 
     Returns
     -------
@@ -198,9 +234,10 @@ def ask(generate, z, *more):
             generate.train()
     shape = tuple(getattr(images, "shape", ()))
     if len(shape) != 4 or shape[0] != len(z) or shape[1] not in (1, 3):
-        takes = ", ".join(["z", *(f"{tuple(given.shape)}" for given in more)])
+        function, first = signature
+        takes = ", ".join([first, *(f"{tuple(given.shape)}" for given in more)])
         raise CourseError(
-            f"generate({takes}) with z of shape {tuple(z.shape)} must return images "
+            f"{function}({takes}) with {first} of shape {tuple(z.shape)} must return images "
             f"({len(z)}, 1 or 3, height, width), not {shape or type(images).__name__}"
         )
     return images.detach().float().cpu()

@@ -1,0 +1,336 @@
+"""The canvas: draw a sketch or a map, and the network answers while you draw."""
+
+import time
+from pathlib import Path
+
+import anywidget
+import ipywidgets as widgets
+import matplotlib.pyplot as plt
+import numpy as np
+import torch
+import traitlets
+from ipywidgets.widgets.trait_types import CByteMemoryView
+
+from gancourse.errors import CourseError
+from gancourse.plotting import STYLE, draw_images
+from gancourse.widgets.board import GAP, Board
+from gancourse.widgets.explorer import (
+    Explorer,
+    as_images,
+    ask,
+    button,
+    is_smooth,
+    picture_of,
+    show,
+)
+
+SIDE = 320  # CSS pixels, of the pad and of the answer
+THUMB, THUMBS = 48, 12  # CSS pixels, and how many examples at most
+LINE, PAPER = 0, 255
+KEYS = "arrows move, Shift + arrows move far, Space lowers and lifts the pen, Ctrl + Z undoes"
+STYLE_SHEET = """
+.gancourse-pad { position: relative; overflow: hidden; line-height: 0; }
+.gancourse-pad canvas { width: 100%; aspect-ratio: 1; image-rendering: pixelated; cursor: none;
+  touch-action: none; border-radius: 4px; }
+.gancourse-pad canvas:focus-visible { outline-offset: -2px; }
+.gancourse-ring { position: absolute; border-radius: 50%; transform: translate(-50%, -50%);
+  box-shadow: 0 0 0 1px #fff, inset 0 0 0 1px #2b2d33, 0 0 0 2px #2b2d33; pointer-events: none; }
+.gancourse-lowered { background: #e0a030; }
+.gancourse-answer { width: 100% !important; aspect-ratio: 1; object-fit: contain; }
+.gancourse-parts .widget-toggle-button { width: auto; padding: 0 8px; margin: 0 4px 4px 0; }
+.gancourse-parts .widget-toggle-buttons { flex-wrap: wrap; }
+.gancourse-framed canvas { box-shadow: inset 0 0 0 1px var(--jp-border-color1, #bbb); }
+"""
+
+
+def canvas(translate, palette=None, *, examples=None, size=64, brush=None):
+    """Draw, and see what a network makes of the drawing with every move of the pen.
+
+    Parameters
+    ----------
+    translate : Module or callable
+        ``translate(images)`` with images (1, C, size, size) in [-1, 1] returns images
+        (1, 1 or 3, H, W) in [-1, 1].
+    palette : dict of str to (int, int, int), optional
+        The parts of a map, by name, each with its colour, 0 to 255: then C is 3, and every pixel
+        has the colour of a part; an empty map is all of the first part. Without a palette a
+        sketch is drawn with a pen, and C is 1: -1 is a line, 1 is paper, between them lies the
+        pen's soft edge.
+    examples : Tensor, (n, C, size, size), optional
+        Drawings to begin with, in [-1, 1] or uint8; the first is there at the start, 12 at most
+        are offered. In a map each pixel takes the part of the nearest colour.
+    size : int
+        Pixels of the drawing, across and down.
+    brush : int, optional
+        How broad the brush is at first, in pixels of the drawing; by default 1 for a sketch, and
+        an eighth of the size for a map.
+
+    Returns
+    -------
+    Canvas
+        Shows itself as the last value of a cell. ``drawing()`` is what has been drawn.
+
+    Raises
+    ------
+    CourseError
+        If the palette, the examples or what ``translate`` returns do not fit.
+
+    Notes
+    -----
+    The pad can be used with a mouse, a finger or a pen; and with the keyboard, once it has been
+    reached with Tab: arrows move the pen, Space lowers and lifts it, Ctrl + Z undoes.
+
+    Examples
+    --------
+    >>> canvas(lambda sketch: sample(gan, sketch), examples=data.a.images(range(6)))
+    ... # doctest: +SKIP
+    >>> canvas(translate, dict(zip(SCENE_CLASSES, SCENE_PALETTE.tolist())))  # doctest: +SKIP
+    """
+    return Canvas(translate, palette, examples, size, brush)
+
+
+class Canvas(Explorer):
+    """What :func:`canvas` returns."""
+
+    caption_without_kernel = "A still picture. Run this cell to draw."
+
+    def __init__(self, translate, palette=None, examples=None, size=64, brush=None):
+        self.translate, self.size = translate, size
+        self.palette = {str(k): tuple(map(int, v)) for k, v in (palette or {}).items()}
+        wrong = {k: v for k, v in self.palette.items() if len(v) != 3 or not _are_bytes(v)}
+        if wrong or len(self.palette) == 1 or len(self.palette) > 256:
+            raise CourseError(
+                "palette must hold 2 to 256 names, each with its colour (red, green, blue) of "
+                f"whole numbers from 0 to 255, not {wrong or self.palette}"
+            )
+        self.brush = brush or (max(1, size // 8) if self.palette else 1)
+        if not 1 <= self.brush <= size // 2:
+            raise CourseError(f"brush must lie in 1..{size // 2} pixels, not {brush}")
+        self._colours = torch.tensor(list(self.palette.values()), dtype=torch.uint8)  # (K, 3)
+        self.blank = np.full((size, size), 0 if self.palette else PAPER, np.uint8)
+        self.examples = []
+        if examples is not None:
+            images = as_images(examples, "examples", (3,) if self.palette else (1,))
+            if images.shape[2:] != (size, size):
+                raise CourseError(
+                    f"examples must have {size} x {size} pixels, as the canvas, not "
+                    f"{tuple(images.shape[2:])}; say canvas(..., size=...)"
+                )
+            self.examples = [self._raster(image) for image in images[:THUMBS]]
+        self.answer_to(self.examples[0] if self.examples else self.blank)  # tells what is wrong
+        kind = f"A map of {', '.join(self.palette)}" if self.palette else "A sketch"
+        self.summary = (
+            f"{len(self.examples) or 1} drawings, and below each what the network makes of it. "
+            f"{kind} of {size} x {size} pixels."
+        )
+
+    def _raster(self, image):
+        """Turn an image, (C, size, size) in [-1, 1], into the bytes of the pad."""
+        pixels = ((image.clamp(-1, 1) + 1) * 127.5).round()
+        if self.palette:
+            away = torch.cdist(pixels.flatten(1).T, self._colours.float())  # (size * size, K)
+            pixels = away.argmin(1).reshape(pixels.shape[1:])
+        return pixels.reshape(self.size, self.size).byte().numpy()
+
+    def as_image(self, raster):
+        """Turn the bytes of the pad into what the network is given.
+
+        Parameters
+        ----------
+        raster : uint8 ndarray, (size, size)
+            Greys, or with a palette numbers of parts.
+
+        Returns
+        -------
+        Tensor, (1, C, size, size)
+            In [-1, 1].
+        """
+        pixels = torch.from_numpy(np.array(raster))  # a copy, for torch wants to own it
+        if self.palette:
+            pixels = self._colours[pixels.clamp_max(len(self.palette) - 1).long()].permute(2, 0, 1)
+        return pixels.reshape(1, -1, self.size, self.size) / 127.5 - 1
+
+    def answer_to(self, raster):
+        """Ask the network; return images, (1, 1 or 3, H, W) in [-1, 1]."""
+        return ask(self.translate, self.as_image(raster), signature=("translate", "images"))
+
+    def drawing(self):
+        """Return what is on the pad, (1, C, size, size) in [-1, 1]."""
+        self.ui  # noqa: B018 - makes the pad
+        return self.as_image(self._drawn())
+
+    def _drawn(self):
+        return np.frombuffer(self.pad.pixels, np.uint8).reshape(self.blank.shape)
+
+    def build(self):
+        """Make the pad, the answer and the tools."""
+        first = self.examples[0] if self.examples else self.blank
+        what = "map" if self.palette else "sketch"
+        self.pad = Pad(
+            pixels=first.tobytes(),
+            size=self.size,
+            palette=[list(colour) for colour in self.palette.values()],
+            brush=self.brush,
+            label=f"Drawing pad for a {what}, {self.size} x {self.size} pixels: {KEYS}",
+            layout=widgets.Layout(width="100%", margin="0"),
+        )
+        if not self.palette:
+            self.pad.add_class("gancourse-framed")  # white paper on a white page
+        self.image = widgets.Image(layout=widgets.Layout(margin="0"))
+        self.image.add_class("gancourse-answer")
+        # The bytes that the pad puts down, by the name of the tool.
+        tools = {name: i for i, name in enumerate(self.palette)} or {"pen": LINE, "eraser": PAPER}
+        chosen = 1 if self.palette else LINE  # the first part is what the empty map is full of
+        self.tool = widgets.ToggleButtons(
+            options=tools,
+            value=chosen,
+            tooltips=[f"Draw with: {name}" for name in tools],
+            style={"button_width": "auto"},
+        )
+        self.breadth = widgets.IntSlider(
+            self.brush,
+            1,
+            max(self.brush, self.size // 4),
+            description="Brush",
+            tooltip="How broad the brush is, in pixels of the drawing",
+            style={"description_width": "44px"},
+            layout=widgets.Layout(width="230px"),
+        )
+        self.undo = button("Undo", "Take the last stroke back", self.pad.undo, "72px")
+        clear = "Start again with the first part everywhere" if self.palette else "An empty sheet"
+        self.clear = button("Clear", clear, lambda: self.pad.put(self.blank), "72px")
+        self.took = widgets.HTML()
+        self.problem = widgets.HTML()
+        widgets.link((self.tool, "value"), (self.pad, "value"))
+        widgets.link((self.breadth, "value"), (self.pad, "brush"))
+        self.pad.observe(self.answer, "pixels")
+        self.update()
+
+        row = widgets.Layout(flex_flow="row wrap", align_items="center", grid_gap="4px 12px")
+        tools = widgets.HBox([self.tool], layout=row).add_class("gancourse-parts")
+        parts = [
+            widgets.HTML(f"<style>{STYLE_SHEET}{self._swatches()}</style>", layout=_nowhere()),
+            widgets.HBox(
+                [self._headed(what, self.pad), self._headed("the network's answer", self.image)],
+                layout=widgets.Layout(flex_flow="row wrap", grid_gap="8px 20px"),
+            ),
+            tools.add_class(self._name),
+            widgets.HBox([self._with_unit(), self.undo, self.clear, self.took], layout=row),
+        ]
+        if self.examples:
+            parts.append(self._shelf())
+        keys = "with the mouse, a finger or a pen; with the keyboard: Tab to the pad, then"
+        parts.append(widgets.HTML(f"<small>Draw {keys} {KEYS}.</small>"))
+        return widgets.VBox(
+            [*parts, self.problem],
+            layout=widgets.Layout(max_width=f"{2 * SIDE + 20}px", grid_gap="6px"),
+        )
+
+    @staticmethod
+    def _headed(title, content):
+        head = widgets.HTML(f"<small>{title}</small>", layout=widgets.Layout(height="22px"))
+        layout = widgets.Layout(
+            flex="1 1 220px", max_width=f"{SIDE}px", min_width="0", overflow="visible"
+        )
+        return widgets.VBox([head, content], layout=layout)
+
+    def _with_unit(self):
+        unit = widgets.Label(f"of {self.size} pixels", layout=widgets.Layout(width="92px"))
+        return widgets.HBox([self.breadth, unit], layout=widgets.Layout(align_items="center"))
+
+    @property
+    def _name(self):
+        return f"gancourse-parts-{abs(hash(tuple(self.palette.items())))}"
+
+    def _swatches(self):
+        """Give every part's button its colour, as CSS."""
+        return "".join(
+            f".{self._name} .widget-toggle-button:nth-child({i})::before {{ content: ''; width: "
+            "12px; height: 12px; margin-right: 6px; border-radius: 3px; display: inline-block; "
+            f"vertical-align: -1px; background: rgb{colour}; box-shadow: 0 0 0 1px #0004; }}"
+            for i, colour in enumerate(self.palette.values(), 1)
+        )
+
+    def _shelf(self):
+        """Make the examples, which are put on the pad with a click."""
+        count = len(self.examples)
+        names = [f"Load example {i + 1}" for i in range(count)]
+        shelf = Board(names, count, THUMB, lambda i: self.pad.put(self.examples[i]))
+        shelf.show(torch.cat([self.as_image(example) for example in self.examples]))
+        label = widgets.Label("Examples", layout=widgets.Layout(width="64px", flex="none"))
+        room = widgets.Layout(
+            flex="1 1 auto", min_width="0", max_width=f"{count * (THUMB + GAP)}px"
+        )
+        inner = widgets.VBox([shelf.ui], layout=room)
+        return widgets.HBox([label, inner], layout=widgets.Layout(align_items="center"))
+
+    def update(self):
+        """Show what the network makes of the drawing."""
+        start = time.perf_counter()
+        image = self.answer_to(self._drawn())[0]
+        show(self.image, picture_of(image, 2 * SIDE), is_smooth(image))
+        took = 1000 * (time.perf_counter() - start)
+        self.took.value = f"<small>answered in {took:.0f} ms</small>"
+
+    def still(self):
+        """Draw the examples, or the empty canvas, and below each the network's answer."""
+        drawings = self.examples[:8] or [self.blank]
+        above = torch.cat([self.as_image(drawing) for drawing in drawings])
+        below = torch.cat([self.answer_to(drawing) for drawing in drawings])
+        with plt.rc_context(STYLE):
+            tile = min(7.4 / len(drawings), 1.6)  # inches
+            figure = plt.Figure(figsize=(tile * len(drawings), 2 * tile + 0.5))
+            titles = ("drawn", "the network's answer")
+            for ax, images, title in zip(
+                figure.subplots(2, 1), (above, below), titles, strict=True
+            ):
+                draw_images(ax, images, title, ncol=len(drawings))
+                ax.set_anchor("W")
+            return figure
+
+
+class Pad(anywidget.AnyWidget):
+    """A raster to paint on, in the browser.
+
+    The browser alone changes it while somebody paints, and keeps what was before each stroke; so
+    undoing and painting cannot overtake each other, however busy the kernel is.
+
+    Attributes
+    ----------
+    pixels : bytes
+        size * size, row by row: greys, or numbers of colours of the palette.
+    palette : list of [red, green, blue]
+        Empty for greys.
+    value : int
+        The byte that the brush puts down.
+    brush : int
+        How broad it is, in pixels.
+    label : str
+        For screen readers.
+    """
+
+    _esm = Path(__file__).with_name("pad.js")
+
+    pixels = CByteMemoryView(b"").tag(sync=True, echo_update=False)
+    size = traitlets.Int(64).tag(sync=True)
+    palette = traitlets.List().tag(sync=True)
+    value = traitlets.Int(0).tag(sync=True)
+    brush = traitlets.Int(1).tag(sync=True)
+    label = traitlets.Unicode().tag(sync=True)
+
+    def put(self, raster):
+        """Put a raster, uint8 (size, size), on the pad; it can be undone."""
+        self.send({"action": "put"}, [raster.tobytes()])
+        self.pixels = raster.tobytes()
+
+    def undo(self):
+        """Take the last stroke, or the last raster that was put down, back."""
+        self.send({"action": "undo"})
+
+
+def _are_bytes(numbers):
+    return all(0 <= number <= 255 for number in numbers)
+
+
+def _nowhere():
+    return widgets.Layout(display="none")

@@ -1,0 +1,344 @@
+"""Attribute switches: give a picture other attributes, one by one or several at once."""
+
+import html
+
+import ipywidgets as widgets
+import matplotlib.pyplot as plt
+import torch
+
+from gancourse.errors import CourseError
+from gancourse.plotting import STYLE, draw_images
+from gancourse.widgets.board import GAP, Board
+from gancourse.widgets.explorer import Explorer, as_images, ask, button, is_smooth, picture_of, show
+from gancourse.widgets.upload import Upload
+
+SIDE, THUMB, COLUMNS = 280, 52, 12  # CSS pixels: a picture, one of the choice; in a row of that
+MOST = 24  # pictures to choose from
+AS_IT_IS = "as it is"
+ROWS, TARGETS = 4, 10  # of the still picture
+CSS = """
+.gancourse-switch { width: 100% !important; aspect-ratio: 1; object-fit: contain; }
+.gancourse-upload { color: var(--jp-ui-font-color1, inherit); font-size: 13px; }
+.gancourse-upload input { max-width: 230px; color: inherit; font: inherit; }
+"""
+
+
+def switches(translate, names, images, *, labels=None, one_of=None, detect=None, upload=True):
+    """Switch the attributes of a picture, and see what a network makes of it.
+
+    Parameters
+    ----------
+    translate : callable
+        ``translate(images, target)`` with images (1, C, H, W) in [-1, 1] and target
+        (1, len(names)) of 0 and 1 returns images of the same shape.
+    names : sequence of str
+        The attributes, in the order of the target's columns.
+    images : Tensor, (n, C, H, W)
+        Pictures to choose from, in [-1, 1] or uint8; 24 at most are offered.
+    labels : Tensor, (n, len(names)), optional
+        What the pictures have, 0 or 1: the switches stand so when a picture is chosen.
+    one_of : dict of str to sequence of str, optional
+        Attributes of which a picture has one, under a title: {"hair": ["black", "blond"]}. The
+        others are switched on and off by themselves. A None among them offers "as it is", which
+        is 0 for all of them.
+    detect : callable, optional
+        ``detect(images)`` returns for each attribute whether an image has it, (1, len(names)),
+        or a probability: so the switches stand right for the reader's own pictures too, and what
+        is found in the answer is told.
+    upload : bool
+        Whether the reader may open a picture of their own.
+
+    Returns
+    -------
+    Switches
+        Shows itself as the last value of a cell.
+
+    Raises
+    ------
+    CourseError
+        If the names, the images or the answers do not fit.
+
+    Examples
+    --------
+    >>> switches(  # doctest: +SKIP
+    ...     lambda images, target: sample(gan, images, target), data.attribute_names,
+    ...     data.images(range(12)), labels=data.attributes[:12],
+    ... )
+    """
+    return Switches(translate, names, images, labels, one_of, detect, upload)
+
+
+class Switches(Explorer):
+    """What :func:`switches` returns."""
+
+    def __init__(
+        self, translate, names, images, labels=None, one_of=None, detect=None, upload=True
+    ):
+        self.translate, self.detect, self.upload = translate, detect, upload
+        self.names = [str(name) for name in names]
+        self.one_of = {str(title): list(members) for title, members in (one_of or {}).items()}
+        grouped = [name for members in self.one_of.values() for name in members if name is not None]
+        if not self.names or len(set(self.names)) < len(self.names):
+            raise CourseError(f"names must be one or more, each once, not {self.names}")
+        strange = [name for name in grouped if name not in self.names]
+        if strange or len(set(grouped)) < len(grouped):
+            raise CourseError(
+                f"one_of must hold names of the attributes, each once; {strange or grouped} does "
+                f"not. The names: {', '.join(self.names)}"
+            )
+        self.free = [name for name in self.names if name not in grouped]
+        self.pictures = as_images(images)[:MOST]
+        self.own = None  # the reader's picture
+        if labels is not None:
+            labels = torch.as_tensor(labels).detach().cpu().float()[:MOST]
+            if labels.shape != (len(self.pictures), len(self.names)):
+                raise CourseError(
+                    f"labels must be (pictures, names) = ({len(self.pictures)}, "
+                    f"{len(self.names)}), not {tuple(labels.shape)}"
+                )
+        self._labels = labels
+        self.answer_to(self.pictures[:1], self.has(0)[None])  # tells what is wrong
+        self.summary = (
+            f"{min(ROWS, len(self.pictures))} pictures, and beside each the network's answers "
+            f"when one attribute at a time is switched: {', '.join(self.names)}."
+        )
+
+    def found(self, image):
+        """Ask the judge for the attributes of an image, (1, C, H, W); a Tensor, (len(names),)."""
+        with torch.no_grad():
+            found = torch.as_tensor(self.detect(image)).float().cpu()
+        if found.shape != (1, len(self.names)):
+            raise CourseError(
+                f"detect must give one value for each of the {len(self.names)} names, as "
+                f"(1, {len(self.names)}), not {tuple(found.shape)}"
+            )
+        return found[0]
+
+    def has(self, index):
+        """Tell the attributes of a picture, as given, or found, or none at all.
+
+        Returns
+        -------
+        Tensor, (len(names),)
+            0 or 1.
+        """
+        if self._labels is not None and index < len(self.pictures):
+            return self._labels[index]
+        if self.detect is None:
+            found = torch.zeros(len(self.names))
+        else:
+            found = self.found(self.picture(index))
+        known = (found > 0.5).float()
+        for members in self.one_of.values():
+            columns = [self.names.index(name) for name in members if name is not None]
+            known[columns] = 0
+            if None not in members:
+                known[columns[found[columns].argmax()]] = 1
+        return known
+
+    def picture(self, index):
+        """Return a picture, (1, C, H, W) in [-1, 1]; the reader's comes after the others."""
+        return self.own if index == len(self.pictures) else self.pictures[index : index + 1]
+
+    def answer_to(self, image, target):
+        """Ask the network; return an image, (1, C, H, W) in [-1, 1]."""
+        answer = ask(self.translate, image, target, signature=("translate", "images"))
+        if answer.shape != image.shape:
+            raise CourseError(
+                f"translate must return images of the same shape, {tuple(image.shape)}, not "
+                f"{tuple(answer.shape)}"
+            )
+        return answer
+
+    def build(self):
+        """Make the choice of the picture, both pictures and the switches."""
+        count = len(self.pictures)
+        labels = [f"Picture {i + 1}" for i in range(count)]
+        self.shelf = Board(
+            labels + ["Your picture"] * self.upload,
+            min(COLUMNS, count + self.upload),
+            THUMB,
+            self.choose,
+        )
+        self._show_shelf()
+        self.before, self.after = (widgets.Image(layout=widgets.Layout(margin="0")) for _ in "ab")
+        for picture in (self.before, self.after):
+            picture.add_class("gancourse-switch")
+        self.boxes = {
+            name: widgets.Checkbox(
+                description=_words(name),
+                tooltip=f"Whether the answer shall have it: {_words(name)}",
+                indent=False,
+                layout=widgets.Layout(width="auto", min_width="110px", margin="0 12px 0 0"),
+            )
+            for name in self.free
+        }
+        self.choices = {
+            title: widgets.Dropdown(
+                options=[(AS_IT_IS if name is None else _words(name), name) for name in members],
+                description=_words(title),
+                tooltip=f"Which of them the answer shall have: {_words(title)}",
+                style={"description_width": "initial"},
+                layout=widgets.Layout(width="auto"),
+            )
+            for title, members in self.one_of.items()
+        }
+        self.reset = button("Reset", "Put the switches back to what the picture has", self.put_back)
+        self.status = widgets.HTML()
+        self.problem = widgets.HTML()
+        for control in (*self.boxes.values(), *self.choices.values()):
+            control.observe(self.answer, "value")
+        self.refused = widgets.HTML()
+        self.picked = 0
+        self.choose(0)
+
+        row = widgets.Layout(flex_flow="row wrap", align_items="center", grid_gap="4px 8px")
+        pair = widgets.Layout(flex_flow="row wrap", grid_gap="8px 20px")
+        parts = [
+            widgets.HTML(f"<style>{CSS}</style>", layout=widgets.Layout(display="none")),
+            self.shelf.ui,
+        ]
+        if self.upload:
+            self.chooser = Upload(self.receive)
+            parts.append(widgets.HBox([self.chooser, self.refused], layout=row))
+        parts.append(
+            widgets.HBox(
+                [_headed("the picture", self.before), _headed("the network's answer", self.after)],
+                layout=pair,
+            )
+        )
+        if self.boxes:
+            parts.append(widgets.HBox(list(self.boxes.values()), layout=row))
+        parts.append(widgets.HBox([*self.choices.values(), self.reset], layout=row))
+        wide = max(2 * SIDE + 20, min(COLUMNS, count + self.upload) * (THUMB + GAP))
+        return widgets.VBox(
+            [*parts, self.status, self.problem],
+            layout=widgets.Layout(max_width=f"{wide}px", grid_gap="8px"),
+        )
+
+    def _show_shelf(self):
+        images = self.pictures
+        if self.own is not None:
+            images = torch.cat([images, self.own])
+        self.shelf.show(images)
+
+    def target(self):
+        """Read the switches; a Tensor, (1, len(names)) of 0 and 1."""
+        on = {name for name, box in self.boxes.items() if box.value}
+        on |= {choice.value for choice in self.choices.values()}
+        return torch.tensor([[float(name in on) for name in self.names]])
+
+    def choose(self, index):
+        """Take another picture, and put the switches to what it has."""
+        self.attempt(lambda: self._choose(index))
+
+    def _choose(self, index):
+        if index == len(self.pictures) and self.own is None:
+            raise CourseError("choose a file first: there is no picture of your own yet")
+        self._has = self.has(index)
+        self.picked = index
+        image = self.picture(index)[0]
+        show(self.before, picture_of(image, 2 * SIDE), is_smooth(image))
+        marks = {index: "here"}
+        if self.own is None and self.upload:
+            marks[len(self.pictures)] = "empty"
+        self.shelf.mark(marks)
+        self.put_back()
+
+    def put_back(self):
+        """Put the switches to what the picture has."""
+        with self.together():
+            has = {name for name, value in zip(self.names, self._has, strict=True) if value > 0.5}
+            for name, box in self.boxes.items():
+                box.value = name in has
+            for title, choice in self.choices.items():
+                members = self.one_of[title]
+                present = [name for name in members if name in has]
+                choice.value = (present or [None if None in members else members[0]])[0]
+
+    def update(self):
+        """Show what the network makes of the picture with these attributes."""
+        image = self.picture(self.picked)
+        target = self.target()
+        answer = self.answer_to(image, target)
+        show(self.after, picture_of(answer[0], 2 * SIDE), is_smooth(answer))
+        moved = 127.5 * (answer - image).abs().mean().item()
+        text = (
+            f"The answer differs from the picture by <b>{moved:.1f}</b> of 255 levels on average."
+        )
+        if self.detect:
+            found = self.found(answer)
+            asked = [
+                (name, value)
+                for name, value, wish in zip(self.names, found.tolist(), target[0], strict=True)
+                if wish
+            ]
+            told = ", ".join(f"{html.escape(_words(n))} {100 * p:.0f} %" for n, p in asked)
+            text += f"<br>The judge finds in it, of what was asked for: {told or 'nothing asked'}."
+        self.status.value = f'<div role="status">{text}</div>'
+
+    def receive(self, name, read):
+        """Take the reader's picture, or say beside the button what is wrong with it."""
+        try:
+            channels, height, width = self.pictures.shape[1:]
+            image = read(max(height, width))  # square
+            if channels == 1:
+                weights = torch.tensor([0.299, 0.587, 0.114])  # ITU-R BT.601, as Pillow's "L"
+                image = (image * weights.view(1, 3, 1, 1)).sum(1, keepdim=True)
+            top, left = (image.shape[2] - height) // 2, (image.shape[3] - width) // 2
+            image = image[..., top : top + height, left : left + width]
+        except CourseError as problem:
+            text = html.escape(str(problem))
+            self.refused.value = (
+                f'<div role="alert" style="color: var(--jp-error-color1, #b00020)">{text}</div>'
+            )
+            return
+        self.refused.value = f"<small>{html.escape(name)}: its middle is taken.</small>"
+        self.own = image
+        self._show_shelf()
+        self.choose(len(self.pictures))
+
+    def still(self):
+        """Draw pictures, a row each, and beside them the answers to one switch at a time."""
+        rows = range(min(ROWS, len(self.pictures)))
+        titles = [(name, None) for name in self.free]
+        titles += [(name, g) for g in self.one_of.values() for name in g if name is not None]
+        titles = titles[:TARGETS]
+        images = []
+        for row in rows:
+            has = self.has(row)
+            images.append(self.pictures[row : row + 1])
+            for name, group in titles:
+                target = has.clone()
+                column = self.names.index(name)
+                if group:
+                    target[[self.names.index(other) for other in group if other is not None]] = 0
+                target[column] = 1 - has[column] if group is None else 1
+                images.append(self.answer_to(self.pictures[row : row + 1], target[None]))
+        images = torch.cat(images)
+        columns = len(titles) + 1
+        with plt.rc_context(STYLE):
+            tile = min(7.8 / columns, 1.0)  # inches
+            figure = plt.Figure(figsize=(tile * columns, tile * len(rows) + 0.75))
+            ax = figure.subplots()
+            draw_images(ax, images, ncol=columns)
+            ax.axis("on")
+            ax.grid(False)
+            ax.spines[:].set_visible(False)
+            ax.tick_params(length=0)
+            ax.xaxis.tick_top()
+            heads = ["picture", *(f"{'' if g else '± '}{_words(name)}" for name, g in titles)]
+            middles = (torch.arange(columns) + 0.5) * (images.shape[3] + 2)
+            ax.set_xticks(middles, heads, rotation=30, ha="left", rotation_mode="anchor")
+            ax.set_yticks([])
+            return figure
+
+
+def _headed(title, picture):
+    head = widgets.HTML(f"<small>{title}</small>", layout=widgets.Layout(height="22px"))
+    layout = widgets.Layout(flex="1 1 200px", max_width=f"{SIDE}px", min_width="0")
+    return widgets.VBox([head, picture], layout=layout)
+
+
+def _words(name):
+    return str(name).replace("_", " ")

@@ -1,0 +1,27 @@
+// Chooses a file and sends it. Its size is looked at here, for a message that is longer than the
+// server allows would cut the connection to the kernel.
+
+function render({ model, el }) {
+  const label = document.createElement("label");
+  const input = document.createElement("input");
+  const most = model.get("most");
+  label.className = "gancourse-upload";
+  label.append(`${model.get("label")} `, input);
+  input.type = "file";
+  input.accept = "image/*";
+  input.addEventListener("change", async () => {
+    const [file] = input.files;
+    if (!file) return;
+    const facts = { name: file.name, size: file.size };
+    try {
+      const content = file.size <= most ? [await file.arrayBuffer()] : [];
+      model.send(facts, undefined, content);
+    } catch (problem) {
+      model.send({ ...facts, problem: problem.message });
+    }
+    input.value = ""; // the same file can be chosen again
+  });
+  el.append(label);
+}
+
+export default { render };
