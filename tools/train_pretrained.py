@@ -10,6 +10,7 @@ in each file says for how long, on what, and how good the result is.
 """
 
 import argparse
+import itertools
 import subprocess
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
@@ -61,6 +62,15 @@ WIDE = LONG | {
     "lr_g": 4e-4,
     "lr_d": 4e-4,
 }
+# Four times the pixels of the lesson's.
+STAR = LONG | {"image_size": 64, "d_layers": 5, "g_blocks": 3, "lr_g": 1e-3, "lr_d": 5e-4}
+FACES = (
+    (
+        *("Black_Hair", "Blond_Hair", "Brown_Hair", "Grey_Hair", "Red_Hair"),
+        *("Eyeglasses", "Male_presenting", "Young"),
+    ),
+    "classes",
+)
 
 RECIPES = {
     "vanilla-digits": Recipe(
@@ -82,6 +92,17 @@ RECIPES = {
     ),
     "pix2pix-noto2fluent": Recipe(
         model="pix2pix", data="noto2fluent", channels_last=False, steps=12_000, changes=SLOW
+    ),
+    "stargan-toons": Recipe(
+        model="stargan", data="toons", labels=FACES, channels_last=False, steps=6_000, changes=STAR
+    ),
+    "stargan-emoji": Recipe(
+        model="stargan",
+        data="emoji",
+        labels=("classes",),
+        channels_last=False,
+        steps=4_000,
+        changes=STAR,
     ),
     "cyclegan-studios": Recipe(
         model="cyclegan", data="studios", channels_last=False, steps=8_000, changes={"lr": 2e-4}
@@ -110,6 +131,8 @@ def measure(g, data_name):
     -------
     dict of str to float
     """
+    if g.card["model"] == "stargan":
+        return {"toons": measure_faces, "emoji": measure_studios}[data_name](g)
     if g.translates:
         return measure_translations(g, data_name)
     shape = (g.cfg.image_size,) if hasattr(g.cfg, "image_size") else ()
@@ -166,9 +189,82 @@ def measure_translations(g, data_name, n=500):
     return quality
 
 
-def in_parts(function, images, **options):
+def measure_faces(g, n=300):
+    """Return the mean and the worst error of a face's translator over all that it can be asked.
+
+    Each label is asked for in turn: one colour of hair, one expression, the opposite of any other
+    attribute. Faces that show no hair, or hide it under a hat, are left out.
+
+    Parameters
+    ----------
+    g : TrainedGenerator
+        Of a StarGAN that learned the labels ``FACES``.
+    n : int
+        Faces, at most, of the test split.
+
+    Returns
+    -------
+    dict of str to float
+        ``asked`` and ``worst_asked``: the share of faces that do not show what was asked for;
+        ``others``: the share of other attributes that changed, by the judge of faces.
+    """
+    data = load("toons", split="test", image_size=g.cfg.image_size)
+    factors = data.faces.factors
+    shown = ((factors.hat == 0) & (factors.hair > 0)).nonzero()[:n, 0]
+    before, names = data.images(shown), FACES[0]
+    columns = [data.attribute_names.index(name) for name in names]
+    own = F.pad(data.attributes[shown][:, columns], (0, data.num_classes))
+    judge, found = metrics.load_judge("toons"), []
+    for column, name in enumerate((*names, *data.classes)):
+        target = own.clone()
+        if name in data.classes:
+            target = torch.zeros_like(own)
+        elif "Hair" in name:
+            target[:, :5] = 0  # the colours exclude each other
+        target[:, column] = 1 - target[:, column]
+        after = in_parts(g.translate, before, target)
+        asked = {"expression": name} if name in data.classes else {name: target[:, column] > 0}
+        found.append(metrics.domain_errors(judge, before, after, asked))
+    errors = [errors.asked for errors in found]
+    return {
+        "asked": round(sum(errors) / len(errors), 4),
+        "worst_asked": round(max(errors), 4),
+        "others": round(sum(errors.others for errors in found) / len(found), 4),
+        "faces": len(shown),
+    }
+
+
+def measure_studios(g):
+    """Return what can be measured of a translator between emoji studios, on the test split.
+
+    Returns
+    -------
+    dict of str to float
+        ``l1``: the mean absolute error, in values of [-1, 1], against the same emoji by the target
+        studio, over all six directions; ``l1_of_input``: the same without a translation;
+        ``wrong_studio``: the share in which the judge of emoji sees another studio.
+    """
+    data = load("emoji", split="test", image_size=g.cfg.image_size)
+    judge, k = metrics.load_judge("emoji"), data.num_classes
+    studios = data.images().unflatten(0, (-1, k)).unbind(1)
+    wrong, far, before = [], [], []
+    for a in range(k):
+        for b in range(k):
+            if a != b:
+                target = torch.eye(k)[[b]].expand(len(studios[a]), -1)
+                after = in_parts(g.translate, studios[a], target)
+                far.append(F.l1_loss(after, studios[b]))
+                before.append(F.l1_loss(studios[a], studios[b]))
+                wrong.append((judge.predict(after) != b).float().mean())
+    lists = {"l1": far, "l1_of_input": before, "wrong_studio": wrong}
+    return {name: round(torch.stack(values).mean().item(), 4) for name, values in lists.items()}
+
+
+def in_parts(function, images, target=None, **options):
     """Apply ``function`` to 50 pictures at a time."""
-    return torch.cat([function(part, **options) for part in images.split(50)])
+    targets = [{}] if target is None else [{"target": part} for part in target.split(50)]
+    parts = zip(images.split(50), itertools.cycle(targets), strict=False)
+    return torch.cat([function(part, **told, **options) for part, told in parts])
 
 
 def make(name, *, steps=None, device="auto", seed=0, folder=None, out=SHIPPED):
