@@ -34,6 +34,7 @@ class Config:
     g_downs: int = 2  # how often G halves the side, and doubles it again (7.2)
     g_blocks: int = 9  # residual blocks in the middle; 6 for 128x128 (section 4)
     g_kernel: int = 7  # pixels; odd; of G's first and last layer (7.2)
+    g_skip: bool = False  # add the picture to what G draws, so that it need not learn to copy
     ndf: int = 64  # channels of D's first layer; doubled by each further one, up to 8 times (7.2)
     d_layers: int = 3  # of stride 2 in D; 3 sees patches of 70x70, 2 of 34, 1 of 16 (section 4)
     lambda_adv: float = 1.0  # weight of the adversarial loss; 0 leaves the cycle alone (5.1.4)
@@ -117,12 +118,15 @@ class Generator(nn.Module):
         for before, after in pairwise(widths[::-1]):
             layers.append(nn.ConvTranspose2d(before, after, 3, 2, 1, output_padding=1, bias=False))
             layers += [InstanceNorm(), nn.ReLU()]
-        layers += [conv(cfg.ngf, last, cfg.g_kernel, bias=True), nn.Tanh()]
-        self.layers = nn.Sequential(*layers)
+        self.layers = nn.Sequential(*layers, conv(cfg.ngf, last, cfg.g_kernel, bias=True))
+        self.skip = cfg.g_skip
 
     def forward(self, x):
         """Translate pictures, (N, C, H, W) in [-1, 1]; the side stays as it is."""
-        return self.layers(x)
+        drawn = self.layers(x)
+        if self.skip:
+            drawn = drawn + torch.atanh(0.97 * x.float())  # draws 0: the picture stays
+        return torch.tanh(drawn)
 
 
 class Discriminator(nn.Module):
@@ -227,10 +231,10 @@ def build(cfg, run):
         With ``netG_AB``, ``netG_BA``, ``netD_A`` (judges domain A), ``netD_B``, ``opt_g`` and
         ``opt_d`` (of two networks each), ``schedule_g``, ``schedule_d``, ``pool_A``, ``pool_B``.
     """
-    if cfg.lambda_idt and cfg.channels_A != cfg.channels_B:
+    if (cfg.lambda_idt or cfg.g_skip) and cfg.channels_A != cfg.channels_B:
         raise CourseError(
-            f"the identity loss needs channels_A ({cfg.channels_A}) and channels_B "
-            f"({cfg.channels_B}) to be the same, as it feeds B to netG_AB. Set lambda_idt=0."
+            "the identity loss and the skip need as many channels in A as in B, not "
+            f"{cfg.channels_A} and {cfg.channels_B}. Set lambda_idt=0 and g_skip=False."
         )
     if 0 < cfg.pool_size < cfg.batch_size:
         raise CourseError(

@@ -476,6 +476,15 @@ def test_a_translation_keeps_the_side(preset):
         assert cyclegan.Discriminator(cfg)(torch.zeros(shape)).shape[0] == 2
 
 
+def test_with_the_skip_a_generator_that_draws_nothing_returns_the_picture():
+    gan, _ = tiny_gan(g_skip=True)
+    image = torch.linspace(-1, 1, 3 * 16 * 16).view(1, 3, 16, 16)
+    nn.init.zeros_(gan.netG_AB.layers[-1].weight)
+    torch.testing.assert_close(gan.netG_AB(image), 0.97 * image)
+    with pytest.raises(CourseError, match="g_skip"):
+        tiny_gan(channels_A=1, lambda_idt=0.0, g_skip=True)
+
+
 def test_domains_may_differ_in_their_channels():
     gan, run = tiny_gan(channels_A=1, lambda_idt=0.0)
     batch = tiny_batch()
