@@ -168,6 +168,12 @@ DATASETS = {
         load=lambda option, split: drawn.load_sketch2face(option, split),
         option="number of pairs",
     ),
+    "map2scene": DataSet(
+        about="10,000 pairs: a semantic map and the scene of it, 64x64 in colour",
+        licence="MIT, as the course",
+        load=lambda option, split: drawn.load_map2scene(option, split),
+        option="number of pairs",
+    ),
     "noto2fluent": DataSet(
         about="1,413 pairs: the same emoji by Noto and by Fluent, 64x64 in colour",
         licence="Apache 2.0 (Noto), MIT (Fluent)",
@@ -182,10 +188,22 @@ DATASETS = {
         files=("emoji/noto.webp", "emoji/fluent.webp", "emoji/index.json"),
         record="emoji.json",
     ),
+    "seasons": DataSet(
+        about="10,000 scenes in summer and others in winter, unpaired, 64x64 in colour",
+        licence="MIT, as the course",
+        load=lambda option, split: drawn.load_seasons(option, split),
+        option="number of scenes of each season",
+    ),
+    "daynight": DataSet(
+        about="10,000 scenes by day and others by night, unpaired, 64x64 in colour",
+        licence="MIT, as the course",
+        load=lambda option, split: drawn.load_daynight(option, split),
+        option="number of scenes of each kind",
+    ),
     "facades": _canonical(
         "facades",
         about="400 facades for training: drawn labels to photograph, pairs in colour",
-        licence="for research",
+        licence="none is stated; pictures of the CMP Facade Database",
     ),
     "maps": _canonical(
         "maps",
@@ -195,7 +213,7 @@ DATASETS = {
     "edges2shoes": _canonical(
         "edges2shoes",
         about="some 50,000 shoes: edges to photograph, pairs in colour",
-        licence="for research, see data/README.md",
+        licence="none is stated; pictures of UT Zappos50K",
     ),
     "horse2zebra": _canonical(
         "horse2zebra",

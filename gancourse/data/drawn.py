@@ -1,4 +1,4 @@
-"""What our own renderer draws, as data to translate: sketches into faces.
+"""What our own renderer draws, as data to translate: sketches, maps, seasons, day and night.
 
 >>> data = load_sketch2face("100")
 >>> data.b.drawing.captions[0].split()[0]
@@ -7,12 +7,16 @@
 
 from functools import cached_property
 
-from gancourse.data.pairs import PairedImages
+from gancourse.data.pairs import PairedImages, UnpairedImages
 from gancourse.data.source import ImageData, check_limit
 from gancourse.data.toons.dataset import SPLITS
 from gancourse.data.toons.factors import sample
+from gancourse.data.toons.landscape import Scenes, palette_image
 from gancourse.data.toons.portrait import Faces
+from gancourse.data.toons.scene_factors import SceneFactors
 from gancourse.errors import DataError, choose
+
+OTHER_SEED = 2  # of the scenes of B, in training: SPLITS has 0 and 1
 
 
 class DrawnImages(ImageData):
@@ -90,6 +94,11 @@ def lines(drawing):
     return drawing.sketch
 
 
+def maps(drawing):
+    """Return the semantic maps of scenes in colours, uint8 (N, 3, H, W): see SCENE_PALETTE."""
+    return palette_image(drawing.semantic)
+
+
 def how_many(option, name, split, splits):
     """Return the count and the seed of a split, or the count that follows the colon.
 
@@ -119,3 +128,44 @@ def load_sketch2face(option="", split="train"):
         DrawnImages(faces, colours, 3, "toons"),
         "sketch2face",
     )
+
+
+def load_map2scene(option="", split="train"):
+    """Return pairs of a semantic map, in the colours of SCENE_PALETTE, and the scene itself.
+
+    10,000 pairs for training and 2,000 for testing, or as many as ``option`` says: the scenes of
+    the data set "scenes". A map says neither the season nor the time of day.
+    """
+    n, seed = how_many(option, "map2scene", split, SPLITS)
+    scenes = Scenes(SceneFactors.sample(n, seed))
+    return PairedImages(
+        DrawnImages(scenes, maps, 3, "maps of scenes"),
+        DrawnImages(scenes, colours, 3, "scenes"),
+        "map2scene",
+    )
+
+
+def load_seasons(option="", split="train"):
+    """Return scenes in summer (A) and others in winter (B), unpaired; all else is free.
+
+    10,000 of each for training and 2,000 for testing, or as many as ``option`` says. For training
+    no scene is on both sides. For testing every scene is, and ``hidden`` has the pairs.
+    """
+    return _two_states("seasons", "season", ("summer", "winter"), option, split)
+
+
+def load_daynight(option="", split="train"):
+    """Return scenes by day (A) and others by night (B), unpaired; see :func:`load_seasons`."""
+    return _two_states("daynight", "time", ("day", "night"), option, split)
+
+
+def _two_states(name, factor, values, option, split):
+    n, seed = how_many(option, name, split, SPLITS)
+    seeds = (seed, OTHER_SEED) if split == "train" else (seed, seed)
+    a, b = (
+        DrawnImages(
+            Scenes(SceneFactors.sample(n, seed).replace(**{factor: value})), colours, 3, value
+        )
+        for seed, value in zip(seeds, values, strict=True)
+    )
+    return UnpairedImages(a, b, name, hidden=PairedImages(a, b, name) if split == "test" else None)

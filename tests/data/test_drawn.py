@@ -1,0 +1,92 @@
+"""Drawn data to translate: each side shows what it says, and only the hidden pairs tell more."""
+
+import doctest
+
+import pytest
+import torch
+
+from gancourse import data
+from gancourse.data import drawn
+from gancourse.data.toons import SCENE_PALETTE
+from gancourse.errors import CourseError, DataError
+from gancourse.training import runtime
+
+STATES = [("seasons", "season", "summer", "winter"), ("daynight", "time", "day", "night")]
+
+
+def test_a_map_belongs_to_the_scene_that_was_drawn_over_it():
+    paired = data.load("map2scene", limit=6, image_size=32)
+    assert (paired.a.shape, paired.shape, len(paired)) == ((3, 32, 32), (3, 32, 32), 6)
+    scenes = data.load("scenes", limit=6, image_size=32)
+    assert torch.equal(paired.b.pixels, scenes.pixels)
+    semantic = scenes.scenes.semantic.long()
+    palette = torch.as_tensor(SCENE_PALETTE)
+    assert torch.equal(paired.a.pixels, palette[semantic].permute(0, 3, 1, 2))
+
+
+@pytest.mark.parametrize(("name", "factor", "first", "second"), STATES)
+def test_each_side_has_its_state_and_all_else_is_free(name, factor, first, second):
+    training = data.load(f"{name}:300")
+    a, b = (side.drawing.factors for side in (training.a, training.b))
+    for factors, value in ((a, first), (b, second)):
+        assert {scene[factor] for scene in factors.describe()} == {value}
+        others = {"season", "time", "hills", "houses"} - {factor}
+        for other in others:
+            assert len(getattr(factors, other).unique()) == len(factors.columns[other])
+    assert training.hidden is None
+    seen = {tuple(row) for row in a.variation.tolist()}
+    assert not seen & {tuple(row) for row in b.variation.tolist()}
+
+
+@pytest.mark.parametrize(("name", "factor", "first", "second"), STATES)
+def test_for_testing_the_same_scenes_are_hidden_as_pairs(name, factor, first, second):
+    testing = data.load(name, split="test", limit=5, image_size=32)
+    a, b = (side.drawing.factors for side in (testing.hidden.a, testing.hidden.b))
+    assert torch.equal(a.replace(**{factor: second}).codes, b.codes)
+    assert torch.equal(a.variation, b.variation)
+    assert (len(testing), len(testing.hidden)) == (5, 5)
+    assert testing.hidden.shape == (3, 32, 32)
+    assert not torch.equal(testing.hidden.a.pixels, testing.hidden.b.pixels)
+
+
+def test_no_scene_for_training_is_one_for_testing():
+    def rows(part):
+        factors = [side.drawing.factors.variation for side in (part.a, part.b)]
+        return {tuple(row) for row in torch.cat(factors).tolist()}
+
+    for name in ("seasons", "daynight", "map2scene"):
+        training, testing = (rows(data.load(f"{name}:200", split=s)) for s in ("train", "test"))
+        assert not training & testing
+
+
+def test_nothing_is_drawn_before_it_is_needed():
+    for name in ("map2scene", "seasons", "daynight"):
+        whole = data.load(name)
+        assert (len(whole.a), len(whole.b)) == (10_000, 10_000)
+        assert "pixels" not in vars(whole.a)
+        assert len(data.load(name, split="test")) == 2_000
+    with pytest.raises(DataError, match="seasons:500"):
+        data.load("seasons:all")
+    with pytest.raises(CourseError, match="unknown split"):
+        data.load("daynight", split="valid")
+    with pytest.raises(DataError, match="1 to 10,000"):
+        data.load("map2scene", limit=10_001)
+
+
+def test_batches_of_drawn_scenes_lie_in_the_range_of_pictures():
+    run = runtime.start(device="cpu", seed=0)
+    batch = data.load("seasons:8", image_size=32).batch(0, 4, run)
+    for key in ("real_A", "real_B"):
+        assert batch[key].shape == (4, 3, 32, 32)
+        assert -1 <= batch[key].min() < batch[key].max() <= 1
+
+
+def test_what_was_drawn_goes_along_to_another_device():
+    paired = data.load("sketch2face:3", image_size=32)
+    before = paired.a.pixels
+    moved = paired.to("cpu")
+    assert torch.equal(vars(moved.a)["pixels"], before)
+
+
+def test_the_examples_in_the_docstring_hold():
+    assert doctest.testmod(drawn).failed == 0
