@@ -22,6 +22,7 @@ import torch.nn.functional as F
 from gancourse import generators, metrics
 from gancourse.cli import configure
 from gancourse.data import load
+from gancourse.data.toons import SCENE_CLASSES
 from gancourse.errors import choose
 from gancourse.gans import find
 from gancourse.training import checkpoint, runtime
@@ -89,6 +90,9 @@ RECIPES = {
     ),
     "pix2pix-sketch2face": Recipe(
         model="pix2pix", data="sketch2face", channels_last=False, steps=8_000, changes=SLOW
+    ),
+    "pix2pix-map2scene": Recipe(
+        model="pix2pix", data="map2scene", channels_last=False, steps=6_000, changes=SLOW
     ),
     "pix2pix-noto2fluent": Recipe(
         model="pix2pix", data="noto2fluent", channels_last=False, steps=12_000, changes=SLOW
@@ -164,7 +168,8 @@ def measure_translations(g, data_name, n=500):
     """Return what can be measured of a translator on pictures that it has not seen.
 
     That is the mean absolute error of values in [-1, 1] against the targets and, with two
-    generators, of the way back.
+    generators, of the way back; of scenes also what the judge reads correctly in them, and the
+    share of colours that they have in common with real ones.
 
     Parameters
     ----------
@@ -186,6 +191,16 @@ def measure_translations(g, data_name, n=500):
         if "netG_BA" in g.gan.generators():
             back = in_parts(g.translate, y, direction="BA")
             quality["l1_back"] = round(F.l1_loss(back, x).item(), 4)
+        if data_name == "map2scene":
+            fake = in_parts(g.translate, x)
+            read = metrics.segmentation_scores(
+                in_parts(metrics.load_judge("scenes").predict, fake),
+                data.a.drawing.semantic,
+                len(SCENE_CLASSES),
+            )
+            quality |= {name: round(float(value), 4) for name, value in read._asdict().items()}
+            shared = metrics.histogram_intersection(y, fake)
+            quality["colours"] = [round(float(value), 4) for value in shared]
     return quality
 
 
