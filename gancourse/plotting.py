@@ -252,6 +252,25 @@ def save_samples(samples, path):
     write_atomically(Path(path), data.getvalue())
 
 
+def mean_std(values, form=".1f"):
+    """Write the mean of several runs and how far they scatter, as in "34.3 ± 4.3".
+
+    Parameters
+    ----------
+    values : sequence of float
+        One of each run.
+    form : str
+        Of both numbers.
+
+    Returns
+    -------
+    str
+        The standard deviation is that of these very runs: divided by their number.
+    """
+    values = torch.tensor([float(value) for value in values], dtype=torch.float64)
+    return f"{values.mean():{form}} ± {values.std(correction=0):{form}}"
+
+
 def table(columns, rows, caption=""):
     """Show a table that reads well in a notebook and as plain text.
 

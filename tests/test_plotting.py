@@ -66,6 +66,11 @@ def test_opinions_run_from_the_colour_of_fake_to_the_colour_of_real():
     assert np.allclose(ends, expected, atol=0.01)
 
 
+def test_runs_are_written_as_mean_and_standard_deviation():
+    assert plotting.mean_std([1, 3]) == "2.0 ± 1.0"
+    assert plotting.mean_std([torch.tensor(4.0)], ".0f") == "4 ± 0"
+
+
 def test_a_table_reads_as_text_and_cannot_be_broken_by_its_content():
     table = plotting.table(["name", "n"], [["<b>", 1], ["longer", 22]], "a caption")
     assert repr(table).splitlines() == ["name    n", "<b>     1", "longer  22", "a caption"]
