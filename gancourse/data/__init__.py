@@ -265,10 +265,10 @@ def load(name, *, split="train", image_size=None, device="cpu", limit=None):
     Parameters
     ----------
     name : str
-        One of ``DATASETS``; "ring:12" is a ring of 12 modes, "grid:16" a grid of 4 by 4, and
-        "folder:PATH" the pictures of a folder.
+        One of ``DATASETS``; "ring:12" is a ring of 12 modes, "grid:16" a grid of 4 by 4,
+        "folder:PATH" the pictures of a folder, "pairs:PATH" and "unpaired:PATH" two sets of them.
     split : {"train", "test"}
-        A mixture has no splits: it never gives the same point twice.
+        Of some also "valid". A mixture has no splits: it never gives the same point twice.
     image_size : int, optional
         Side of the pictures, in pixels, if it shall not be the data's own: see
         :meth:`~gancourse.data.source.ImageData.resized`. Pictures that are read from files
