@@ -39,6 +39,7 @@ FACES = {64: (24_000, 1_000), 32: (12_000, 1_001)}
 
 SCENES = {64: (5_000, 1_000), 32: (5_000, 1_001)}
 SCENES_BATCH = 24  # of each size
+WORSENED = 300  # scenes that are examined in ways that make them worse
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,7 +69,7 @@ RECIPES = {
     "emoji": Recipe(
         steps=2_500, rotation=0.15, scale=0.15, shift=0.08, mirror=True, precision="bf16"
     ),
-    "scenes": Recipe(steps=1_500, mirror=True, precision="bf16"),
+    "scenes": Recipe(steps=1_800, mirror=True, precision="bf16"),
 }
 
 
@@ -144,7 +145,7 @@ def nothing(images, generator):
     return torch.cat([shuffled, *noises])
 
 
-def worsen(images, generator):
+def worsen(images, generator, recolour=True):
     """Make some pictures unsharp, noisy or off in colour, as generated ones are.
 
     Parameters
@@ -153,6 +154,8 @@ def worsen(images, generator):
         In [-1, 1]. The first eighth is made unsharp, the next noisy; contrast and brightness
         change in these and in the quarter after them. The rest stays as it is.
     generator : torch.Generator
+    recolour : bool
+        Change contrast and brightness at all.
 
     Returns
     -------
@@ -169,6 +172,8 @@ def worsen(images, generator):
     noisy = images[some : 2 * some]
     noise = torch.randn(noisy.shape, generator=generator, device=images.device)
     noisy = noisy + 0.15 * draw(some, 1, 1, 1) * noise
+    if not recolour:
+        return torch.cat([blurred, noisy.clamp(-1, 1), images[2 * some :]])
     worse = torch.cat([blurred, noisy, images[2 * some : 4 * some]])
     contrast, brightness = 0.85 + 0.3 * draw(len(worse), 1, 1, 1), draw(len(worse), 3, 1, 1) - 0.5
     worse = (worse * contrast + 0.2 * brightness).clamp(-1, 1)
@@ -257,8 +262,9 @@ def reads_faces(name, recipe, run):
 def reads_scenes(name, recipe, run):
     """Return a function of the network and the step that gives the loss of the judge of scenes.
 
-    Classes that cover few pixels weigh more, by the root of how rare they are: a door is a few
-    pixels and as much a class as the sky.
+    Classes that cover few pixels weigh more, by the root of how rare they are: the sun is a few
+    pixels and as much a class as the sky. Some scenes are made unsharp or noisy, none changes its
+    colours: what has the colours of no season and no time of day is not a scene.
     """
     drawn = {size: toons.scenes(n, size, seed) for size, (n, seed) in SCENES.items()}
     pixels = {size: scenes.images for size, scenes in drawn.items()}
@@ -274,7 +280,7 @@ def reads_scenes(name, recipe, run):
             images, wanted = pixels[size][index].float() / 127.5 - 1, maps[size][index].long()
             mirrored = torch.rand(SCENES_BATCH, generator=generator) < 0.5
             images[mirrored], wanted[mirrored] = images[mirrored].flip(3), wanted[mirrored].flip(2)
-            images = worsen(images, generator)
+            images = worsen(images, generator, recolour=False)
             noise = nothing(images[:8], generator)[4:]  # a piece of sky is still sky
             with run.autocast():
                 logits = net(torch.cat([images, noise])).float()
@@ -406,8 +412,12 @@ def examine_scenes(name, net):
     found = {}
     for size in SCENES:
         scenes = load(name, split="test").resized(size).scenes
-        images, truth = as_floats(scenes.images), scenes.semantic.long()
-        some = scenes.factors[:200]
+        predicted, truth = judge.predict(as_floats(scenes.images)), scenes.semantic.long()
+        counts = confusion_matrix(predicted, truth, classes).double()
+        iou = counts.diag() / (counts.sum(0) + counts.sum(1) - counts.diag())
+        real = segmentation_scores(predicted, truth, classes)
+        some = scenes.factors[:WORSENED]
+        images, truth = as_floats(scenes.images[:WORSENED]), truth[:WORSENED]
         average = torch.stack(
             [
                 as_floats(toons.draw_scenes(some.replace(season=season, time=time), size).images)
@@ -417,18 +427,16 @@ def examine_scenes(name, net):
         ).mean(0)
         noise = torch.randn(images.shape, generator=generator)
         found[f"scores_{size}"] = {
-            "real": scores(images, truth),
+            "real": {key: round(value, 4) for key, value in real._asdict().items()},
             "blurred_2": scores(blur(images, 2), truth),
             "blurred_4": scores(blur(images, 4), truth),
             "noisy": scores((images + 0.2 * noise).clamp(-1, 1), truth),
-            "average": scores(average, truth[:200]),
-            "palette": scores(as_floats(toons.palette_image(scenes.semantic)), truth),
+            "average": scores(average, truth),
+            "palette": scores(as_floats(toons.palette_image(truth)), truth),
             "grey": scores(images.mean(1, keepdim=True).expand_as(images), truth),
             "other": scores(images.roll(1, 0), truth),
             "noise": scores((0.5 * noise).clamp(-1, 1), truth),
         }
-        counts = confusion_matrix(judge.predict(images), truth, classes).double()
-        iou = counts.diag() / (counts.sum(0) + counts.sum(1) - counts.diag())
         found[f"iou_{size}"] = {
             label: round(value, 4)
             for label, value in zip(toons.SCENE_CLASSES, iou.tolist(), strict=True)
@@ -484,7 +492,7 @@ def make(name, seed, out):
     card |= found
     card |= {
         "steps": RECIPES[name].steps,
-        "batch_size": BATCH,
+        "batch_size": len(SCENES) * SCENES_BATCH if name == "scenes" else BATCH,
         "seed": seed,
         "precision": RECIPES[name].precision,
         "seconds": round(seconds),

@@ -12,7 +12,7 @@ from torch import nn
 
 from gancourse.data import shipped
 from gancourse.data.emoji import STYLES
-from gancourse.data.toons import ATTRIBUTES, FACTORS
+from gancourse.data.toons import ATTRIBUTES, FACTORS, SCENE_CLASSES
 from gancourse.errors import CourseError, choose
 from gancourse.training import checkpoint
 
@@ -199,6 +199,7 @@ JUDGES = {
     "fashion": lambda: SmallConvNet(channels=1, classes=10),
     "toons": FaceNet,
     "emoji": lambda: StyleNet(classes=len(STYLES)),
+    "scenes": lambda: SceneNet(classes=len(SCENE_CLASSES)),
 }
 
 

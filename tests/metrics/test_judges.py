@@ -8,7 +8,14 @@ from safetensors import safe_open
 
 from gancourse.data import load, shipped, toons
 from gancourse.errors import CourseError
-from gancourse.metrics import JUDGES, judge_fid, judge_kid, load_judge, nearest_neighbours
+from gancourse.metrics import (
+    JUDGES,
+    judge_fid,
+    judge_kid,
+    load_judge,
+    nearest_neighbours,
+    segmentation_scores,
+)
 
 ATTRIBUTE = {name: column for column, name in enumerate(toons.ATTRIBUTES)}
 # The accuracy of the worst attribute on the card, and of freckles, specks that glasses and beards
@@ -83,7 +90,7 @@ def test_the_card_says_how_the_judge_came_to_be(name):
 @pytest.mark.parametrize("name", JUDGES)
 def test_the_weights_are_small_on_disk_and_in_full_precision_in_memory(name):
     path = shipped(f"judge-{name}.safetensors")
-    assert path.stat().st_size < (1_500_000 if name == "toons" else 400_000)
+    assert path.stat().st_size < (1_500_000 if name in ("toons", "scenes") else 400_000)
     with safe_open(path, framework="pt") as file:
         assert {file.get_tensor(key).dtype for key in file.keys()} == {torch.float16, torch.int64}
     assert {p.dtype for p in load_judge(name).net.parameters()} == {torch.float32}
@@ -264,3 +271,93 @@ def test_the_scores_rest_on_faces_too(face_judge, portraits):
     assert nearest_neighbours(one[:5], portraits, judge=face_judge)[1].flatten().tolist() == [
         *range(5)
     ]
+
+
+@pytest.fixture(scope="module")
+def scene_judge():
+    return load_judge("scenes")
+
+
+@pytest.fixture(scope="module")
+def scenery():
+    """Scenes that neither the judge nor its card has seen."""
+    return toons.scenes(100, seed=4_321)
+
+
+def scene_scores(judge, images, scenes):
+    return segmentation_scores(judge.predict(images), scenes.semantic, len(judge.classes))
+
+
+@pytest.mark.parametrize("size", [64, 32])
+def test_what_the_pixels_of_new_scenes_show_is_read(scene_judge, scenery, size):
+    scenes = toons.draw_scenes(scenery.factors, size)
+    found = scene_scores(scene_judge, as_floats(scenes.images), scenes)
+    known = scene_judge.card[f"scores_{size}"]["real"]
+    assert found._asdict() == pytest.approx(known, abs=0.03)
+    assert known["per_pixel"] >= 0.9
+    assert known["iou"] >= 0.75
+
+
+def test_the_answers_about_scenes_fit_together(scene_judge, scenery):
+    some = as_floats(scenery.images[:7])
+    features, logits = scene_judge.features(some), scene_judge.logits(some)
+    assert features.shape == (7, scene_judge.num_features)
+    assert logits.shape == (7, len(toons.SCENE_CLASSES), 64, 64)
+    assert scene_judge.classes == toons.SCENE_CLASSES
+    assert not (features.requires_grad or logits.requires_grad)
+    predicted = scene_judge.predict(some)
+    assert predicted.dtype == torch.int64
+    assert torch.equal(predicted, logits.argmax(1))
+    confidence = scene_judge.confidence(some)
+    torch.testing.assert_close(confidence, logits.softmax(1).amax(1).mean((1, 2)))
+
+
+def test_the_worse_the_pictures_the_less_of_the_scene_is_found(scene_judge, scenery):
+    scenery = toons.draw_scenes(scenery.factors[:40])
+    images = as_floats(scenery.images)
+
+    def blurred(times):
+        less = torch.nn.functional.avg_pool2d(images, times)
+        return torch.nn.functional.interpolate(less, scale_factor=times, mode="bilinear")
+
+    kinds = [images, blurred(2), blurred(4), blurred(16), noise(*images.shape)]
+    iou = [scene_scores(scene_judge, kind, scenery).iou for kind in kinds]
+    assert iou == sorted(iou, reverse=True)
+    assert iou[-1] < 0.15
+    others = scene_scores(scene_judge, images.roll(1, 0), scenery)
+    assert others.iou < iou[0] / 2
+    assert scene_judge.confidence(kinds[-1]).mean() < scene_judge.confidence(images).mean() - 0.2
+
+
+def test_the_scores_rest_on_scenes_too(scene_judge):
+    factors = toons.scenes(220, seed=4_322).factors
+
+    def by_season(season, part):
+        scenes = toons.draw_scenes(factors[part].replace(season=season), 32)
+        return as_floats(scenes.images)
+
+    summer, other = by_season("summer", slice(110)), by_season("summer", slice(110, 220))
+    alike = judge_fid(summer, other, scene_judge)
+    assert judge_fid(summer, by_season("winter", slice(110, 220)), scene_judge) > 1.5 * alike
+    assert judge_fid(summer, noise(*summer.shape), scene_judge) > 5 * alike
+
+
+def test_the_card_of_scenes_names_the_very_scenes_that_it_was_examined_on(scene_judge):
+    data = load("scenes", split="test")
+    assert scene_judge.card["held_out_pictures"] == len(data)
+    assert not {drawn["seed"] for drawn in scene_judge.card["drawn_to_train"]} & {0, 1}
+
+
+@pytest.mark.parametrize(
+    ("images", "complaint"),
+    [
+        (torch.zeros(2, 3, 28, 28), "28x28 pixels; resize"),
+        (torch.zeros(2, 3, 64, 32), "64x32 pixels; resize"),
+        (torch.zeros(2, 1, 64, 64), r"shape \(2, 1, 64, 64\)"),
+    ],
+)
+def test_pictures_that_the_judge_of_scenes_does_not_know_are_refused(
+    scene_judge, images, complaint
+):
+    with pytest.raises(CourseError, match=complaint):
+        scene_judge.predict(images)
