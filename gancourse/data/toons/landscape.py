@@ -31,7 +31,7 @@ def paint(s):
     for k, (x, y, size) in enumerate(CLOUD_PLACES):
         box = (x - 0.3 - 0.34 * size, y - 0.27 * size, x + 0.3 + 0.34 * size, y + 0.1 * size)
         s.draw(partial(land.cloud, k=k), box=box, where=s.clouds > k)
-    s.draw(land.hills, box=(-1, -0.45, 1, 0.4))
+    s.draw(land.hills, box=(-1, -0.55, 1, 0.4))
     s.draw(land.meadow, box=(-1, 0, 1, 1))
     s.draw(land.lake, box=(-1, 0.45, 1, 0.8), where=s.water == 1)
     s.draw(land.road, box=(-1, 0.1, 1, 1), where=s.road > 0)
@@ -47,7 +47,7 @@ def paint(s):
 def _house(s, k):
     x, y, size = HOUSE_PLACES[k]
     size *= 1.1
-    reach = 0.07 + size * 0.72  # walls, or a long shadow
+    reach = 0.07 + size * 0.93  # walls, or a long shadow
     for side, middle in ((0, x), (1, -x)):
         box = (middle - reach, y - 0.95 * size, middle + reach, y + 0.25 * size)
         where = (s.houses >= k) & (s.side == side)
@@ -57,8 +57,8 @@ def _house(s, k):
 def _tree(s, k):
     x, y, size = TREE_PLACES[k]
     size *= 1.13
-    reach = 0.09 + size * 0.68
-    box = (x - reach, y - 0.7 * size, x + reach, y + 0.12 * size)
+    reach = 0.09 + size * 0.8
+    box = (x - reach, y - 0.74 * size, x + reach, y + 0.12 * size)
     for kind in (1, 2):
         s.draw(partial(things.tree, k=k, kind=kind), box=box, where=s.tree_kind[:, k] == kind)
 

@@ -107,8 +107,8 @@ def scene_caption(scene):
     Examples
     --------
     >>> village = SceneFactors.sample(1).replace(season="winter", time="night")
-    >>> scene_caption(village.describe()[0])[:22]
-    'A winter night with a '
+    >>> scene_caption(village.describe()[0])[:14]
+    'A winter night'
     """
     styles = [scene[f"house_{k + 1}"] for k in range(NUMBERS.index(scene["houses"]))]
     things = [

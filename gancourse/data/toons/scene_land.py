@@ -88,10 +88,10 @@ def hills(s):
     rolling = 0.2 * _bump(x, -0.6 + 0.2 * a, 0.34) + 0.26 * _bump(x, 0.25 + 0.3 * b, 0.4)
     rolling = rolling + 0.12 * _bump(x, 0.85 + 0.1 * c, 0.3)
     high = torch.maximum(
-        _peak(x, -0.45 + 0.2 * a, 0.46 + 0.06 * b, 0.95),
-        _peak(x, 0.42 + 0.2 * c, 0.4 + 0.07 * d, 0.85),
+        _peak(x, -0.45 + 0.2 * a, 0.55 + 0.06 * b, 1.05),
+        _peak(x, 0.42 + 0.2 * c, 0.47 + 0.07 * d, 0.95),
     )
-    high = torch.maximum(high, _peak(x, 0.02 + 0.15 * d, 0.31, 0.8))
+    high = torch.maximum(high, _peak(x, 0.02 + 0.15 * d, 0.34, 0.8))
     high = torch.maximum(high, 0.08 + 0.04 * _bump(x, b, 0.5))
     ridge = 0.24 + 0.1 * d * x + 0.06 * _bump(x, 0.6 * a, 0.25) + 0.05 * _bump(x, c, 0.2)
     kind = s.hills.view(-1, 1, 1, 1)
@@ -103,7 +103,7 @@ def hills(s):
     if s.medium == "colour":
         notch = ((x * 5.3 + d - (x * 5.3 + d).floor()) - 0.5).abs() * 0.16
         notch = notch + ((x * 8.7 + a - (x * 8.7 + a).floor()) - 0.5).abs() * 0.07
-        white = both(shape, (y + 0.2 + 0.03 * b + notch) * 0.8)
+        white = both(shape, (y + 0.24 + 0.03 * b + notch) * 0.75)
         s.shade((kind == 1) * 0.9 * cover(white, s.pixel), s.cap)
     near = 0.09 * _bump(x, -0.9 + 0.4 * c, 0.45) + 0.13 * _bump(x, 0.75 + 0.3 * a, 0.42)
     near = s.horizon - 0.02 - near - 0.03 * _bump(x, 0.5 * b, 0.3)
@@ -131,16 +131,16 @@ def lake(s):
     """Paint a lake that shows the sky, with the light of the sun on it."""
     x, y = s.x - s.lake_x, s.y - 0.62
     shape = ellipse(x + 0.25 * y, y, 0.4 * s.lake_size, 0.095 * s.lake_size)
-    shore = mix(s.road_tone, s.near_meadow, 0.35)
+    shore = mix(s.road_tone, s.near_meadow, 0.5)
     s.paint(shape - 0.014, mix(shore, s.lake_tone, 0.15), LAKE, line=shore, width=LINE)
     t = ((y + 0.1) / 0.2).clamp(0, 1)
-    water = mix(mix(s.sky_low, s.sky_middle, t), s.lake_tone, mix(0.4, 0.75, s.winter))
+    water = mix(mix(s.sky_low, s.sky_middle, t), s.lake_tone, mix(0.3, 0.7, s.winter))
     if s.medium == "colour":
         inside = cover(shape, s.pixel)
         s.shade(inside, water)
         streak = ((s.y * 26 - (s.y * 26).floor()) - 0.5).abs() * 4 - 0.6
         glint = soft((s.x - mix(s.lake_x, s.sun_x, 0.4)).abs() - 0.1, 0.3)
-        s.shade(inside * streak.clamp(0, 1) * (0.18 + 0.55 * glint), s.sun_glow)
+        s.shade(inside * streak.clamp(0, 1) * (0.1 + 0.4 * glint), s.sun_glow)
 
 
 def road(s):

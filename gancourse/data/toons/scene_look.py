@@ -77,13 +77,13 @@ SKY_TOP = rgb(
     "7cc4ee", "5c62b4", "131b48",
     "3fa6ec", "4c519f", "0e1842",
     "72b4d9", "574a8c", "1a1640",
-    "9bc0e4", "6c7cc0", "15234e",
+    "86b9e6", "6474c0", "15234e",
 )  # fmt: skip
 SKY_MIDDLE = rgb(
     "bfe6f5", "dd8fae", "2c3b7c",
     "97d6f7", "e6818f", "22386f",
     "c4e0e4", "d6737a", "362f69",
-    "cfe0f0", "d49cc4", "31497f",
+    "c4dcf2", "d092c4", "31497f",
 )  # fmt: skip
 SKY_LOW = rgb(
     "fdf0e4", "ffd3a4", "5364a6",
@@ -91,13 +91,13 @@ SKY_LOW = rgb(
     "fbe9cd", "ffb866", "6d5286",
     "f3f2f4", "ffd8c0", "6e8abb",
 )  # fmt: skip
-FAR_HILL = rgb("a5cfb4", "8fc2b4", "cda57c", "d5e1f0")
-NEAR_HILL = rgb("8ec683", "69aa68", "c07f48", "c3d4e8")
+FAR_HILL = rgb("9cc3d6", "84b2cd", "b698ae", "aac0e2")
+NEAR_HILL = rgb("86c48a", "5fa872", "c07a4a", "b3c8e6")
 FAR_MEADOW = rgb("b9de7c", "a0d160", "e0c26a", "f3f7fc")
 MEADOW_TONE = rgb("8ccb5c", "6fb444", "cf9f45", "e6eef8")
-NEAR_MEADOW = rgb("6cb950", "4c9a3c", "b27c36", "d3e0f1")
-ROAD_TONE = rgb("ecd8ae", "efd9a6", "dfc195", "bfc6da")
-LAKE_TONE = rgb("7fc3dd", "4fa9d8", "6fa9bd", "cfe4f1")
+NEAR_MEADOW = rgb("6cb950", "4c9a3c", "b27c36", "c9d7ef")
+ROAD_TONE = rgb("ecd8ae", "efd9a6", "dfc195", "b4bdd8")
+LAKE_TONE = rgb("74c0e2", "45a5dc", "66a3c4", "9cc8ea")
 # Crowns of round trees: three tones, of which each tree has one.
 CROWN = rgb(
     "f7b8cd", "fbcbd9", "f2a3bf",
@@ -132,11 +132,16 @@ ROOF = rgb(
 DOOR = rgb("a0603c", "5b8f86", "8c4f36", "4f6f9c")
 
 # What light does: colours are multiplied by LIGHT, then drawn towards AMBIENT by HAZE.
-LIGHT = rgb("ffffff", "fbc9b4", "7380b4")
-AMBIENT = rgb("ffffff", "8a4f8c", "1b2760")
-HAZE = (0.0, 0.14, 0.3)
-GLASS = rgb("a9d3e6", "ffd98a", "ffdf7e")
-GLOW = rgb("ffffff", "ffc46a", "ffc65c")
+LIGHT = rgb(
+    "ffffff", "ffcdb4", "8097cc",
+    "ffffff", "ffcdb4", "7c98c8",
+    "ffffff", "ffcdb4", "9c8cc8",
+    "ffffff", "f6cbe0", "8a94d4",
+)  # fmt: skip
+AMBIENT = rgb("ffffff", "7c4a94", "22226e")
+HAZE = (0.0, 0.13, 0.36)
+GLASS = rgb("a9d3e6", "ffd98a", "ffe48a")
+GLOW = rgb("ffffff", "ffc05c", "ffc04c")
 SUN_TONE = rgb("fff0a8", "ffcf7c", "f6f2dc")
 SUN_GLOW = rgb("fff6cf", "ffb070", "aebcf0")
 CLOUD_TOP = rgb("ffffff", "ffd9cf", "6f7fb6")
@@ -220,7 +225,7 @@ def _places(f):
 def _colours(f):
     """Return colours (N, 3, 1, 1) in [0, 1], for houses (N, 3 houses, 3, 1, 1); and shares."""
     sky = f.season * 3 + f.time
-    light, ambient = tone(f.time, LIGHT), tone(f.time, AMBIENT)
+    light, ambient = tone(sky, LIGHT), tone(f.time, AMBIENT)
     haze = per(f.time, *HAZE)
 
     def lit(colour):
@@ -244,7 +249,7 @@ def _colours(f):
         "cloud_low": tone(f.time, CLOUD_LOW),
     }
     land = {
-        "far_hill": mix(lit(tone(f.season, FAR_HILL)), low, 0.45),
+        "far_hill": mix(lit(tone(f.season, FAR_HILL)), low, 0.3),
         "near_hill": mix(lit(tone(f.season, NEAR_HILL)), low, 0.16),
         "cap": mix(white, low, 0.25),
         "far_meadow": mix(lit(tone(f.season, FAR_MEADOW)), low, 0.12),
@@ -270,7 +275,7 @@ def _colours(f):
         "shadow_tone": mix(tone(f.time, AMBIENT) * 0.5, rgb("2b3560").to(white.device)
                            .view(1, 3, 1, 1), 0.5),
         "shadow": per(f.time, 0.24, 0.3, 0.22),
-        "shadow_long": per(f.time, 0.16, 0.42, 0.1),
+        "shadow_long": per(f.time, 0.24, 0.6, 0.18),
         "lamps": per(f.time, 0.0, 0.55, 1.0),
         "winter": per(f.season, 0, 0, 0, 1),
         "night": per(f.time, 0, 0, 1),

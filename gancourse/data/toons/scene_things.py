@@ -36,7 +36,7 @@ def _at(s, x, y, size, **values):
 def _shadow(s, half):
     """Tint the ground beside a thing that is ``2 * half`` wide, away from the sun."""
     if s.medium == "colour":
-        reach = s.shadow_long
+        reach = s.shadow_long / 2
         x = s.u + s.sunward * reach
         shape = ellipse(x, s.v - 0.012, half + reach * s.sunward.abs(), 0.05)
         s.shade(s.shadow * soft(shape, 0.06), s.shadow_tone)
@@ -62,7 +62,7 @@ def house(s, k):
 def _walls(s, shape, k):
     s.paint(shape, s.wall, WALLS[k], line=s.wall, width=s.line)
     if s.medium == "colour":
-        inside = cover(shape, s.pixel)
+        inside = cover(shape - s.line / 2, s.pixel)
         # Darker on the side that looks away from the sun, and towards the ground.
         s.shade(0.3 * inside * soft(s.sunward * s.u + 0.02, 0.5), s.shadow_tone)
         s.shade(0.16 * inside * soft(-s.v - 0.02, 0.1), s.near_meadow)
@@ -83,7 +83,7 @@ def _roof(s, shape, k, eaves):
 
 def _eaves_shadow(s, wall, line):
     """Darken the wall just below a roof, given the distance below the roof's edge."""
-    s.shade(0.3 * cover(wall, s.pixel) * soft(line, 0.09), s.shadow_tone)
+    s.shade(0.3 * cover(wall - s.line / 2, s.pixel) * soft(line, 0.09), s.shadow_tone)
 
 
 def _windows(s, places, wide, high, k):
@@ -91,7 +91,7 @@ def _windows(s, places, wide, high, k):
     shapes = [box(s.u - x, s.v - y, wide, high, 0.01) for x, y in places]
     if s.medium == "colour":
         for x, y in places:
-            s.shade(0.45 * s.lamps * soft(circle(s.u - x, s.v - y, 0.05), 0.22), s.glow)
+            s.shade(0.62 * s.lamps * soft(circle(s.u - x, s.v - y, 0.05), 0.26), s.glow)
     shape = union(*shapes)
     frame = mix(s.white, s.wall, 0.1)
     s.paint(shape, frame, WINDOWS[k], line=frame, width=0.6 * s.line)
@@ -110,8 +110,8 @@ def _door(s, x, half, high, k):
     s.paint(shape, s.door, WINDOWS[k], line=s.door, width=0.6 * s.line)
     if s.medium == "colour":
         s.shade(cover(circle(s.u - x - half * 0.5, s.v + high * 0.5, 0.011), s.pixel), s.glow)
-        spill = soft(ellipse(s.u - x, s.v - 0.05, 0.1, 0.03), 0.12)
-        s.shade(0.4 * s.lamps * spill * cover(-s.v, s.pixel), s.glow)
+        spill = soft(ellipse(s.u - x, s.v - 0.06, 0.12, 0.04), 0.14)
+        s.shade(0.5 * s.lamps * spill * cover(-s.v, s.pixel), s.glow)
 
 
 def _chimney(s, x, foot, top, k):
@@ -145,7 +145,7 @@ def _townhouse(s, k):
     wall = both(box(s.u, s.v + 0.3, 0.18, 0.3), gable + 0.03)
     _walls(s, wall, k)
     _eaves_shadow(s, wall, gable + 0.1)
-    _windows(s, ((-0.085, -0.35), (0.085, -0.35), (0.085, -0.16), (0.0, -0.485)), 0.046, 0.055, k)
+    _windows(s, ((-0.085, -0.325), (0.085, -0.325), (0.085, -0.13)), 0.05, 0.06, k)
     _door(s, -0.085, 0.045, 0.14, k)
     roof = both(gable, -gable - 0.085, s.u.abs() - 0.235)
     _roof(s, roof, k, -0.37)
@@ -158,7 +158,7 @@ def _chalet(s, k):
     wall = both(box(s.u, s.v + 0.2, 0.27, 0.2), gable + 0.02)
     _walls(s, wall, k)
     _eaves_shadow(s, wall, gable + 0.12)
-    _windows(s, ((-0.115, -0.12), (0.115, -0.12), (0.0, -0.275)), 0.05, 0.05, k)
+    _windows(s, ((-0.12, -0.11), (0.12, -0.11), (0.0, -0.25)), 0.046, 0.05, k)
     _door(s, 0.0, 0.042, 0.12, k)
     roof = both(gable, -gable - 0.085, s.v + 0.07)
     _roof(s, roof, k, -0.12)
