@@ -197,7 +197,7 @@ class BeforeAfter(Explorer):
         stops = self.trip(direction, index)
         position = self.wipe.value
         show(self.image, self.wiped(stops, position), is_smooth(stops[0]))
-        stop, percent = divmod(min(position, 199), 100)
+        stop = position > 100
         percent = position - 100 * stop
         self.share.value = f"{percent} % {TRIP[stop + 1]}" if position else TRIP[0]
         self.stops.mark({position // 100: "here"} if position % 100 == 0 else {})
@@ -231,7 +231,7 @@ class BeforeAfter(Explorer):
         -------
         PIL.Image.Image
         """
-        stop = min(position // 100, 1)
+        stop = position > 100
         before, after = (picture_of(image, 2 * SIDE).convert("RGB") for image in stops[stop:][:2])
         edge = round((position - 100 * stop) / 100 * before.width)
         before.paste(after.crop((0, 0, edge, after.height)), (0, 0))

@@ -218,7 +218,7 @@ class Canvas(Explorer):
             widgets.HBox([self._with_unit(), self.undo, self.clear, self.took], layout=row),
         ]
         if self.examples:
-            parts.append(self._shelf())
+            parts.append(self._make_shelf())
         keys = "with the mouse, a finger or a pen; with the keyboard: Tab to the pad, then"
         parts.append(widgets.HTML(f"<small>Draw {keys} {KEYS}.</small>"))
         return widgets.VBox(
@@ -251,17 +251,17 @@ class Canvas(Explorer):
             for i, colour in enumerate(self.palette.values(), 1)
         )
 
-    def _shelf(self):
+    def _make_shelf(self):
         """Make the examples, which are put on the pad with a click."""
         count = len(self.examples)
         names = [f"Load example {i + 1}" for i in range(count)]
-        shelf = Board(names, count, THUMB, lambda i: self.pad.put(self.examples[i]))
-        shelf.show(torch.cat([self.as_image(example) for example in self.examples]))
+        self.shelf = Board(names, count, THUMB, lambda i: self.pad.put(self.examples[i]))
+        self.shelf.show(torch.cat([self.as_image(example) for example in self.examples]))
         label = widgets.Label("Examples", layout=widgets.Layout(width="64px", flex="none"))
         room = widgets.Layout(
             flex="1 1 auto", min_width="0", max_width=f"{count * (THUMB + GAP)}px"
         )
-        inner = widgets.VBox([shelf.ui], layout=room)
+        inner = widgets.VBox([self.shelf.ui], layout=room)
         return widgets.HBox([label, inner], layout=widgets.Layout(align_items="center"))
 
     def update(self):

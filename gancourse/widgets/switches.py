@@ -263,9 +263,7 @@ class Switches(Explorer):
         answer = self.answer_to(image, target)
         show(self.after, picture_of(answer[0], 2 * SIDE), is_smooth(answer))
         moved = 127.5 * (answer - image).abs().mean().item()
-        text = (
-            f"The answer differs from the picture by <b>{moved:.1f}</b> of 255 levels on average."
-        )
+        text = f"The answer is <b>{moved:.1f}</b> of 255 levels from the picture on average."
         if self.detect:
             found = self.found(answer)
             asked = [

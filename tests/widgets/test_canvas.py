@@ -1,0 +1,147 @@
+"""The canvas hands the network what is drawn, and shows what it makes of it."""
+
+import io
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from gancourse.errors import CourseError
+from gancourse.widgets import canvas
+
+PALETTE = {"sky": (10, 20, 250), "hill": (0, 200, 0), "<b>": (255, 0, 0)}
+SKETCHES = torch.linspace(-1, 1, 3)[:, None, None, None].expand(3, 1, 8, 8)
+MAP = torch.tensor(list(PALETTE.values()))[torch.arange(64).reshape(8, 8) % 3].permute(2, 0, 1)
+
+
+def live(translate=torch.neg, palette=None, **options):
+    tool = canvas(translate, palette, **{"size": 8} | options)
+    tool.ui  # noqa: B018 - makes the widget
+    return tool
+
+
+def shown(image):
+    picture = Image.open(io.BytesIO(image.value)).convert("RGB")
+    return torch.from_numpy(np.asarray(picture) / 127.5 - 1).permute(2, 0, 1).float()
+
+
+def paint(tool, raster):
+    """Do what the browser does."""
+    tool.pad.set_state({"pixels": memoryview(np.asarray(raster, np.uint8).tobytes())})
+
+
+def test_an_empty_sketch_is_paper_and_an_empty_map_is_all_of_the_first_part():
+    assert torch.equal(live().drawing(), torch.ones(1, 1, 8, 8))
+    sky = torch.tensor([10.0, 20.0, 250.0]) / 127.5 - 1
+    assert torch.equal(live(palette=PALETTE).drawing(), sky.view(1, 3, 1, 1).expand(1, 3, 8, 8))
+
+
+def test_the_network_is_given_the_greys_of_a_sketch_row_by_row():
+    given = []
+    tool = live(lambda images: given.append(images) or images)
+    raster = np.arange(64).reshape(8, 8)
+    paint(tool, raster)
+    assert torch.equal(given[-1], torch.from_numpy(raster)[None, None] / 127.5 - 1)
+    assert torch.equal(tool.drawing(), given[-1])
+
+
+def test_the_network_is_given_the_colours_of_the_parts():
+    given = []
+    tool = live(lambda images: given.append(images) or images, PALETTE)
+    paint(tool, np.arange(64).reshape(8, 8) % 3)
+    assert torch.equal(given[-1], MAP[None] / 127.5 - 1)
+
+
+def test_the_answer_follows_each_stroke():
+    tool = live(size=16, examples=None)
+    raster = np.full((16, 16), 255, np.uint8)
+    raster[:8] = 0
+    paint(tool, raster)
+    answer = shown(tool.image)
+    assert answer[:, :300].min() == 1.0 and answer[:, -300:].max() == -1.0
+    assert "answered in" in tool.took.value
+
+
+def test_the_first_example_is_there_at_the_start_and_a_click_loads_another():
+    tool = live(examples=SKETCHES)
+    assert tool.drawing().unique().tolist() == [-1.0]
+    tool.shelf.cells[2].click()
+    assert tool.drawing().unique().tolist() == [1.0]
+    tool.shelf.cells[1].click()
+    assert tool.drawing().unique().item() == pytest.approx(0, abs=0.01)
+    assert shown(tool.image).unique().item() == pytest.approx(0, abs=0.01)
+
+
+def test_examples_of_a_map_take_the_nearest_part_in_every_pixel():
+    noise = torch.randint(-4, 5, (3, 8, 8), generator=torch.Generator().manual_seed(0))
+    tool = live(palette=PALETTE, examples=(MAP + noise).clamp(0, 255).byte()[None])
+    assert torch.equal(tool.drawing()[0], MAP / 127.5 - 1)
+
+
+def test_clear_empties_the_pad_and_tells_the_browser_to_remember_what_was_there():
+    tool = live(examples=SKETCHES[:1])
+    sent = []
+    tool.pad.send = lambda content, buffers=None: sent.append((content, buffers))
+    tool.clear.click()
+    assert tool.drawing().min() == 1.0
+    assert sent == [({"action": "put"}, [b"\xff" * 64])]
+    tool.undo.click()
+    assert sent[1] == ({"action": "undo"}, None)
+
+
+def test_tools_and_brush_reach_the_pad():
+    sketch, parts = live(), live(palette=PALETTE, brush=2)
+    assert sketch.tool.options == {"pen": 0, "eraser": 255}
+    assert sketch.pad.value == 0
+    sketch.tool.value = 255
+    assert sketch.pad.value == 255
+    assert parts.tool.options == {"sky": 0, "hill": 1, "<b>": 2}
+    assert (parts.pad.value, parts.pad.brush, parts.breadth.value) == (1, 2, 2)
+    parts.breadth.value = 1
+    assert parts.pad.brush == 1
+    assert parts.pad.palette == [list(colour) for colour in PALETTE.values()]
+
+
+def test_what_goes_wrong_is_said_beside_the_pad_until_it_works_again():
+    def translate(images):
+        if images.mean() < 0:
+            raise ValueError("too dark")
+        return images
+
+    tool = live(translate)
+    paint(tool, np.zeros((8, 8)))
+    assert "too dark" in tool.problem.value
+    paint(tool, np.full((8, 8), 255))
+    assert tool.problem.value == ""
+
+
+def test_the_still_picture_has_drawings_and_answers():
+    upper, lower = canvas(torch.neg, examples=SKETCHES, size=8).still().axes
+    drawn, answered = (np.asarray(ax.images[0].get_array()) for ax in (upper, lower))
+    centres = [2 + 4 + 10 * i for i in range(3)]
+    assert drawn[6, centres].tolist() == pytest.approx([0, 128, 255], abs=1)
+    assert answered[6, centres].tolist() == pytest.approx([255, 127, 0], abs=1)
+    assert "sky" in canvas(torch.neg, PALETTE, size=8).summary
+
+
+@pytest.mark.parametrize(
+    "palette, options, message",
+    [
+        ({"sky": (0, 0, 256), "hill": (0, 0, 0)}, {}, r"palette must hold .* not {'sky'"),
+        ({"sky": (0, 0, 0)}, {}, "2 to 256 names"),
+        ({"sky": (0, 0), "hill": (0, 0, 0)}, {}, "red, green, blue"),
+        (None, {"examples": torch.ones(2, 3, 8, 8)}, r"examples must be a tensor \(n, 1, height"),
+        (None, {"examples": SKETCHES[:0]}, "n > 0"),
+        (None, {"examples": torch.ones(2, 1, 9, 9)}, "must have 8 x 8 pixels"),
+        (None, {"brush": 5}, r"brush must lie in 1..4 pixels, not 5"),
+    ],
+)
+def test_what_does_not_fit_is_explained(palette, options, message):
+    with pytest.raises(CourseError, match=message):
+        canvas(torch.neg, palette, **{"size": 8} | options)
+
+
+def test_a_network_of_something_else_is_explained():
+    with pytest.raises(CourseError, match=r"translate\(images\) .* must return images \(1, 1 or 3"):
+        canvas(lambda images: images.flatten(1), size=8)
