@@ -109,6 +109,35 @@ def readable_spread(images, labels, real_images, real_labels, judge, classes=10)
     return found / class_spread(real_images, real_labels, judge, classes)
 
 
+def variance_shares(table):
+    """Split the variance of pictures that were drawn from every pair of two causes.
+
+    Parameters
+    ----------
+    table : Tensor, (A, B, ...)
+        For each of A values of one cause, such as z, and each of B of the other, such as y, a
+        picture.
+
+    Returns
+    -------
+    of_a, of_b, of_both : float
+        Shares of the pixels' variance that the first cause decides whatever the other is, that
+        the second does, and that depends on which two meet; together 1.
+
+    Raises
+    ------
+    CourseError
+        If all pictures are the same.
+    """
+    x = table.detach().flatten(2).double()  # (A, B, pixels)
+    mean = x.mean((0, 1), True)
+    of_a, of_b = x.mean(1, True) - mean, x.mean(0, True) - mean
+    parts = torch.stack([part.square().mean() for part in (of_a, of_b, x - mean - of_a - of_b)])
+    if not parts.sum() > 0:
+        raise CourseError("all pictures are the same: there is no variance to be split")
+    return tuple((parts / parts.sum()).tolist())
+
+
 def stroke_style(images):
     """Measure how digits are written: ink, slant and stroke width.
 

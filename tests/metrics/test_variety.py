@@ -11,6 +11,7 @@ from gancourse.metrics.variety import (
     class_spread,
     readable_spread,
     stroke_style,
+    variance_shares,
 )
 
 
@@ -72,6 +73,22 @@ def test_a_wrong_digit_is_no_variety(digits):
     ratio = readable_spread(images, mixed, images, read, judge)
     assert ratio[4].item() == pytest.approx(1.0, abs=1e-5)
     assert readable_spread(images, (read + 1) % 10, images, read, judge).isnan().all()
+
+
+def test_variance_is_split_into_what_each_cause_decides():
+    a, b = torch.randn(6, 1, 1, 4, 4), torch.randn(1, 5, 1, 4, 4)
+    assert variance_shares(a + 0 * b) == pytest.approx((1, 0, 0), abs=1e-9)
+    assert variance_shares(0 * a + b) == pytest.approx((0, 1, 0), abs=1e-9)
+    signs = torch.tensor([1.0, -1.0])
+    met = (signs[:, None] * signs)[..., None]  # (2, 2, 1): neither cause decides alone
+    assert variance_shares(met) == pytest.approx((0, 0, 1), abs=1e-9)
+    both = met + 2 * signs[:, None, None]  # variances 4 and 1
+    assert variance_shares(both) == pytest.approx((0.8, 0, 0.2), abs=1e-9)
+
+
+def test_equal_pictures_have_no_variance_to_split():
+    with pytest.raises(CourseError, match="the same"):
+        variance_shares(torch.ones(3, 3, 1, 4, 4))
 
 
 def test_the_slant_of_a_bar_is_its_slope():
