@@ -291,6 +291,13 @@ def test_attributes_say_what_the_factors_are():
     assert (share > 0.1).all() and (share < 0.95).all()
 
 
+def test_the_shares_in_the_readme_are_those_of_the_code():
+    readme = data.shipped("README.md").read_text(encoding="utf-8")
+    for name, values in toons.SCENE_FACTORS.items():
+        shares = [f"{100 * share:.3g} %" for share in toons.SCENE_SHARES.get(name, [])]
+        assert f"| `{name}` | {', '.join(values)} | {', '.join(shares) or 'equal'} |" in readme
+
+
 def test_scenes_and_faces_share_no_random_numbers():
     scenes, faces = toons.SceneFactors.sample(50), toons.sample(50)
     assert not torch.equal(scenes.side, faces.side)

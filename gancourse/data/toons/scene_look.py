@@ -140,7 +140,7 @@ LIGHT = rgb(
 )  # fmt: skip
 AMBIENT = rgb("ffffff", "7c4a94", "22226e")
 HAZE = (0.0, 0.13, 0.36)
-GLASS = rgb("a9d3e6", "ffd98a", "ffe48a")
+GLASS = rgb("a9d3e6", "ffd98a", "ffd968")
 GLOW = rgb("ffffff", "ffc05c", "ffc04c")
 SUN_TONE = rgb("fff0a8", "ffcf7c", "f6f2dc")
 SUN_GLOW = rgb("fff6cf", "ffb070", "aebcf0")
