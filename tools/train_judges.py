@@ -69,7 +69,7 @@ RECIPES = {
     "emoji": Recipe(
         steps=2_500, rotation=0.15, scale=0.15, shift=0.08, mirror=True, precision="bf16"
     ),
-    "scenes": Recipe(steps=1_800, mirror=True, precision="bf16"),
+    "scenes": Recipe(steps=1_600, mirror=True, precision="bf16"),
 }
 
 
