@@ -26,20 +26,21 @@ from gancourse.widgets.explorer import (
 
 SIDE = 320  # CSS pixels, of the pad and of the answer
 THUMB, THUMBS = 48, 12  # CSS pixels, and how many examples at most
-LINE, PAPER = 0, 255
+PAPER = 255
 KEYS = "arrows move, Shift + arrows move far, Space lowers and lifts the pen, Ctrl + Z undoes"
 STYLE_SHEET = """
-.gancourse-pad { position: relative; overflow: hidden; line-height: 0; }
+.gancourse-pad { position: relative; overflow: hidden; line-height: 0; border-radius: 4px; }
 .gancourse-pad canvas { width: 100%; aspect-ratio: 1; image-rendering: pixelated; cursor: none;
-  touch-action: none; border-radius: 4px; }
+  touch-action: none; }
 .gancourse-pad canvas:focus-visible { outline-offset: -2px; }
+.gancourse-pad::after { content: ""; position: absolute; inset: 0; pointer-events: none;
+  border: 1px solid var(--jp-border-color1, #bbb); border-radius: 4px; }
 .gancourse-ring { position: absolute; border-radius: 50%; transform: translate(-50%, -50%);
   box-shadow: 0 0 0 1px #fff, inset 0 0 0 1px #2b2d33, 0 0 0 2px #2b2d33; pointer-events: none; }
 .gancourse-lowered { background: #e0a030; }
 .gancourse-answer { width: 100% !important; aspect-ratio: 1; object-fit: contain; }
 .gancourse-parts .widget-toggle-button { width: auto; padding: 0 8px; margin: 0 4px 4px 0; }
 .gancourse-parts .widget-toggle-buttons { flex-wrap: wrap; }
-.gancourse-framed canvas { box-shadow: inset 0 0 0 1px var(--jp-border-color1, #bbb); }
 """
 
 
@@ -170,20 +171,17 @@ class Canvas(Explorer):
             pixels=first.tobytes(),
             size=self.size,
             palette=[list(colour) for colour in self.palette.values()],
+            tool=1 if self.palette else 0,
             brush=self.brush,
             label=f"Drawing pad for a {what}, {self.size} x {self.size} pixels: {KEYS}",
             layout=widgets.Layout(width="100%", margin="0"),
         )
-        if not self.palette:
-            self.pad.add_class("gancourse-framed")  # white paper on a white page
         self.image = widgets.Image(layout=widgets.Layout(margin="0"))
         self.image.add_class("gancourse-answer")
-        # The bytes that the pad puts down, by the name of the tool.
-        tools = {name: i for i, name in enumerate(self.palette)} or {"pen": LINE, "eraser": PAPER}
-        chosen = 1 if self.palette else LINE  # the first part is what the empty map is full of
+        tools = list(self.palette) or ["pen", "eraser"]
         self.tool = widgets.ToggleButtons(
             options=tools,
-            value=chosen,
+            index=1 if self.palette else 0,  # the empty map is full of the first part
             tooltips=[f"Draw with: {name}" for name in tools],
             style={"button_width": "auto"},
         )
@@ -201,8 +199,10 @@ class Canvas(Explorer):
         self.clear = button("Clear", clear, lambda: self.pad.put(self.blank), "72px")
         self.took = widgets.HTML()
         self.problem = widgets.HTML()
-        widgets.link((self.tool, "value"), (self.pad, "value"))
-        widgets.link((self.breadth, "value"), (self.pad, "brush"))
+        self.links = [  # in the browser, so that no stroke is drawn with the tool before
+            widgets.jslink((self.tool, "index"), (self.pad, "tool")),
+            widgets.jslink((self.breadth, "value"), (self.pad, "brush")),
+        ]
         self.pad.observe(self.answer, "pixels")
         self.update()
 
@@ -301,8 +301,8 @@ class Pad(anywidget.AnyWidget):
         size * size, row by row: greys, or numbers of colours of the palette.
     palette : list of [red, green, blue]
         Empty for greys.
-    value : int
-        The byte that the brush puts down.
+    tool : int
+        A number of the palette; without one 0 is the pen, and 1 the eraser.
     brush : int
         How broad it is, in pixels.
     label : str
@@ -314,7 +314,7 @@ class Pad(anywidget.AnyWidget):
     pixels = CByteMemoryView(b"").tag(sync=True, echo_update=False)
     size = traitlets.Int(64).tag(sync=True)
     palette = traitlets.List().tag(sync=True)
-    value = traitlets.Int(0).tag(sync=True)
+    tool = traitlets.Int(0).tag(sync=True)
     brush = traitlets.Int(1).tag(sync=True)
     label = traitlets.Unicode().tag(sync=True)
 

@@ -39,6 +39,7 @@ STYLE = """
 .gancourse-live td { padding: 0 12px 0 0; text-align: right; }
 .gancourse-live td:first-child { text-align: left; }
 .gancourse-live :focus-visible { outline: 2px solid #1b6ca8; outline-offset: 2px; }
+.gancourse-live .jupyter-button.mod-active { box-shadow: inset 0 -3px 0 #e0a030; }
 .gancourse-live small { color: var(--jp-ui-font-color2, inherit); }
 """
 

@@ -78,7 +78,7 @@ export default () => {
       const pixels = bytes(model.get("pixels")).slice();
       const soft = !model.get("palette").length;
       const radius = model.get("brush") / 2;
-      const value = model.get("value");
+      const tool = model.get("tool");
       const reach = radius + 1;
       for (let i = 0; i < Math.max(way.length - 1, 1); i++) {
         const a = way[i];
@@ -94,10 +94,10 @@ export default () => {
             const covered = radius + 0.5 - Math.hypot(px - t * dx, py - t * dy);
             const j = y * size + x;
             if (!soft) {
-              if (covered >= 0.5) pixels[j] = value;
+              if (covered >= 0.5) pixels[j] = tool;
             } else if (covered > 0) {
               const grey = Math.round(255 * Math.min(1, covered));
-              pixels[j] = value ? Math.max(pixels[j], grey) : Math.min(pixels[j], 255 - grey);
+              pixels[j] = tool ? Math.max(pixels[j], grey) : Math.min(pixels[j], 255 - grey);
             }
           }
         }

@@ -14,12 +14,10 @@ from gancourse.widgets.upload import Upload
 
 SIDE, THUMB, COLUMNS = 280, 52, 12  # CSS pixels: a picture, one of the choice; in a row of that
 MOST = 24  # pictures to choose from
-AS_IT_IS = "as it is"
+AS_IT_IS = "as it is"  # the choice of None, whose value is "": a Dropdown shows nothing for None
 ROWS, TARGETS = 4, 10  # of the still picture
 CSS = """
 .gancourse-switch { width: 100% !important; aspect-ratio: 1; object-fit: contain; }
-.gancourse-upload { color: var(--jp-ui-font-color1, inherit); font-size: 13px; }
-.gancourse-upload input { max-width: 230px; color: inherit; font: inherit; }
 """
 
 
@@ -175,7 +173,7 @@ class Switches(Explorer):
         }
         self.choices = {
             title: widgets.Dropdown(
-                options=[(AS_IT_IS if name is None else _words(name), name) for name in members],
+                options=[(_words(name or AS_IT_IS), name or "") for name in members],
                 description=_words(title),
                 tooltip=f"Which of them the answer shall have: {_words(title)}",
                 style={"description_width": "initial"},
@@ -188,7 +186,7 @@ class Switches(Explorer):
         self.problem = widgets.HTML()
         for control in (*self.boxes.values(), *self.choices.values()):
             control.observe(self.answer, "value")
-        self.refused = widgets.HTML()
+        self.received = widgets.HTML()
         self.picked = 0
         self.choose(0)
 
@@ -200,7 +198,7 @@ class Switches(Explorer):
         ]
         if self.upload:
             self.chooser = Upload(self.receive)
-            parts.append(widgets.HBox([self.chooser, self.refused], layout=row))
+            parts.append(widgets.HBox([self.chooser, self.received], layout=row))
         parts.append(
             widgets.HBox(
                 [_headed("the picture", self.before), _headed("the network's answer", self.after)],
@@ -254,7 +252,7 @@ class Switches(Explorer):
             for title, choice in self.choices.items():
                 members = self.one_of[title]
                 present = [name for name in members if name in has]
-                choice.value = (present or [None if None in members else members[0]])[0]
+                choice.value = (present or ["" if None in members else members[0]])[0]
 
     def update(self):
         """Show what the network makes of the picture with these attributes."""
@@ -287,11 +285,11 @@ class Switches(Explorer):
             image = image[..., top : top + height, left : left + width]
         except CourseError as problem:
             text = html.escape(str(problem))
-            self.refused.value = (
+            self.received.value = (
                 f'<div role="alert" style="color: var(--jp-error-color1, #b00020)">{text}</div>'
             )
             return
-        self.refused.value = f"<small>{html.escape(name)}: its middle is taken.</small>"
+        self.received.value = f"<small>{html.escape(name)}: its middle is taken.</small>"
         self.own = image
         self._show_shelf()
         self.choose(len(self.pictures))

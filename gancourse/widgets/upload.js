@@ -2,13 +2,15 @@
 // server allows would cut the connection to the kernel.
 
 function render({ model, el }) {
-  const label = document.createElement("label");
+  const button = document.createElement("button");
   const input = document.createElement("input");
   const most = model.get("most");
-  label.className = "gancourse-upload";
-  label.append(`${model.get("label")} `, input);
+  button.className = "lm-Widget jupyter-button";
+  button.textContent = model.get("label");
+  button.addEventListener("click", () => input.click());
   input.type = "file";
   input.accept = "image/*";
+  input.hidden = true;
   input.addEventListener("change", async () => {
     const [file] = input.files;
     if (!file) return;
@@ -21,7 +23,7 @@ function render({ model, el }) {
     }
     input.value = ""; // the same file can be chosen again
   });
-  el.append(label);
+  el.append(button, input);
 }
 
 export default { render };

@@ -29,7 +29,7 @@ class Upload(anywidget.AnyWidget):
 
     _esm = Path(__file__).with_name("upload.js")
 
-    label = traitlets.Unicode("Your picture:").tag(sync=True)
+    label = traitlets.Unicode("Open a picture …").tag(sync=True)
     most = traitlets.Int(MOST).tag(sync=True)
 
     def __init__(self, take, **options):

@@ -90,16 +90,15 @@ def test_clear_empties_the_pad_and_tells_the_browser_to_remember_what_was_there(
     assert sent[1] == ({"action": "undo"}, None)
 
 
-def test_tools_and_brush_reach_the_pad():
+def test_there_is_a_tool_for_each_part_and_the_browser_links_them_to_the_pad():
     sketch, parts = live(), live(palette=PALETTE, brush=2)
-    assert sketch.tool.options == {"pen": 0, "eraser": 255}
-    assert sketch.pad.value == 0
-    sketch.tool.value = 255
-    assert sketch.pad.value == 255
-    assert parts.tool.options == {"sky": 0, "hill": 1, "<b>": 2}
-    assert (parts.pad.value, parts.pad.brush, parts.breadth.value) == (1, 2, 2)
-    parts.breadth.value = 1
-    assert parts.pad.brush == 1
+    assert sketch.tool.options == ("pen", "eraser")
+    assert parts.tool.options == ("sky", "hill", "<b>")
+    for tool, chosen, brush in ((sketch, 0, 1), (parts, 1, 2)):
+        assert tool.tool.index == tool.pad.tool == chosen
+        assert tool.breadth.value == tool.pad.brush == brush
+        ends = {(link.source[0], link.source[1], link.target[1]) for link in tool.links}
+        assert ends == {(tool.tool, "index", "tool"), (tool.breadth, "value", "brush")}
     assert parts.pad.palette == [list(colour) for colour in PALETTE.values()]
 
 
