@@ -54,13 +54,14 @@ class Config:
 _LAPTOP = Config(
     image_size=64,
     ngf=16,
+    g_downs=1,
     g_blocks=3,
     g_kernel=5,
     ndf=16,
     d_layers=2,
-    lr=5e-4,
+    lr=1e-3,
     batch_size=4,
-    steps=800,
+    steps=400,
 )
 
 PRESETS = {
@@ -237,9 +238,7 @@ def build(cfg, run):
             f"{cfg.channels_A} and {cfg.channels_B}. Set lambda_idt=0 and g_skip=False."
         )
     if 0 < cfg.pool_size < cfg.batch_size:
-        raise CourseError(
-            f"pool_size must be 0, or at least batch_size ({cfg.batch_size}), not {cfg.pool_size}"
-        )
+        raise CourseError(f"pool_size must be 0, or at least the batch_size of {cfg.batch_size}")
     for name in cfg.cycles:
         choose("cycle", name, CYCLES)
     nets = {f"netG_{direction}": Generator(cfg, direction) for direction in DIRECTIONS}
