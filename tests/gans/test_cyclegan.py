@@ -14,7 +14,14 @@ from gancourse.training import checkpoint, runtime
 from gancourse.training.trainer import train
 
 TINY = replace(
-    cyclegan.PRESETS["smoke"], image_size=16, ndf=2, d_layers=1, pool_size=3, batch_size=2, steps=8
+    cyclegan.PRESETS["smoke"],
+    image_size=16,
+    g_downs=2,
+    ndf=2,
+    d_layers=1,
+    pool_size=3,
+    batch_size=2,
+    steps=8,
 )
 WEIGHT = 10.0  # lambda_cyc
 # The paper's ablation (tables 4 and 5): each row is a set of Config values, no other code.
