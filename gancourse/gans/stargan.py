@@ -38,6 +38,7 @@ class Config:
     ndf: int = 64  # maps after D's first layer; doubled by each of the others (table 5)
     d_layers: int = 6  # layers of D below its heads, each halves the side (table 5)
     d_slope: float = 0.01  # of D's units below zero (section 7.2)
+    d_he: bool = False  # D's weights start as large as He's, not as PyTorch's: it learns sooner
     lambda_cls: float = 1.0  # weight of naming the domain (section 3.2)
     lambda_rec: float = 10.0  # weight of the way back (section 3.2)
     lambda_gp: float = 10.0  # weight of the gradient penalty (section 4.2)
@@ -52,8 +53,8 @@ class Config:
     steps: int = 200_000  # updates of D (num_iters in the authors' code)
 
 
-# Smaller, for few steps: they are larger, G is updated in each, and need not learn to copy. For
-# faces with eight attributes as one set and six expressions as the other.
+# Smaller, and for few steps, in each of which G is updated; it need not learn to copy. For faces
+# with eight attributes as one set and six expressions as the other.
 _LAPTOP = Config(
     image_size=32,
     label_kinds=("attributes", "classes"),
@@ -64,6 +65,7 @@ _LAPTOP = Config(
     g_skip=True,
     ndf=16,
     d_layers=4,
+    d_he=True,
     n_critic=1,
     lr_g=2e-3,
     lr_d=1e-3,
@@ -142,6 +144,8 @@ class Discriminator(nn.Module):
         self.convs = nn.ModuleList(
             nn.Conv2d(widths[i], widths[i + 1], 4, 2, 1) for i in range(cfg.d_layers)
         )
+        for conv in self.convs if cfg.d_he else ():
+            nn.init.kaiming_normal_(conv.weight, cfg.d_slope)
         side = cfg.image_size >> cfg.d_layers
         self.real_head = nn.Conv2d(widths[-1], 1, 3, padding=1, bias=False)
         self.label_head = nn.Conv2d(widths[-1], sum(cfg.label_sizes), side, bias=False)
@@ -221,12 +225,6 @@ def shuffled(source):
 
 def build(cfg, run):
     """Make the two players, their optimizers and schedules.
-
-    Returns
-    -------
-    GAN
-        With ``netG``, ``netD``, ``opt_g``, ``opt_d``, ``schedule_g``, ``schedule_d``, ``latest``,
-        and ``ema`` if it is asked for.
 
     Raises
     ------
