@@ -57,11 +57,12 @@ _LAPTOP = Config(
     g_downs=1,
     g_blocks=3,
     g_kernel=5,
+    g_skip=True,
     ndf=16,
     d_layers=2,
     lr=1e-3,
     batch_size=4,
-    steps=400,
+    steps=300,
 )
 
 PRESETS = {

@@ -17,6 +17,7 @@ TINY = replace(
     cyclegan.PRESETS["smoke"],
     image_size=16,
     g_downs=2,
+    g_skip=False,
     ndf=2,
     d_layers=1,
     pool_size=3,
