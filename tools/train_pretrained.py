@@ -109,14 +109,14 @@ RECIPES = {
         changes=STAR,
     ),
     "cyclegan-seasons": Recipe(
-        model="cyclegan", data="seasons", channels_last=False, steps=8_000, changes={"lr": 4e-4}
+        model="cyclegan", data="seasons", channels_last=False, steps=4_000, changes={"lr": 4e-4}
     ),
     # The studios draw other shapes: a coarser middle sees more of a picture at once.
     "cyclegan-studios": Recipe(
         model="cyclegan",
         data="studios",
         channels_last=False,
-        steps=8_000,
+        steps=6_000,
         changes={"g_downs": 2, "g_blocks": 4, "lr": 2e-4},
     ),
 }
