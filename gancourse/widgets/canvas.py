@@ -192,7 +192,7 @@ class Canvas(Explorer):
             description="Brush",
             tooltip="How broad the brush is, in pixels of the drawing",
             style={"description_width": "44px"},
-            layout=widgets.Layout(width="230px"),
+            layout=widgets.Layout(flex="1 1 auto", width="auto", min_width="0"),
         )
         self.undo = button("Undo", "Take the last stroke back", self.pad.undo, "72px")
         clear = "Start again with the first part everywhere" if self.palette else "An empty sheet"
@@ -235,8 +235,10 @@ class Canvas(Explorer):
         return widgets.VBox([head, content], layout=layout)
 
     def _with_unit(self):
-        unit = widgets.Label(f"of {self.size} pixels", layout=widgets.Layout(width="92px"))
-        return widgets.HBox([self.breadth, unit], layout=widgets.Layout(align_items="center"))
+        name = f"of {self.size} pixels"
+        unit = widgets.Label(name, layout=widgets.Layout(width="92px", flex="none"))
+        room = widgets.Layout(flex="0 1 330px", min_width="0", align_items="center")
+        return widgets.HBox([self.breadth, unit], layout=room)
 
     @property
     def _name(self):

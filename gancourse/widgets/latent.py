@@ -209,7 +209,7 @@ class LatentExplorer(Explorer):
         ]
 
         def columns(children, least, gap):
-            wide = f"repeat(auto-fit, minmax({least}px, 1fr))"
+            wide = f"repeat(auto-fit, minmax(min({least}px, 100%), 1fr))"
             layout = widgets.Layout(grid_template_columns=wide, grid_gap=gap)
             return widgets.GridBox(children, layout=layout)
 

@@ -12,7 +12,7 @@ from gancourse.widgets.board import GAP, Board
 from gancourse.widgets.explorer import Explorer, as_images, ask, button, is_smooth, picture_of, show
 from gancourse.widgets.upload import Upload
 
-SIDE, THUMB, COLUMNS = 280, 52, 12  # CSS pixels: a picture, one of the choice; in a row of that
+SIDE, THUMB, COLUMNS = 280, 52, 13  # CSS pixels: a picture, one of the choice; in a row of that
 MOST = 24  # pictures to choose from
 AS_IT_IS = "as it is"  # the choice of None, whose value is "": a Dropdown shows nothing for None
 ROWS, TARGETS = 4, 10  # of the still picture
@@ -152,12 +152,9 @@ class Switches(Explorer):
         """Make the choice of the picture, both pictures and the switches."""
         count = len(self.pictures)
         labels = [f"Picture {i + 1}" for i in range(count)]
-        self.shelf = Board(
-            labels + ["Your picture"] * self.upload,
-            min(COLUMNS, count + self.upload),
-            THUMB,
-            self.choose,
-        )
+        labels += ["Your picture"] * self.upload
+        columns = -(-len(labels) // -(-len(labels) // COLUMNS))  # as even as rows can be
+        self.shelf = Board(labels, columns, THUMB, self.choose)
         self._show_shelf()
         self.before, self.after = (widgets.Image(layout=widgets.Layout(margin="0")) for _ in "ab")
         for picture in (self.before, self.after):
@@ -208,7 +205,7 @@ class Switches(Explorer):
         if self.boxes:
             parts.append(widgets.HBox(list(self.boxes.values()), layout=row))
         parts.append(widgets.HBox([*self.choices.values(), self.reset], layout=row))
-        wide = max(2 * SIDE + 20, min(COLUMNS, count + self.upload) * (THUMB + GAP))
+        wide = max(2 * SIDE + 20, columns * (THUMB + GAP))
         return widgets.VBox(
             [*parts, self.status, self.problem],
             layout=widgets.Layout(max_width=f"{wide}px", grid_gap="8px"),
