@@ -36,8 +36,8 @@ numbers.solution(
     {"generators": 30, "jsd": 0.693, "wasserstein": 5, "slope": 1.05},
     "Six domains have 6 * 5 = 30 directions. Disjoint boxes have the divergence log 2 = 0.693, "
     "however far apart, and the Wasserstein distance 5. The slope: -W + 2 lambda (s - 1) = 0, so "
-    "s = 1 + W / (2 lambda) = 1.05. A critic under a soft penalty reports some 5 % too much "
-    "where W is 1: compare the number in part 5.",
+    "s = 1 + W / (2 lambda) = 1.05. Under a soft penalty the best critic reports 5 % "
+    "more than W = 1.",
 )
 numbers.wrong({"generators": 15, "jsd": 0.693, "wasserstein": 5, "slope": 1.05})
 numbers.wrong({"generators": 30, "jsd": 5, "wasserstein": 5, "slope": 1.05})
