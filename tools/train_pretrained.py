@@ -105,7 +105,7 @@ RECIPES = {
         data="emoji",
         labels=("classes",),
         channels_last=False,
-        steps=4_000,
+        steps=2_500,
         changes=STAR,
     ),
     "cyclegan-seasons": Recipe(
