@@ -92,10 +92,10 @@ RECIPES = {
         model="pix2pix", data="sketch2face", channels_last=False, steps=8_000, changes=SLOW
     ),
     "pix2pix-map2scene": Recipe(
-        model="pix2pix", data="map2scene", channels_last=False, steps=6_000, changes=SLOW
+        model="pix2pix", data="map2scene", channels_last=False, steps=4_000, changes=SLOW
     ),
     "pix2pix-noto2fluent": Recipe(
-        model="pix2pix", data="noto2fluent", channels_last=False, steps=12_000, changes=SLOW
+        model="pix2pix", data="noto2fluent", channels_last=False, steps=6_000, changes=SLOW
     ),
     "stargan-toons": Recipe(
         model="stargan", data="toons", labels=FACES, channels_last=False, steps=6_000, changes=STAR
