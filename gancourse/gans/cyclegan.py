@@ -127,7 +127,7 @@ class Generator(nn.Module):
         """Translate pictures, (N, C, H, W) in [-1, 1]; the side stays as it is."""
         drawn = self.layers(x)
         if self.skip:
-            drawn = drawn + torch.atanh(0.97 * x.float())  # draws 0: the picture stays
+            drawn = drawn + torch.atanh(0.97 * x.float().clamp(-1, 1))  # draws 0: it stays
         return torch.tanh(drawn)
 
 
