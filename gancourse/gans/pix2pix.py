@@ -88,7 +88,7 @@ PRESETS = {
     "paper": Config(),
 }
 
-# The rows of the paper's tables 1 and 3, as fields of a Config.
+# The rows of the paper's tables 1 and 3, and L2, as fields of a Config.
 LOSSES = {
     "L1": {"lambda_adv": 0.0},
     "L2": {"lambda_adv": 0.0, "lambda_l1": 0.0, "lambda_l2": 100.0},
