@@ -83,8 +83,8 @@ PRESETS = {
     ),
     "laptop": _LAPTOP,
     # The published numbers. No norm at the bottleneck, where it would set one pixel per channel
-    # to zero (6.3, errata). The authors hold their biases at 0;
-    # here the outermost layers have some, as in junyanz/pytorch-CycleGAN-and-pix2pix.
+    # to zero (6.3, errata). The authors hold all biases at 0; here G's last layer and D's first
+    # and last have some, as in junyanz/pytorch-CycleGAN-and-pix2pix.
     "paper": Config(),
 }
 
