@@ -120,7 +120,7 @@ export default () => {
     };
 
     canvas.addEventListener("pointerdown", (event) => {
-      if (event.button !== 0) return;
+      if (event.button !== 0 || !event.isPrimary) return;
       canvas.setPointerCapture(event.pointerId);
       history.push(model.get("pixels"));
       down = true;
@@ -128,6 +128,7 @@ export default () => {
       moveTo([pen], true);
     });
     canvas.addEventListener("pointermove", (event) => {
+      if (!event.isPrimary) return; // a second finger
       const points = event.getCoalescedEvents?.() ?? [];
       moveTo((points.length ? points : [event]).map(at), down);
     });
@@ -139,7 +140,7 @@ export default () => {
       lowered = false;
       showRing(false);
     });
-    canvas.addEventListener("focus", () => showRing(canvas.matches(":focus-visible")));
+    canvas.addEventListener("focus", () => canvas.matches(":focus-visible") && showRing());
     canvas.addEventListener("keydown", (event) => {
       const arrow = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
       const inside = (x) => Math.min(size - 0.5, Math.max(0.5, Math.floor(x) + 0.5));

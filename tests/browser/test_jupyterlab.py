@@ -82,7 +82,7 @@ def test_explorers_are_live_with_a_kernel_and_pictures_without_one(lab, tiny):
     move_every_way(lab, scrubber, "Step")
     move_every_way(lab, latent, "Direction 2")
     assert still_pictures(lab).count() == 0  # the live widgets are there in their place
-    for width in (1200, 800):
+    for width in (1200, 800, 620):
         lab.resize(width)
         assert lab.page.evaluate(SCROLLING) == []
 
