@@ -64,7 +64,7 @@ WIDE = LONG | {
     "lr_d": 4e-4,
 }
 # Four times the pixels of the lesson's.
-STAR = LONG | {"image_size": 64, "d_layers": 5, "g_blocks": 3, "lr_g": 1e-3, "lr_d": 5e-4}
+STAR = LONG | {"image_size": 64, "d_layers": 5, "g_blocks": 3, "lambda_cls": 0.3, "lr_g": 1e-3}
 FACES = (
     (
         *("Black_Hair", "Blond_Hair", "Brown_Hair", "Grey_Hair", "Red_Hair"),
