@@ -98,7 +98,7 @@ RECIPES = {
         model="pix2pix", data="noto2fluent", channels_last=False, steps=6_000, changes=SLOW
     ),
     "stargan-toons": Recipe(
-        model="stargan", data="toons", labels=FACES, channels_last=False, steps=6_000, changes=STAR
+        model="stargan", data="toons", labels=FACES, channels_last=False, steps=4_000, changes=STAR
     ),
     "stargan-emoji": Recipe(
         model="stargan",
