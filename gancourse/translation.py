@@ -124,7 +124,8 @@ def unseen(module, name, data_name, image_size, n, labels=()):
     Where pairs are hidden in it, they are what is returned.
     """
     data = load(data_name, split="test")
-    data = fitting(module, name, data.first(min(n, len(data))), labels).resized(image_size)
+    each = max(1, n // max(1, len(labels)))  # of several label sets each has its share
+    data = fitting(module, name, data.first(min(each, len(data))), labels).resized(image_size)
     return getattr(data, "hidden", None) or data
 
 

@@ -61,7 +61,7 @@ _LAPTOP = Config(
     lr_d=2e-4,
     ema_decay=0.995,
     batch_size=32,
-    steps=2_000,
+    steps=1_200,
 )
 
 PRESETS = {
