@@ -111,16 +111,18 @@ class TrainedGenerator:
             return self.module.sample(self.gan, n, seed=seed, z=z)
         return self.module.sample(self.gan, n, seed=seed, z=z, labels=self._labels(labels, n))
 
-    def translate(self, images, **options):
+    def translate(self, images, target=None, **options):
         """Translate pictures; a pure function of what it is given.
 
         Parameters
         ----------
         images : Tensor, (N, C, H, W)
             In [-1, 1], of the size and the channels that the model was trained on.
+        target : Tensor, (N, total labels) or (total labels,), optional
+            The labels that the pictures shall have, 0 or 1; where the model takes them (stargan).
         **options
-            What the model's own ``sample`` takes: ``seed`` (pix2pix), ``direction`` (cyclegan),
-            ``target`` (stargan).
+            What else the model's own ``sample`` takes: ``seed`` (pix2pix), ``direction``
+            (cyclegan).
 
         Returns
         -------
@@ -135,10 +137,10 @@ class TrainedGenerator:
         if not self.translates:
             raise CourseError(f"{self!r} draws pictures from noise: use sample(n).")
         known = list(inspect.signature(self.module.sample).parameters)[2:]
-        for option in options:
+        for option in (*options, *(["target"] if target is not None else [])):
             choose("option", option, known)
         if "target" in known:
-            options["target"] = self._target(options.get("target"), images)
+            options["target"] = self._target(target, images)
         self._check(images, options.get("direction", "AB"))
         return self.module.sample(self.gan, images, **options)
 

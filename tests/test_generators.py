@@ -128,9 +128,9 @@ def test_one_target_may_stand_for_all_pictures(tmp_path):
     x = torch.rand(2, 3, g.cfg.image_size, g.cfg.image_size) * 2 - 1
     target = [0] * sum(g.cfg.label_sizes)
     target[1] = 1
-    assert torch.equal(
-        g.translate(x, target=target), stargan.sample(gan, x, torch.tensor([target] * 2).float())
-    )
+    expected = stargan.sample(gan, x, torch.tensor([target] * 2).float())
+    assert torch.equal(g.translate(x, target=target), expected)
+    assert torch.equal(g.translate(x, target), expected)  # as a widget calls it
 
 
 PICTURES = torch.zeros(2, 3, 32, 32)
@@ -151,6 +151,7 @@ PICTURES = torch.zeros(2, 3, 32, 32)
         (pix2pix, lambda g: g.translate(PICTURES, direction="BA"), "there are: seed"),
         (cyclegan, lambda g: g.translate(PICTURES, direction="AC"), "there are: AB, BA"),
         (stargan, lambda g: g.translate(PICTURES), "needs target="),
+        (cyclegan, lambda g: g.translate(PICTURES, [1]), "unknown option 'target'"),
         (stargan, lambda g: g.translate(PICTURES, target=[1, 0]), "target must be"),
         (stargan, lambda g: g.translate(PICTURES, target=[0.5] * 14), "target must be"),
     ],
