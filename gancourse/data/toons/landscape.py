@@ -6,7 +6,7 @@ import torch
 
 from gancourse.data.toons import scene_land as land
 from gancourse.data.toons import scene_things as things
-from gancourse.data.toons.render import check_size, extent, render
+from gancourse.data.toons.render import Drawings, extent
 from gancourse.data.toons.scene_factors import SceneFactors
 from gancourse.data.toons.scene_look import (
     CLOUD_PLACES,
@@ -63,7 +63,7 @@ def _tree(s, k):
         s.draw(partial(things.tree, k=k, kind=kind), box=box, where=s.tree_kind[:, k] == kind)
 
 
-class Scenes:
+class Scenes(Drawings):
     """Scenes as pictures and as maps, each drawn when it is first asked for.
 
     Parameters
@@ -72,53 +72,15 @@ class Scenes:
     size : int
         Side of the pictures in pixels, 32 to 256.
 
-    Attributes
-    ----------
-    factors : SceneFactors
-    size : int
-
-    Raises
-    ------
-    DataError
-        If the size is out of range.
+    Notes
+    -----
+    ``images``, ``sketch`` and ``parts`` are as in :class:`Drawings`; the numbers of the parts are
+    indices into SCENE_PARTS.
     """
 
-    def __init__(self, factors, size=64):
-        self.factors = factors
-        self.size = check_size("scenes", size)
-
-    def __len__(self):
-        return len(self.factors)
-
-    def __repr__(self):
-        return f"<{len(self):,} scenes, {self.size}x{self.size} pixels>"
-
-    def to(self, device):
-        """Return the same scenes on another device; what was drawn goes with them."""
-        moved = Scenes(self.factors.to(device), self.size)
-        for name in ("images", "sketch", "parts", "boxes"):
-            if name in vars(self):
-                vars(moved)[name] = vars(self)[name].to(device)
-        return moved
-
-    @cached_property
-    def images(self):
-        """Pictures in colour, uint8 (N, 3, size, size)."""
-        return self._render("colour")
-
-    @cached_property
-    def sketch(self):
-        """Line drawings, uint8 (N, 1, size, size): 0 is a line and 255 is paper."""
-        return self._render("lines")
-
-    @cached_property
-    def parts(self):
-        """Which part is on top in each pixel, uint8 (N, size, size): an index into SCENE_PARTS."""
-        return self._render("parts")[:, 0]
-
-    def _render(self, medium):
-        order = torch.arange(len(self), device=self.factors.codes.device)
-        return render(medium, self.factors, self.size, start, paint, order)
+    kind = "scenes"
+    start = staticmethod(start)
+    paint = staticmethod(paint)
 
     @property
     def semantic(self):
@@ -153,16 +115,6 @@ class Scenes:
         instances = self.instances
         numbers = range(1, len(SCENE_INSTANCES) + 1)
         return torch.stack([extent(instances == number) for number in numbers], 1)
-
-    @property
-    def attributes(self):
-        """What each scene has and has not, bool (N, number of SCENE_ATTRIBUTES)."""
-        return self.factors.attributes
-
-    @property
-    def captions(self):
-        """A sentence about each scene."""
-        return self.factors.captions
 
 
 def scenes(n, size=64, seed=0, *, device="cpu", bias=None, shares=None):

@@ -7,7 +7,7 @@ import torch
 from gancourse.data.toons import features, hair, wear
 from gancourse.data.toons.factors import code, sample
 from gancourse.data.toons.look import PART_CLASSES, PARTS, start
-from gancourse.data.toons.render import check_size, extent, render
+from gancourse.data.toons.render import Drawings, extent
 
 
 def paint(s):
@@ -37,7 +37,7 @@ def paint(s):
     s.draw(wear.hat, box=(-0.8, -0.9, 0.8, -0.05), where=s.hat > 0)
 
 
-class Faces:
+class Faces(Drawings):
     """Faces as pictures and as maps, each drawn when it is first asked for.
 
     Parameters
@@ -46,54 +46,20 @@ class Faces:
     size : int
         Side of the pictures in pixels, 32 to 256.
 
-    Attributes
-    ----------
-    factors : Factors
-    size : int
-
-    Raises
-    ------
-    DataError
-        If the size is out of range.
+    Notes
+    -----
+    ``images``, ``sketch`` and ``parts`` are as in :class:`Drawings`; the numbers of the parts are
+    indices into PARTS.
     """
 
-    def __init__(self, factors, size=64):
-        self.factors = factors
-        self.size = check_size("faces", size)
+    kind = "faces"
+    start = staticmethod(start)
+    paint = staticmethod(paint)
 
-    def __len__(self):
-        return len(self.factors)
-
-    def __repr__(self):
-        return f"<{len(self):,} faces, {self.size}x{self.size} pixels>"
-
-    def to(self, device):
-        """Return the same faces on another device; what was drawn goes with them."""
-        moved = Faces(self.factors.to(device), self.size)
-        for name in ("images", "sketch", "parts", "boxes"):
-            if name in vars(self):
-                vars(moved)[name] = vars(self)[name].to(device)
-        return moved
-
-    @cached_property
-    def images(self):
-        """Pictures in colour, uint8 (N, 3, size, size)."""
-        return self._render("colour")
-
-    @cached_property
-    def sketch(self):
-        """Line drawings, uint8 (N, 1, size, size): 0 is a line and 255 is paper."""
-        return self._render("lines")
-
-    @cached_property
-    def parts(self):
-        """Which part is on top in each pixel, uint8 (N, size, size): an index into PARTS."""
-        return self._render("parts")[:, 0]
-
-    def _render(self, medium):
-        # Those with the same hair together, so that fewer painters are called for each chunk.
-        order = self.factors.hair.argsort(stable=True)
-        return render(medium, self.factors, self.size, start, paint, order)
+    @property
+    def order(self):
+        """Those with the same hair together, so that fewer painters are called for each chunk."""
+        return self.factors.hair.argsort(stable=True)
 
     @property
     def semantic(self):
@@ -118,16 +84,6 @@ class Faces:
         """
         boxes = [extent(self.parts == number) for number in range(len(PARTS))]
         return torch.stack(boxes, 1)
-
-    @property
-    def attributes(self):
-        """What each face has and has not, bool (N, number of ATTRIBUTES)."""
-        return self.factors.attributes
-
-    @property
-    def captions(self):
-        """A sentence about each face."""
-        return self.factors.captions
 
 
 def faces(n, size=64, seed=0, *, device="cpu", bias=None, shares=None):

@@ -2,6 +2,7 @@
 
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from functools import cached_property
 
 import torch
 
@@ -18,6 +19,81 @@ def check_size(kind, size):
     if isinstance(size, bool) or not isinstance(size, int) or not low <= size <= high:
         raise DataError(f"{kind} are drawn {low} to {high} pixels wide, not {size!r}")
     return size
+
+
+class Drawings:
+    """What faces and scenes share: pictures and maps, each drawn when it is first asked for.
+
+    Parameters
+    ----------
+    factors : gancourse.data.toons.table.Table
+    size : int
+        Side of the pictures in pixels, 32 to 256.
+
+    Attributes
+    ----------
+    factors : gancourse.data.toons.table.Table
+    size : int
+
+    Raises
+    ------
+    DataError
+        If the size is out of range.
+    """
+
+    kind = "drawings"  # what they are called
+    start = paint = None  # functions: see :func:`render`
+
+    def __init__(self, factors, size=64):
+        self.factors = factors
+        self.size = check_size(self.kind, size)
+
+    def __len__(self):
+        return len(self.factors)
+
+    def __repr__(self):
+        return f"<{len(self):,} {self.kind}, {self.size}x{self.size} pixels>"
+
+    def to(self, device):
+        """Return the same drawings on another device; what was drawn goes with them."""
+        moved = type(self)(self.factors.to(device), self.size)
+        for name in ("images", "sketch", "parts", "boxes"):
+            if name in vars(self):
+                vars(moved)[name] = vars(self)[name].to(device)
+        return moved
+
+    @cached_property
+    def images(self):
+        """Pictures in colour, uint8 (N, 3, size, size)."""
+        return self._render("colour")
+
+    @cached_property
+    def sketch(self):
+        """Line drawings, uint8 (N, 1, size, size): 0 is a line and 255 is paper."""
+        return self._render("lines")
+
+    @cached_property
+    def parts(self):
+        """The number of the part that is on top in each pixel, uint8 (N, size, size)."""
+        return self._render("parts")[:, 0]
+
+    @property
+    def order(self):
+        """In which order they are drawn, (N,)."""
+        return torch.arange(len(self), device=self.factors.codes.device)
+
+    def _render(self, medium):
+        return render(medium, self.factors, self.size, self.start, self.paint, self.order)
+
+    @property
+    def attributes(self):
+        """What each of them has and has not, bool (N, number of attributes)."""
+        return self.factors.attributes
+
+    @property
+    def captions(self):
+        """A sentence about each."""
+        return self.factors.captions
 
 
 def render(medium, factors, size, start, paint, order):
