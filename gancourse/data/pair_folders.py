@@ -4,7 +4,7 @@ Pairs (``pairs:PATH``) lie in one file, A on the left and B on the right, as in 
 pix2pix; or in two folders, where the same name makes a pair::
 
     PATH/1.jpg                      one file for each pair, twice as wide as high
-    PATH/A/1.jpg   PATH/B/1.png     two folders, whatever their names
+    PATH/A/1.jpg   PATH/B/1.png     two folders, whatever their names: A is first in the alphabet
     PATH/trainA/1.jpg   PATH/trainB/1.jpg
 
 Unpaired pictures (``unpaired:PATH``) lie in two folders, as in the data sets of CycleGAN. What is
@@ -13,9 +13,12 @@ and ``testB``; without them it is one picture in ten, chosen by its name. Two fo
 apart are written with a comma between: ``pairs:PATH,PATH``.
 """
 
+import os
 import re
+import unicodedata
 from collections import Counter
 from dataclasses import dataclass
+from itertools import chain, zip_longest
 from pathlib import PurePosixPath
 
 import numpy as np
@@ -33,6 +36,7 @@ from gancourse.data.images import (
     pictures_in,
     read_pictures,
     refused,
+    shown,
     some,
     square,
     survey,
@@ -182,6 +186,8 @@ class Sides:
         Whether each file holds both sides.
     plain : bool
         Whether the folders' names say which is A and which B.
+    called : tuple of str
+        What the folders of A and of B are called, where that does not say which is which; or "".
     others : list of str
         Files that are no pictures.
 
@@ -195,6 +201,7 @@ class Sides:
         self.kind = kind
         folders = _folders(option, kind)
         self.written = ",".join(map(str, folders))
+        self.called = tuple(folder.name for folder in folders) if len(folders) == 2 else ("", "")
         found, self.others = [], []
         for number, folder in enumerate(folders):
             pictures, others = pictures_in(folder)
@@ -235,6 +242,7 @@ class Sides:
         if len(tops) != 2 or "" in tops:
             names = [top or "pictures in no folder" for top in tops]
             raise self._refusal(f"there {'is' if len(names) == 1 else 'are'} {some(names)}")
+        self.called = tuple(tops)
         return [(picture, _place(picture.name, None, tops)) for picture, _ in found]
 
     def _parts(self, found):
@@ -256,34 +264,43 @@ class Sides:
                 parts[part] = (self._match(a, b),)
         return parts
 
-    def _match(self, *sides):
-        """Return the pairs that two lists of pictures make."""
-        named = []
-        for letter, side in zip(OWN_LETTER, sides, strict=True):
-            names = {}
-            for picture in side:
-                name = letter.sub("", picture.name)
-                if name in names:
-                    raise self._refusal(f"{names[name]} and {picture} are of one side and one name")
-                names[name] = picture
-            named.append(names)
-        a, b = named
-        lone = [
-            str(p) for p in (*(a[n] for n in a if n not in b), *(b[n] for n in b if n not in a))
-        ]
+    def _match(self, a, b):
+        """Return the pairs that two lists of pictures make.
+
+        Names that are the same make a pair first; of the rest those that differ in capitals, or
+        in a letter of their side at the end.
+        """
+        pairs, left = [], (a, b)
+        for like in (_same, _alike):
+            named = []
+            for side, pictures in enumerate(left):
+                names = {}
+                for picture in pictures:
+                    other = names.setdefault(like(picture.name, side), picture)
+                    if other is not picture:
+                        raise self._refusal(f"{other} and {picture} are of one side and one name")
+                named.append(names)
+            one, two = named
+            for n in one.keys() & two.keys():
+                name, files = OWN_LETTER[0].sub("", one[n].name), one[n].files + two[n].files
+                pairs.append(Placed(one[n].path, name, files))
+            left = [[one[n] for n in one if n not in two], [two[n] for n in two if n not in one]]
+        lone = [str(p) for p in chain(*zip_longest(*left)) if p]
         if lone:
             raise DataError(
                 f"{self.written}: {len(lone):,} of {len(a) + len(b):,} pictures have no partner of "
                 f"the same name: {some(lone)}. Rename or remove them; or, if nothing belongs "
                 f"together, load them as unpaired:{self.written}."
             )
-        return [Placed(a[name].path, name, a[name].files + b[name].files) for name in a]
+        return sorted(pairs, key=lambda pair: pair.files[0].name)
 
     def take(self, split):
         """Return the pictures of a split, see :meth:`split`; that there are none is an error."""
         taken = self.split(split)
         if not all(taken):
-            raise DataError(f"{self.written}: none of its few pictures is in the {split} split")
+            raise DataError(
+                f"{self.written}: none of its few pictures is in the {split} split. Add pictures."
+            )
         return taken
 
     def split(self, split):
@@ -293,13 +310,13 @@ class Sides:
         folders name no parts, the hash also chooses a tenth for testing; one at least, of two.
         """
         choose("split", split, INSTEAD)
-        if len(self.parts) > 1:
+        if len(self.parts) > 1 or not self.parts.keys() & {"", "train"}:
             for part in INSTEAD[split]:
                 if part in self.parts:
                     return tuple(
                         sorted(side, key=lambda picture: picture.hash) for side in self.parts[part]
                     )
-            raise self._refusal(f"there is no part for training beside {some([*self.parts])}")
+            raise self._refusal(f"there is no part for training, only for {some([*self.parts])}")
         taken = []
         for side in next(iter(self.parts.values())):
             side = sorted(side, key=lambda picture: picture.hash)
@@ -344,15 +361,28 @@ def _place(name, side, tops=()):
     return _Place(split, side, tuple(folders), path.stem)
 
 
+def _same(name, side):
+    return unicodedata.normalize("NFC", name)  # one way to write é, as in Picture.hash
+
+
+def _alike(name, side):
+    return OWN_LETTER[side].sub("", _same(name, side)).casefold()
+
+
 def _folders(option, kind):
     """Return the one or two folders that the user means."""
     try:
         return [find_folder(option, kind)]
-    except DataError:
+    except DataError as problem:
         paths = str(option).split(",")
+        if len(paths) > 2 and all(os.path.isdir(os.path.expanduser(p.strip())) for p in paths):
+            raise DataError(f"{option}: {len(paths)} folders, but there are two sides") from problem
         if len(paths) != 2:
             raise
-        return [find_folder(path, kind) for path in paths]
+    a, b = folders = [find_folder(path, kind) for path in paths]
+    if os.path.samefile(a, b):
+        raise DataError(f"{a} and {b} are one folder: A and B each need their own")
+    return folders
 
 
 # Reading
@@ -430,12 +460,15 @@ def check_sides(option, kind):
     lines, unreadable = [], []
     for number, (few, many) in enumerate(zip(testing, training, strict=True)):
         placed = [picture for part in sides.parts.values() for picture in part[number]]
+        called = [f"{side}: {shown(name)}" for side, name in zip("AB", sides.called, strict=True)]
         if kind == "pairs":
-            lines.append(f"{sides.written}: {len(placed):,} pairs")
+            what = f" ({', '.join(called)})" if any(sides.called) else ""
+            lines.append(f"{sides.written}: {len(placed):,} pairs{what}")
             lines.append(f"  kept as     {'one file' if sides.whole else 'two files'} each")
             found, bad = _survey_pairs(placed, sides.written)
         else:
-            lines.append(f"{sides.written}: {len(placed):,} pictures of {'AB'[number]}")
+            what = called[number] if any(sides.called) else "AB"[number]
+            lines.append(f"{sides.written}: {len(placed):,} pictures of {what}")
             found, bad = survey(placed, sides.written)
         lines += [f"  split       {len(many):,} for training, {len(few):,} for testing", *found]
         unreadable += bad

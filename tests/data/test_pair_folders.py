@@ -2,6 +2,7 @@
 
 import os
 import re
+import unicodedata
 
 import numpy as np
 import pytest
@@ -100,6 +101,28 @@ def test_two_folders_with_the_same_names_are_pairs(tmp_path, layout):
         assert b == [value + 100 for value in a]
         seen += a
     assert sorted(seen) == list(range(12))
+
+
+@pytest.mark.parametrize(
+    ("a", "b"),
+    [
+        ("IMG_1.JPG", "img_1.jpeg"),
+        ("1_A.jpg", "1_b.png"),
+        (unicodedata.normalize("NFC", "café.jpg"), unicodedata.normalize("NFD", "café.jpg")),
+        ("plan a.jpg", "plan a.jpg"),
+        ("plan b.jpg", "plan b.jpg"),
+    ],
+    ids=["capitals", "letters", "accents", "ends-in-a", "ends-in-b"],
+)
+def test_names_that_say_the_same_are_a_pair(tmp_path, no_test_split, a, b):
+    for name, value in (("x.png", 3), (a, 1)):
+        picture(tmp_path / "A" / name, value)
+    for name, value in (("x.png", 4), (b, 2)):
+        picture(tmp_path / "B" / name, value)
+    both = [load(f"pairs:{tmp_path}", split=split) for split in ("train", "test")]
+    found = [(values(data.a), values(data.b)) for data in both]
+    assert sorted(found) == [([1], [2]), ([3], [4])]
+    assert "2 pairs" in check(tmp_path)
 
 
 @pytest.mark.parametrize("layout", WITH_PARTS)
@@ -269,6 +292,11 @@ LAYOUTS = {
         "pairs",
         ["2 of 4 pictures have no partner", "A/2.png, B/3.png", "Rename", "unpaired:"],
     ),
+    "lone-names-of-both-sides": (
+        [f"{side}/{name}/{n}.png" for side, name in ("Ax", "By") for n in range(5)],
+        "pairs",
+        ["10 of 10 pictures", "A/x/0.png, B/y/0.png, A/x/1.png, ..."],
+    ),
     "same-name-twice": (["A/1.png", "A/1.bmp", "B/1.png"], "pairs", ["of one side and one name"]),
     "empty-side": (["A/1.png"], "pairs", ["1 pictures of A and 0 of B"]),
     "empty-side-of-unpaired": (["trainB/1.png"], "unpaired", ["0 pictures of A", "1 of B"]),
@@ -298,6 +326,11 @@ LAYOUTS = {
         "unpaired",
         ["no part for training"],
     ),
+    "a-part-for-testing-alone": (
+        ["testA/1.png", "testB/1.png"],
+        "pairs",
+        ["no part for training, only for test"],
+    ),
 }
 
 
@@ -309,6 +342,21 @@ def test_this_layout_is_refused_with_a_remedy(tmp_path, layout):
     assert message.startswith(str(tmp_path))
     for part in parts:
         assert part in message
+
+
+def test_two_folders_apart_must_be_two(tmp_path):
+    make(tmp_path, *(f"{name}/1.png" for name in ("cats", "dogs", "cows")))
+    cats, dogs, cows = (tmp_path / name for name in ("cats", "dogs", "cows"))
+    with pytest.raises(DataError, match="3 folders, but there are two sides"):
+        load(f"unpaired:{cats}, {dogs}, {cows}")
+    with pytest.raises(DataError, match="are one folder: A and B each need their own"):
+        load(f"unpaired:{cats},{dogs / '..' / 'cats'}")
+
+
+def test_a_split_without_pictures_is_told_with_a_remedy(tmp_path, no_test_split):
+    make(tmp_path, "A/1.png", "B/1.png")
+    with pytest.raises(DataError, match=r"is in the test split\. Add pictures\."):
+        load(f"pairs:{tmp_path}", split="test")
 
 
 def test_a_missing_folder_is_told_with_the_nearest_name(tmp_path):
@@ -341,6 +389,14 @@ def test_a_folder_of_two_sides_is_known_by_the_names_of_its_folders(tmp_path):
     assert f"{tmp_path}: 12 pictures of B" in report
     make(tmp_path / "classes", "cats/1.png", "dogs/1.png")
     assert "classes     2: cats 1, dogs 1" in check(tmp_path / "classes")
+
+
+def test_the_report_says_which_folder_is_a_where_the_names_do_not(tmp_path):
+    make(tmp_path, *(f"{name}/{n}.png" for name in ("before", "after") for n in range(12)))
+    assert "12 pairs (A: after, B: before)" in check(f"pairs:{tmp_path}")
+    assert "12 pictures of B: before" in check(f"unpaired:{tmp_path}")
+    apart = f"pairs:{tmp_path / 'before'},{tmp_path / 'after'}"
+    assert "12 pairs (A: before, B: after)" in check(apart)
 
 
 def test_the_report_counts_what_each_split_gets(tmp_path):
