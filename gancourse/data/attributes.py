@@ -6,7 +6,8 @@ Two forms are read: a table, ``attributes.csv``, ::
     1.jpg,1,0
 
 and that of CelebA, ``list_attr_celeba.txt``: the number of pictures, the names of the attributes,
-then a line for each picture with 1 and -1.
+then a line for each picture with 1 and -1. ``list_attr_celeba.csv``, as CelebA is also passed on,
+is a table.
 """
 
 import csv
@@ -23,7 +24,7 @@ YES_AND_NO = ({"1", "0"}, {"1", "-1"})
 def is_list(name):
     """Return whether a file's name is that of a list of attributes."""
     name = name.lower()
-    return name == TABLE or (name.startswith("list_attr") and name.endswith(".txt"))
+    return name == TABLE or (name.startswith("list_attr") and name.endswith((".txt", ".csv")))
 
 
 def read(path):
@@ -47,9 +48,11 @@ def read(path):
         or a value is neither yes nor no.
     """
     try:
-        found = read_table(path) if path.name.lower() == TABLE else read_attributes(path)
+        found = read_attributes(path) if path.suffix.lower() == ".txt" else read_table(path)
     except UnicodeDecodeError as problem:
         raise DataError(f"{path} is not in UTF-8 ({problem}): save it as UTF-8") from problem
+    except (OSError, csv.Error) as problem:
+        raise DataError(f"{path} cannot be read: {problem}") from problem
     names, attribute_names, _ = found
     for what, some in (("picture", names), ("attribute", attribute_names)):
         name, count = Counter(some).most_common(1)[0] if len(some) else ("", 0)
@@ -83,6 +86,11 @@ def read_table(path):
             f"such as 1.jpg,1,0. It has {len(rows):,} lines."
         )
     (_, header), rows = rows[0], rows[1:]
+    if not all(header[1:]) or set(header[1:]) <= {"0", "1", "-1"}:
+        raise DataError(
+            f"{path} should begin with the names of its columns, name,Attribute1,Attribute2, not "
+            f"with {','.join(header)}"
+        )
     values = {value for _, row in rows for value in row[1:]}
     for line, row in rows:
         if len(row) != len(header):
@@ -113,9 +121,9 @@ def read_attributes(path):
     DataError
         If the lines do not fit the count, the names, or the values 1 and -1.
     """
-    lines = path.read_text(encoding="utf-8").splitlines()
+    lines = [line for line in path.read_text(encoding="utf-8-sig").splitlines() if line.strip()]
     count, header, rows = lines[:1], lines[1:2], lines[2:]
-    if not header or count[0].strip() != str(len(rows)):
+    if not rows or count[0].strip() != str(len(rows)):
         raise DataError(
             f"{path} should begin with the number of its pictures, and has {len(rows):,} of them "
             f"after {count[0]!r}. It is cut off, or another list."
@@ -124,8 +132,10 @@ def read_attributes(path):
         )
     attribute_names = tuple(header[0].split())
     try:
-        if rows and len(rows[0].split()) > 1 + len(attribute_names):
-            raise ValueError(f"the first picture has {len(rows[0].split()) - 1}")
+        for row in rows:
+            name, *values = row.split()
+            if len(values) != len(attribute_names):
+                raise ValueError(f"{name!r} has {len(values)}")
         values = np.loadtxt(
             rows, np.int8, usecols=range(1, 1 + len(attribute_names)), ndmin=2, comments=None
         )

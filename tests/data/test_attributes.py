@@ -45,9 +45,15 @@ def found(folder):
         ("attributes.csv", TABLE.replace("\n", "\r\n").replace(",", " , ") + "\r\n,,\r\n"),
         ("Attributes.CSV", '"name","Red","Round"\n"c.png",1,1\n"b.png",0,0\n"a.png",1,0'),
         ("attributes.csv", TABLE + "not-here.png,1,1\n"),
+        ("list_attr_celeba.csv", TABLE.replace("0", "-1")),
         ("list_attr_celeba.txt", CELEBA),
+        ("list_attr_celeba.txt", CELEBA.replace("\n", "\r\n") + "\r\n\r\n"),
+        ("list_attr_celeba.txt", "\ufeff" + CELEBA.replace("b.png", "\nb.png")),
     ],
-    ids=["table", "minus", "semicolons", "spaces", "other-order", "more-lines", "celeba"],
+    ids=[
+        *("table", "minus", "semicolons", "spaces", "other-order", "more-lines"),
+        *("celeba-table", "celeba", "celeba-windows", "celeba-mark-and-gap"),
+    ],
 )
 def test_this_list_gives_every_picture_its_attributes(folder, name, text):
     write(folder, text, name)
@@ -125,6 +131,9 @@ WRONG = {
     "both-ways-to-say-no": (TABLE.replace("b.png,0,0", "b.png,-1,0"), "line 3: '-1' is neither"),
     "picture-twice": (TABLE + "a.png,0,0\n", r"the picture 'a\.png' 2 times"),
     "attribute-twice": (TABLE.replace("Round", "Red"), "the attribute 'Red' 2 times"),
+    "no-header": (TABLE[TABLE.index("a.png") :], r"should begin with the names .* not with a\.png"),
+    "column-without-a-name": (TABLE.replace("Round", ""), "should begin with the names of its"),
+    "quote-without-end": (TABLE.replace("b.png", '"b.png') + "x" * 200_000, "cannot be read"),
 }
 
 
@@ -136,6 +145,28 @@ def test_this_table_is_refused_with_what_is_wrong(folder, kind):
         with pytest.raises(DataError, match=message) as caught:
             call(f"folder:{folder}")
         assert str(path) in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (CELEBA.replace("b.png -1", "b.png -1 1"), "another number of .* 2 .*'b.png' has 3"),
+        (CELEBA.replace("b.png -1 -1", "b.png"), "another number of .* 2 .*'b.png' has 0"),
+        (CELEBA.replace("b.png", "my b.png"), "words among them: 'my' has 3"),
+        ("0\nRed Round\n", "has 0 of them after '0'"),
+    ],
+    ids=["one-more-value", "no-values", "space-in-a-name", "no-pictures"],
+)
+def test_this_list_is_refused_with_what_is_wrong(folder, text, message):
+    write(folder, text, "list_attr_celeba.txt")
+    with pytest.raises(DataError, match=message):
+        load(f"folder:{folder}")
+
+
+def test_a_list_that_leads_nowhere_is_told(folder):
+    (folder / "attributes.csv").symlink_to(folder / "nowhere.csv")
+    with pytest.raises(DataError, match=r"attributes\.csv cannot be read: .*No such file"):
+        load(f"folder:{folder}")
 
 
 def test_a_table_in_another_encoding_is_told(folder):
