@@ -3,13 +3,10 @@
 import inspect
 from pathlib import Path
 
-import numpy as np
 import torch
-from PIL import Image
 
 from gancourse import plotting
-from gancourse.data import load
-from gancourse.data.images import square
+from gancourse.data import images, load
 from gancourse.data.joint import JointImages
 from gancourse.errors import CourseError, DataError
 from gancourse.training.runtime import start
@@ -176,11 +173,11 @@ def examples(g, n, path=None):
         raise CourseError(
             f"{g!r} must be told a target for each picture: use translate() in Python."
         )
-    images = read_pictures(path, g.cfg.image_size, g.cfg.channels_A)[:n]
-    return plotting.side_by_side(images, g.translate(images))
+    found = read_pictures(path, g.cfg.image_size, g.cfg.channels_A, n)
+    return plotting.side_by_side(found, g.translate(found))
 
 
-def read_pictures(path, size, channels):
+def read_pictures(path, size, channels, n=None):
     """Read one picture, or those of a folder in the order of their names.
 
     Parameters
@@ -190,6 +187,8 @@ def read_pictures(path, size, channels):
         Pixels a side; see :func:`gancourse.data.images.square`.
     channels : int
         1 makes them grey.
+    n : int, optional
+        How many of a folder, at most.
 
     Returns
     -------
@@ -202,17 +201,16 @@ def read_pictures(path, size, channels):
         If there is none, or one can't be read.
     """
     path = Path(path).expanduser()
-    files = sorted(p for p in path.iterdir() if p.is_file()) if path.is_dir() else [path]
-    found = []
-    for file in files:
-        try:
-            with Image.open(file) as picture:
-                found.append(square(picture, size))
-        except Exception as problem:  # Pillow's readers raise nearly everything on damaged files
-            raise DataError(f"{file} cannot be read as a picture: {problem}") from problem
-    if not found:
-        raise DataError(f"{path} holds no pictures.")
-    images = torch.from_numpy(np.stack(found)).float()
+    if path.is_dir():
+        pictures, others = images.pictures_in(path)
+        if not pictures:
+            found = f" among {len(others):,} files ({images.some(others)})" if others else ""
+            raise DataError(f"{path} holds no pictures{found}.")
+    elif path.exists():
+        pictures = [images.Picture(path, path.name)]
+    else:
+        raise DataError(f"there is no picture or folder {images.shown(path)}.")
+    found = images.read_pictures(path, pictures[:n], size).float()
     if channels == 1:  # the weights of brightness in ITU-R 601, as Pillow has them
-        images = (images * torch.tensor([0.299, 0.587, 0.114])[:, None, None]).sum(1, keepdim=True)
-    return images / 127.5 - 1
+        found = (found * torch.tensor([0.299, 0.587, 0.114])[:, None, None]).sum(1, keepdim=True)
+    return found / 127.5 - 1

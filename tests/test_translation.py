@@ -136,7 +136,7 @@ def test_pictures_of_ones_own_are_cut_scaled_and_greyed(tmp_path):
     g = trained(tmp_path, pix2pix, pairs(), "sketch2face")
     for i, size in enumerate([(40, 40), (90, 64)]):
         Image.new("RGB", size, (255, 255, 255)).save(tmp_path / f"{i}.png")
-    (tmp_path / "generator.safetensors").unlink()
+    Image.new("RGB", (8, 8)).save(tmp_path / ".hidden.png")  # and the generator is no picture
     strips = translation.examples(g, 9, tmp_path)
     assert strips.shape == (2, 3, 32, 64)
     assert strips[..., :32].min() > 0.999  # white is 1
@@ -147,11 +147,15 @@ def test_pictures_of_ones_own_are_cut_scaled_and_greyed(tmp_path):
 def test_files_that_are_no_pictures_are_named(tmp_path):
     g = trained(tmp_path, pix2pix, pairs(), "sketch2face")
     (tmp_path / "empty").mkdir()
-    with pytest.raises(DataError, match="holds no pictures"):
+    with pytest.raises(DataError, match=r"empty holds no pictures\."):
         translation.examples(g, 9, tmp_path / "empty")
-    with pytest.raises(DataError, match=r"generator\.safetensors cannot be read"):
+    with pytest.raises(DataError, match=r"no pictures among 1 files \(generator\.safetensors\)"):
         translation.examples(g, 9, tmp_path)
-    with pytest.raises(DataError, match=r"nowhere\.png cannot be read"):
+    (tmp_path / "bad.png").write_bytes(b"")
+    for path in (tmp_path, tmp_path / "bad.png"):
+        with pytest.raises(DataError, match=r"bad\.png \(empty: 0 bytes\)"):
+            translation.examples(g, 9, path)
+    with pytest.raises(DataError, match=r"there is no picture or folder .*nowhere\.png"):
         translation.examples(g, 9, tmp_path / "nowhere.png")
 
 
