@@ -161,6 +161,9 @@ def train(name, preset, data_name, seed, steps, device, precision, compiled, out
     from gancourse import gans
 
     module = gans.find(name)
+    from gancourse.data.images import absolute
+
+    data_name = absolute(data_name)  # to be found again from another folder
     cfg, data = configure(module, name, preset, data_name)
     from gancourse import translation
     from gancourse.training import runtime
@@ -173,10 +176,12 @@ def train(name, preset, data_name, seed, steps, device, precision, compiled, out
         shown = translation.unseen(module, name, data_name, cfg.image_size, translation.SHOWN)
         pictures = translation.held_out(module, shown, run)
     steps = steps or cfg.steps
+    data = data.to(run.device)
+    data.batch(0, cfg.batch_size, run)  # too few pictures are told before anything is written
     train(
         gan,
         module.train_step,
-        data.to(run.device),
+        data,
         run,
         steps=steps,
         sample=pictures,

@@ -249,6 +249,32 @@ def test_a_translator_is_sampled_on_pictures_held_out_or_given(sketches, tmp_pat
     assert Image.open(tmp_path / "b.png").width < Image.open(tmp_path / "a.png").width
 
 
+def test_pictures_that_are_held_out_are_found_from_another_folder(tmp_path, monkeypatch):
+    for number in range(24):
+        for side in "AB":
+            path = tmp_path / "pics" / side / f"{number}.png"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            Image.new("L", (8, 8), number).save(path)
+    monkeypatch.chdir(tmp_path)
+    training = ["train", "cyclegan", "--preset", "smoke", "--steps", "1", "--device", "cpu"]
+    result = call(*training, "--data", "unpaired:pics", "--out", tmp_path / "run")
+    assert result.exit_code == 0, result.output
+    monkeypatch.chdir(tmp_path / "pics")
+    result = call("sample", tmp_path / "run", "-o", tmp_path / "grid.png")
+    assert result.exit_code == 0, result.output
+
+
+def test_too_few_pictures_are_told_before_anything_is_written(tmp_path):
+    for number in range(4):
+        for side in "AB":
+            (tmp_path / side).mkdir(exist_ok=True)
+            Image.new("L", (8, 8), number).save(tmp_path / side / f"{number}.png")
+    training = ["train", "cyclegan", "--preset", "smoke", "--device", "cpu"]
+    message = refusal(*training, "--data", f"unpaired:{tmp_path}", "--out", tmp_path / "run")
+    assert re.match(r"gancourse: error: a batch of \d+ was asked for, but .* A has", message)
+    assert not (tmp_path / "run").exists()
+
+
 def test_a_translator_without_its_data_is_refused_before_anything_is_written(tmp_path):
     message = refusal("train", "pix2pix", "--data", "digits", "--out", tmp_path / "run")
     assert "needs pairs, such as sketch2face" in message
