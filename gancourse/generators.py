@@ -139,17 +139,17 @@ class TrainedGenerator:
         known = list(inspect.signature(self.module.sample).parameters)[2:]
         for option in (*options, *(["target"] if target is not None else [])):
             choose("option", option, known)
+        self._check(images, options.get("direction", "AB"))
         if "target" in known:
             options["target"] = self._target(target, images)
-        self._check(images, options.get("direction", "AB"))
-        return self.module.sample(self.gan, images, **options)
+        return self.module.sample(self.gan, images.float(), **options)
 
     def _check(self, images, direction):
         side = "A" if direction != "BA" else "B"
         channels = getattr(self.cfg, f"channels_{side}", None) or self.cfg.image_channels
         size = self.cfg.image_size
-        found = getattr(images, "shape", None)
-        if found is None or len(found) != 4 or not found[0]:
+        found = images.shape if isinstance(images, torch.Tensor) else ()
+        if len(found) != 4 or not found[0]:
             raise CourseError(f"images must be a tensor of shape (N, {channels}, {size}, {size})")
         if tuple(found[1:]) != (channels, size, size):
             raise CourseError(
@@ -167,7 +167,12 @@ class TrainedGenerator:
         total = sum(self.cfg.label_sizes)
         if target is None:
             raise CourseError(f"{self!r} needs target=: {total} numbers of 0 or 1 for each picture")
-        target = torch.as_tensor(target, dtype=torch.float32)
+        try:
+            target = torch.as_tensor(target, dtype=torch.float32)
+        except (TypeError, ValueError) as problem:
+            raise CourseError(
+                f"target must be {total} numbers of 0 or 1, not {target!r:.80}"
+            ) from problem
         target = target.expand(len(images), -1) if target.ndim == 1 else target
         if target.shape != (len(images), total) or not ((target == 0) | (target == 1)).all():
             raise CourseError(

@@ -136,12 +136,23 @@ def test_one_target_may_stand_for_all_pictures(tmp_path):
 PICTURES = torch.zeros(2, 3, 32, 32)
 
 
+def test_numbers_of_other_precision_are_taken_too(tmp_path):
+    g = translator(tmp_path, pix2pix)
+    expected = g.translate(PICTURES)
+    for images in (PICTURES.double(), PICTURES.half()):  # NumPy's numbers are double
+        assert torch.equal(g.translate(images), expected)
+
+
 @pytest.mark.parametrize(
     ("module", "ask", "message"),
     [
         (pix2pix, lambda g: g.sample(2), r"use translate\(images\)"),
         (vanilla, lambda g: g.translate(PICTURES), r"use sample\(n\)"),
         (pix2pix, lambda g: g.translate(PICTURES[0]), r"of shape \(N, 3, 32, 32\)"),
+        (pix2pix, lambda g: g.translate(PICTURES.numpy()), r"a tensor of shape \(N, 3, 32, 32\)"),
+        (stargan, lambda g: g.translate(None, [1] * 14), "a tensor of shape"),
+        (stargan, lambda g: g.translate(PICTURES, "Smiling"), "target must be .* not 'Smiling'"),
+        (stargan, lambda g: g.translate(PICTURES, ["Smiling"]), "target must be"),
         (pix2pix, lambda g: g.translate(PICTURES[:0]), r"of shape \(N, 3, 32, 32\)"),
         (pix2pix, lambda g: g.translate(PICTURES[:, :1]), "3 x 32 x 32 .* not 1 x 32 x 32"),
         (pix2pix, lambda g: g.translate(PICTURES[..., :16]), "not 3 x 32 x 16"),
