@@ -53,7 +53,10 @@ class JointImages:
     classes = ()
 
     def __init__(self, members, name=None):
-        members = [member if isinstance(member, tuple) else (member, None) for member in members]
+        members = [
+            tuple(member) if isinstance(member, tuple | list) else (member, None)
+            for member in members
+        ]
         if not members:
             raise DataError("joint training takes at least one data set")
         self.members = tuple(data for data, _ in members)
@@ -168,6 +171,8 @@ class JointImages:
 
 def _read_labels(data, wanted):
     """Return the kind, the names, and the values, float32 (N, number of names)."""
+    if not hasattr(data, "attributes"):
+        raise DataError(f"{data.name} is not a set of pictures with labels or attributes")
     attributes = data.attributes is not None
     if wanted is None:
         wanted = "attributes" if attributes else "classes"

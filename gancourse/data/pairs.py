@@ -41,10 +41,8 @@ class _TwoSides:
                 f"and those of B {b.shape[2]}x{b.shape[1]}. Bring both to one size, as with "
                 "resized(64)."
             )
-        if isinstance(jitter, bool) or not isinstance(jitter, int) or jitter < 0:
-            raise DataError(f"jitter is a whole number of pixels of 256, not {jitter!r}")
         self.a, self.b, self.name = a, b, name
-        self.jitter, self.mirror = jitter, mirror
+        self._vary(jitter, mirror)
 
     def __repr__(self):
         varied = [f"jitter {self.jitter}"] * (self.jitter > 0) + ["mirrored"] * self.mirror
@@ -89,8 +87,13 @@ class _TwoSides:
             Whether half of the pictures are mirrored left to right.
         """
         other = copy.copy(self)
-        other.jitter, other.mirror = jitter, mirror
+        other._vary(jitter, mirror)
         return other
+
+    def _vary(self, jitter, mirror):
+        if isinstance(jitter, bool) or not isinstance(jitter, int) or jitter < 0:
+            raise DataError(f"jitter is a whole number of pixels of 256, not {jitter!r}")
+        self.jitter, self.mirror = jitter, mirror
 
     def _each(self, change):
         other = copy.copy(self)

@@ -8,6 +8,7 @@ import torch
 
 from gancourse.data import joint, load
 from gancourse.data.joint import JointImages
+from gancourse.data.pairs import PairedImages
 from gancourse.data.source import ImageData
 from gancourse.errors import CourseError, DataError
 from gancourse.training import runtime
@@ -126,6 +127,16 @@ def test_what_does_not_fit_is_named():
         JointImages([(numbered(), "class")])
     with pytest.raises(DataError, match="named once"):
         JointImages([(numbered(), ("Odd", "Odd"))])
+
+
+def test_a_set_and_its_labels_may_come_as_a_list_as_from_a_file():
+    assert JointImages([[numbered(), ["Odd"]]]).sets == [("attributes", ("Odd",))]
+
+
+def test_pairs_are_no_set_of_pictures_with_labels():
+    pairs = PairedImages(numbered(), numbered(), "two sides")
+    with pytest.raises(DataError, match="two sides is not a set of pictures with labels"):
+        JointImages([pairs])
 
 
 def test_impossible_batches_are_named(two, run):

@@ -140,6 +140,8 @@ def test_unequal_sides_are_refused_with_what_to_do():
             kind(numbered(), numbered(size=8), "odd")
     with pytest.raises(DataError, match="jitter"):
         PairedImages(numbered(), numbered(), "odd", jitter=-1)
+    with pytest.raises(DataError, match="jitter"):
+        PairedImages(numbered(), numbered(), "odd").augmented(jitter=2.5)
 
 
 def test_too_large_a_batch_is_an_error(run):
