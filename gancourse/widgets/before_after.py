@@ -69,7 +69,7 @@ class BeforeAfter(Explorer):
         self.names = [str(name) for name in names]
         if len(self.names) != 2:
             raise CourseError(f"names must be two, of the two kinds of picture, not {names}")
-        kinds = [images] if isinstance(images, torch.Tensor) else list(images)
+        kinds = list(images) if isinstance(images, tuple | list) else [images]
         if len(kinds) not in (1, 2):
             raise CourseError(f"images must be of one or of two kinds, not {len(kinds)}")
         self.kinds = [

@@ -1,6 +1,8 @@
 """The canvas: draw a sketch or a map, and the network answers while you draw."""
 
+import operator
 import time
+from collections.abc import Mapping
 from pathlib import Path
 
 import anywidget
@@ -97,15 +99,18 @@ class Canvas(Explorer):
 
     def __init__(self, translate, palette=None, examples=None, size=64, brush=None):
         self.translate, self.size = translate, size
-        self.palette = {str(k): tuple(map(int, v)) for k, v in (palette or {}).items()}
-        wrong = {k: v for k, v in self.palette.items() if len(v) != 3 or not _are_bytes(v)}
-        if wrong or len(self.palette) == 1 or len(self.palette) > 256:
+        named = palette if isinstance(palette, Mapping) else {}
+        self.palette = {str(name): _as_colour(colour) for name, colour in named.items()}
+        wrong = {name: colour for name, colour in named.items() if not _as_colour(colour)}
+        if wrong or (palette is not None and not 2 <= len(self.palette) <= 256):
             raise CourseError(
                 "palette must hold 2 to 256 names, each with its colour (red, green, blue) of "
-                f"whole numbers from 0 to 255, not {wrong or self.palette}"
+                f"whole numbers from 0 to 255, not {wrong or palette}"
             )
+        if not isinstance(size, int) or size < 2:
+            raise CourseError(f"size must be a whole number of pixels, 2 or more, not {size!r}")
         self.brush = brush or (max(1, size // 8) if self.palette else 1)
-        if not 1 <= self.brush <= size // 2:
+        if not isinstance(self.brush, int) or not 1 <= self.brush <= size // 2:
             raise CourseError(f"brush must lie in 1..{size // 2} pixels, not {brush}")
         self._colours = torch.tensor(list(self.palette.values()), dtype=torch.uint8)  # (K, 3)
         self.blank = np.full((size, size), 0 if self.palette else PAPER, np.uint8)
@@ -330,8 +335,13 @@ class Pad(anywidget.AnyWidget):
         self.send({"action": "undo"})
 
 
-def _are_bytes(numbers):
-    return all(0 <= number <= 255 for number in numbers)
+def _as_colour(values):
+    """Return three whole numbers from 0 to 255, or () if the values are others."""
+    try:
+        colour = tuple(map(operator.index, values))
+    except TypeError:  # text, or fractions
+        return ()
+    return colour if len(colour) == 3 and all(0 <= part <= 255 for part in colour) else ()
 
 
 def _nowhere():

@@ -113,6 +113,10 @@ def test_pictures_are_translated_once_and_only_when_they_are_looked_at():
     assert asked == pytest.approx([-0.8, 0.0])
 
 
+def test_pictures_may_be_an_array():
+    assert len(before_after(GREYS.numpy(), there, back).kinds) == 1
+
+
 def test_with_pictures_of_one_kind_there_is_one_direction():
     tool = live(GREYS)
     assert len(tool.shelves) == 1
@@ -146,6 +150,7 @@ def test_the_still_picture_has_a_row_for_each_stop_and_a_part_for_each_direction
         ((GREYS, GREYS, GREYS), (there, back), {}, "of one or of two kinds, not 3"),
         (GREYS, (there, back), {"names": ("A", "B", "C")}, "names must be two"),
         ((GREYS, GREYS[0]), (there, back), {}, "images of B must be a tensor"),
+        (None, (there, back), {}, "images of A must be a tensor .* not NoneType"),
         (GREYS, (lambda x: x[..., :4], back), {}, r"one of \(3, 8, 4\) after translate"),
         (GREYS, (there, lambda x: x[:, :1]), {}, r"one of \(1, 8, 8\) after back"),
         (GREYS, (there, lambda x: x[0]), {}, r"back\(images\) .* must return images"),
