@@ -7,6 +7,7 @@ from gancourse.data import archives
 from gancourse.data.images import is_litter, look, rows
 from gancourse.data.packed import packed
 from gancourse.data.pair_folders import Sides, look_pair, paired_images, unpaired_images
+from gancourse.errors import DataError
 
 PIX2PIX = "efrosgans.eecs.berkeley.edu/pix2pix/datasets"
 CYCLEGAN = "efrosgans.eecs.berkeley.edu/cyclegan/datasets"
@@ -153,5 +154,10 @@ def _unpacked(download):
     folder = download.path.with_name(f"{download.dataset}-{download.known_hash[:8]}")
     if not folder.is_dir():
         archives.verify(download)
-        archives.unpack(download.path, folder)
+        try:
+            archives.unpack(download.path, folder)
+        except DataError:
+            if download.sha256 is None:  # a bad file must not be what the next one is held to
+                download.record.unlink(missing_ok=True)
+            raise
     return folder
