@@ -78,6 +78,9 @@ class Switches(Explorer):
         grouped = [name for members in self.one_of.values() for name in members if name is not None]
         if not self.names or len(set(self.names)) < len(self.names):
             raise CourseError(f"names must be one or more, each once, not {self.names}")
+        empty = [title for title, members in self.one_of.items() if not members]
+        if empty:
+            raise CourseError(f"one_of has no attributes under {empty[0]!r}")
         strange = [name for name in grouped if name not in self.names]
         if strange or len(set(grouped)) < len(grouped):
             raise CourseError(
@@ -93,6 +96,10 @@ class Switches(Explorer):
                 raise CourseError(
                     f"labels must be (pictures, names) = ({len(self.pictures)}, "
                     f"{len(self.names)}), not {tuple(labels.shape)}"
+                )
+            if not ((labels == 0) | (labels == 1)).all():
+                raise CourseError(
+                    f"labels must be 0 or 1, and lie in {labels.min():g}..{labels.max():g}"
                 )
         self._labels = labels
         self.answer_to(self.pictures[:1], self.has(0)[None])  # tells what is wrong

@@ -198,6 +198,8 @@ def test_the_still_picture_switches_one_attribute_at_a_time():
         ({"one_of": {"hair": ["black", "grey"]}}, r"\['grey'\] does not. The names: glasses"),
         ({"one_of": {"a": ["black"], "b": ["black"]}}, "each once"),
         ({"labels": LABELS[:2]}, r"labels must be .* = \(3, 5\), not \(2, 5\)"),
+        ({"labels": 2 * LABELS - 1}, r"labels must be 0 or 1, and lie in -1\.\.1"),
+        ({"one_of": {"hair": []}}, "one_of has no attributes under 'hair'"),
         ({"images": PICTURES[0]}, "images must be a tensor"),
         ({"translate": lambda x, t: x[:, :1]}, "images of the same shape"),
         ({"translate": lambda x, t: t}, r"translate\(images, \(1, 5\)\)"),
