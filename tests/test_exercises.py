@@ -49,6 +49,20 @@ def test_wrong_answer_is_refused(ex, answer):
     assert not result.passed
 
 
+@pytest.mark.parametrize("nothing", [0.0, torch.tensor(0.0)])
+def test_a_loss_over_known_pairs_may_return_a_plain_zero_where_there_is_none(nothing):
+    def pair_loss(fake_B, real_B, known):
+        return (fake_B[known] - real_B[known]).abs().mean() if known.any() else nothing
+
+    result = exercises.find("7.3").check(pair_loss)
+    assert result.passed, f"{result.fails}: {result.detail}"
+
+
+def test_a_step_that_leaves_gradients_in_d_is_told_to_freeze_it():
+    step = next(one for one in exercises.find("6.4").wrongs if one.__name__ == "d_is_not_frozen")
+    assert "freeze D" in exercises.find("6.4").check(step).detail
+
+
 def halving(answer):
     yield "zero stays zero"
     expect(answer(0.0), 0.0)

@@ -68,10 +68,16 @@ def quantised(as_png):
     expect(as_png(png), png)
 
 
-@quantised.solution
 def as_png(images):
     """Return pictures in [-1, 1] as they come back from a file of 8 bits a channel."""
     return ((images.clamp(-1, 1) + 1) * 127.5).round() / 127.5 - 1
+
+
+quantised.solution(
+    as_png,
+    "It survives: rounding moves a value by 0.2 % of the range at most, and the plot of part 11 is "
+    "flat there. It takes noise of several % to harm it.",
+)
 
 
 @quantised.wrong
@@ -112,11 +118,11 @@ def few_pairs(pair_loss):
     expect(pair_loss(fake, real, none), 0.0)
 
     yield "the rows without a partner get no gradient, not even then"
-    (grad,) = torch.autograd.grad(pair_loss(fake, real, known), fake)
-    assert grad[known].abs().sum() > 0, "the pairs teach nothing"
-    assert (grad[~known] == 0).all(), "a picture is pulled towards one that is not its partner"
-    (grad,) = torch.autograd.grad(pair_loss(fake, real, none), fake)
-    assert (grad == 0).all(), f"the gradient is {grad.flatten()[0].item()} where nothing is known"
+    for rows in (known, none):
+        (grad,) = torch.autograd.grad(0 * fake.sum() + pair_loss(fake, real, rows), fake)
+        assert grad.isfinite().all(), "the gradient is NaN where nothing is known"
+        assert (grad[~rows] == 0).all(), "a picture is pulled towards one that is not its partner"
+        assert grad[rows].abs().sum() > 0 or not rows.any(), "the pairs teach nothing"
 
 
 @few_pairs.solution
@@ -134,6 +140,12 @@ def mean_over_all_rows(fake_B, real_B, known):
 @few_pairs.wrong
 def nan_without_pairs(fake_B, real_B, known):
     return (fake_B[known] - real_B[known]).abs().mean()
+
+
+@few_pairs.wrong
+def nan_gradient_without_pairs(fake_B, real_B, known):
+    gaps = (fake_B - real_B).abs().mean((1, 2, 3))
+    return ((gaps * known).sum() / known.sum()).nan_to_num()
 
 
 @few_pairs.wrong
@@ -306,11 +318,11 @@ def the_paper(answer):
 the_paper.solution(
     ["a", "c", "e"],
     "The log likelihood is replaced by least squares for stability (a, section 4). The cycle loss "
-    "is an L1 norm (equation 2); an adversarial loss between F(G(x)) and x was tried and brought "
-    "nothing, so (b) is wrong. The identity loss is used for paintings to photographs, to keep the "
-    "colours (c, section 5.2). Changes of colour and texture often succeed, changes of shape, as "
-    "dog to cat, have little success: (d) is wrong (section 6). Earlier fakes from a buffer of 50 "
-    "are shown to the discriminators (e, section 4). A batch has one picture: (f) is wrong.",
+    "is an L1 norm (equation 2), so (b) is wrong; replacing it by an adversarial loss did not "
+    "help. The identity loss is used for paintings to photographs, to keep the colours (c, section "
+    "5.2). Changes of colour and texture often succeed, changes of shape, as dog to cat, have "
+    "little success: (d) is wrong (section 6). Earlier fakes from a buffer of 50 are shown to the "
+    "discriminators (e, section 4). A batch has one picture: (f) is wrong.",
 )
 the_paper.wrong({"a", "b", "c", "e"})
 the_paper.wrong({"a", "c"})
