@@ -64,7 +64,7 @@ WIDE = LONG | {
     "lr_d": 4e-4,
 }
 # Four times the pixels of the lesson's.
-STAR = LONG | {"image_size": 64, "d_layers": 5, "g_blocks": 3, "lambda_cls": 0.3, "lr_g": 1e-3}
+STAR = LONG | {"image_size": 64, "d_layers": 5, "g_blocks": 3, "lambda_slope": 1.0, "lr_g": 1e-3}
 FACES = (
     (
         *("Black_Hair", "Blond_Hair", "Brown_Hair", "Grey_Hair", "Red_Hair"),
@@ -98,7 +98,7 @@ RECIPES = {
         model="pix2pix", data="noto2fluent", channels_last=False, steps=6_000, changes=SLOW
     ),
     "stargan-toons": Recipe(
-        model="stargan", data="toons", labels=FACES, channels_last=False, steps=4_000, changes=STAR
+        model="stargan", data="toons", labels=FACES, channels_last=False, steps=13_000, changes=STAR
     ),
     "stargan-emoji": Recipe(
         model="stargan",

@@ -106,6 +106,33 @@ def test_the_penalty_of_a_flat_critic_has_a_finite_gradient():
     assert penalty.item() == 1 and critic.w.grad.isfinite().all()
 
 
+def test_the_naming_slope_of_a_quadratic_is_the_distance_squared():
+    """A picture's loss |x - 1|^2 / 2 has the gradient x - 1, whatever the batch's size."""
+    for n in (1, 5):
+        real = numbers(n, 3, 4, 4).requires_grad_()
+        named = (real - 1).square().flatten(1).sum(1).mean() / 2
+        penalty = stargan.slope_penalty(named, real)
+        wanted = (real - 1).square().flatten(1).sum(1).mean()
+        torch.testing.assert_close(penalty, wanted)
+        (grad,) = torch.autograd.grad(penalty, real)
+        torch.testing.assert_close(grad, 2 * (real.detach() - 1) / n)
+
+
+def test_a_large_weight_on_the_naming_slope_keeps_the_naming_head_flat():
+    slopes = {}
+    for weight in (0.0, 100.0):
+        run = runtime.start("cpu", 0)
+        gan, data = stargan.build(replace(CFG, lambda_slope=weight), run), batch()
+        for gan.step in range(30):
+            stargan.train_step(gan, data, run)
+        real = data["real"].clone().requires_grad_()
+        named = stargan.class_loss(
+            gan.netD(real)[1], data["labels"], data["source"], CFG.label_kinds, CFG.label_sizes
+        )
+        slopes[weight] = stargan.slope_penalty(named, real).item()
+    assert slopes[100.0] < slopes[0.0] / 10
+
+
 def test_the_adversarial_losses_are_differences_of_means():
     real, fake = torch.tensor([[[1.0, 3.0]]]), torch.tensor([[[-1.0, 0.0]]])
     assert stargan.d_loss(real, fake).item() == -2.5
@@ -340,6 +367,7 @@ def test_the_paper_networks_have_as_many_weights_as_the_authors_code():
     assert more == 49 * 64 * (8 + 2)  # planes for the other labels and for the mask
     assert (cfg.batch_size, cfg.lr_g, cfg.betas, cfg.n_critic) == (16, 1e-4, (0.5, 0.999), 5)
     assert (cfg.lambda_cls, cfg.lambda_rec, cfg.lambda_gp) == (1, 10, 10)
+    assert cfg.lambda_slope == 0  # the paper bounds the first head alone
 
 
 def test_the_paper_d_judges_patches_and_names_labels():
