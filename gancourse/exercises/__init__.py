@@ -148,6 +148,19 @@ def lessons():
     return sorted(int(name.removeprefix("lesson_")) for name in names if "lesson_" in name)
 
 
+def letters(answer, known):
+    """Return the letters that an answer names: of a set, a list, or a text such as "a, c".
+
+    Raises
+    ------
+    AssertionError
+        If it names another than those in ``known``, or is no collection at all.
+    """
+    given = {str(letter).strip().lower() for letter in answer} - {"", ","}
+    assert given <= set(known), f"found {', '.join(sorted(given))}"
+    return given
+
+
 def expect(got, expected, *, atol=1e-5):
     """Assert that two numbers or tensors agree to within ``atol``, or that two others are equal.
 

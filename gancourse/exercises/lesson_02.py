@@ -4,7 +4,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from gancourse.exercises import exercise, expect
+from gancourse.exercises import exercise, expect, letters
 
 
 @exercise("2.1", "Predict: one layer of G")
@@ -217,9 +217,8 @@ def same_side(inputs, outputs):
 @exercise("2.5", "Read: what the paper did")
 def the_paper(answer):
     """Expect a set of letters."""
-    given = {str(letter).strip().lower() for letter in answer}
     yield "the answer is a set of the letters a to e"
-    assert given <= set("abcde"), f"found {', '.join(sorted(given))}"
+    given = letters(answer, "abcde")
     yield "nothing is named that the authors did not do"
     assert given <= set("abd"), "see sections 3 and 4: one of yours they avoided"
     yield "everything is named that they did"

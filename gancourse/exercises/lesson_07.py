@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import torch
 
-from gancourse.exercises import exercise, expect
+from gancourse.exercises import exercise, expect, letters
 from gancourse.gans import cyclegan
 from gancourse.training import runtime
 
@@ -304,9 +304,8 @@ def _update(gan, loss_d, loss_g):
 @exercise("7.5", "Read: what the paper did, and what it found")
 def the_paper(answer):
     """Expect a set of letters."""
-    given = {str(letter).strip().lower() for letter in answer}
     yield "the answer is a set of the letters a to f"
-    assert given <= set("abcdef"), f"found {', '.join(sorted(given))}"
+    given = letters(answer, "abcdef")
     yield "nothing is named that the paper does not say"
     assert "b" not in given, "look for the norm in equation 2"
     assert "d" not in given, "read the failure cases of section 6: which tasks succeed, which not?"
