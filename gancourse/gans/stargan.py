@@ -54,8 +54,9 @@ class Config:
     steps: int = 200_000  # updates of D (num_iters in the authors' code)
 
 
-# Smaller, and for few steps, in each of which G is updated; it need not learn to copy. For faces
-# with eight attributes as one set and six expressions as the other.
+# Smaller, and for few steps, in each of which G is updated; it need not learn to copy, and D may
+# not name labels by a few loud pixels. For faces with eight attributes as one set and six
+# expressions as the other.
 _LAPTOP = Config(
     image_size=32,
     label_kinds=("attributes", "classes"),
@@ -67,6 +68,7 @@ _LAPTOP = Config(
     ndf=16,
     d_layers=4,
     d_he=True,
+    lambda_slope=0.5,
     n_critic=1,
     lr_g=2e-3,
     lr_d=1e-3,
@@ -191,23 +193,10 @@ def gradient_penalty(netD, real, fake):
 
 
 def slope_penalty(named, real):
-    """Return how steep the naming of the labels is on real pictures.
+    """Return how steep the naming is: the mean of |gradient|^2 of each picture's class loss.
 
-    The paper's penalty bounds the slope of D's first head alone. Where the second is steep, a few
-    loud pixels are enough to be named as the target, and G draws these. This is the penalty R1 of
-    Mescheder et al. 2018 (arXiv 1801.04406, section 4.1), on the other head.
-
-    Parameters
-    ----------
-    named : Tensor, ()
-        The class loss of ``real``, a mean over the pictures.
-    real : Tensor, (N, C, H, W)
-        Pictures that require a gradient.
-
-    Returns
-    -------
-    Tensor, ()
-        The mean of |gradient|^2, of each picture's own loss.
+    That is the R1 of Mescheder et al. 2018 (arXiv 1801.04406), on the naming head; the paper bounds
+    the other head alone. real: (N, C, H, W), with a gradient; named: its class loss, a mean over N.
     """
     (slope,) = torch.autograd.grad(len(real) * named, real, create_graph=True)
     return slope.float().square().flatten(1).sum(1).mean()

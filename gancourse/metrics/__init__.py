@@ -1,7 +1,12 @@
 """What is measured: modes, colours, layouts; trained judges, and the scores that rest on them."""
 
 from gancourse.metrics.colour import histogram_intersection, lab_histograms, rgb_to_lab
-from gancourse.metrics.domains import DomainErrors, domain_errors
+from gancourse.metrics.domains import (
+    DomainErrors,
+    domain_errors,
+    errors_by_label,
+    label_target,
+)
 from gancourse.metrics.judges import JUDGES, FaceJudge, Judge, load_judge
 from gancourse.metrics.modes import ModeScores, histogram_density, mode_scores, numeric_jsd
 from gancourse.metrics.scores import inception_score, judge_fid, judge_kid, nearest_neighbours
@@ -20,12 +25,14 @@ __all__ = [
     "SegmentationScores",
     "confusion_matrix",
     "domain_errors",
+    "errors_by_label",
     "histogram_density",
     "histogram_intersection",
     "inception_score",
     "judge_fid",
     "judge_kid",
     "lab_histograms",
+    "label_target",
     "load_judge",
     "mode_scores",
     "nearest_neighbours",

@@ -7,10 +7,11 @@ import torch
 from gancourse.data.toons import FACTORS, code
 from gancourse.errors import CourseError, choose
 
+COLOURS = {"Black_Hair", "Blond_Hair", "Brown_Hair", "Grey_Hair", "Red_Hair"}
 # Attributes that change together: who asks for one of a group, or for the factor, leaves the
 # rest of the group open.
 KIN = (
-    {"hair_colour", "Black_Hair", "Blond_Hair", "Brown_Hair", "Grey_Hair", "Red_Hair"},
+    COLOURS | {"hair_colour"},
     {"hair", "Bald", "Curly_Hair", "Long_Hair"},
     {"glasses", "Eyeglasses", "Sunglasses"},
     {"beard", "Facial_Hair", "Beard"},
@@ -86,3 +87,59 @@ def domain_errors(judge, before, after, asked):
     others = [column for column, name in enumerate(judge.attributes) if name not in open_]
     changed = (seen != judge.predict(before))[:, others]
     return DomainErrors(*(share.double().mean().item() for share in (missed, changed)))
+
+
+def label_target(own, names, name):
+    """Return the labels that ask a translator for one thing, and what a judge should then see.
+
+    Parameters
+    ----------
+    own : float torch.Tensor, (N, number of attributes)
+        The attributes that the faces have, 0 or 1.
+    names : sequence of str
+        What the translator can be asked: those attributes, and after them the expressions.
+    name : str
+        One of these. An expression is asked for, and so is a colour of hair, which replaces the
+        face's own; any other attribute is switched: on where it is off, off where it is on.
+
+    Returns
+    -------
+    target : float torch.Tensor, (N, number of names)
+        Only the expression where that is what is asked for; else the attributes.
+    asked : dict
+        For :func:`domain_errors`.
+    """
+    column = list(names).index(choose("label", name, names))
+    target = torch.zeros(len(own), len(names), device=own.device)
+    if name in FACTORS["expression"]:
+        target[:, column] = 1
+        return target, {"expression": name}
+    target[:, : own.shape[1]] = own
+    if name in COLOURS:
+        target[:, [other in COLOURS for other in names]] = 0
+    target[:, column] = 1 - target[:, column]
+    return target, {name: target[:, column] > 0}
+
+
+def errors_by_label(judge, translate, before, own, names):
+    """Ask a translator for each of its labels in turn, and compare what it makes of the faces.
+
+    Parameters
+    ----------
+    judge : FaceJudge
+    translate : callable
+        Takes faces, (n, 3, H, H), and labels, (n, number of names), and returns faces.
+    before, own, names
+        As in :func:`domain_errors` and :func:`label_target`.
+
+    Returns
+    -------
+    dict of str to DomainErrors
+    """
+    found = {}
+    for name in names:
+        target, asked = label_target(own, names, name)
+        parts = zip(before.split(50), target.split(50), strict=True)
+        after = torch.cat([translate(*part) for part in parts])
+        found[name] = domain_errors(judge, before, after, asked)
+    return found

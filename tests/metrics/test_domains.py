@@ -1,12 +1,14 @@
 """What was asked of a face, and what was not, by the judge of faces."""
 
+import itertools
+
 import pytest
 import torch
 
 from gancourse.data import toons
 from gancourse.errors import CourseError
 from gancourse.metrics import load_judge
-from gancourse.metrics.domains import KIN, domain_errors
+from gancourse.metrics.domains import KIN, domain_errors, errors_by_label, label_target
 
 
 @pytest.fixture(scope="module")
@@ -87,3 +89,43 @@ def test_what_cannot_be_asked_is_refused(judge, asked, complaint):
 def test_faces_without_their_translations_are_refused(judge):
     with pytest.raises(CourseError, match="2 and 3 faces"):
         domain_errors(judge, torch.zeros(2, 3, 64, 64), torch.zeros(3, 3, 64, 64), {"Old": True})
+
+
+NAMES = ("Black_Hair", "Red_Hair", "Eyeglasses", "neutral", "laugh")
+
+
+def test_a_colour_replaces_the_own_one_and_anything_else_is_switched():
+    own = torch.tensor([[1.0, 0, 1], [0, 1, 0]])  # black hair with glasses, red without
+    red, asked = label_target(own, NAMES, "Red_Hair")
+    assert red.tolist() == [[0, 1, 1, 0, 0], [0, 1, 0, 0, 0]]
+    assert asked["Red_Hair"].tolist() == [True, True]
+    glasses, asked = label_target(own, NAMES, "Eyeglasses")
+    assert glasses.tolist() == [[1, 0, 0, 0, 0], [0, 1, 1, 0, 0]]
+    assert asked["Eyeglasses"].tolist() == [False, True]
+
+
+def test_an_expression_is_asked_for_alone():
+    laugh, asked = label_target(torch.ones(2, 3), NAMES, "laugh")
+    assert laugh.tolist() == [[0, 0, 0, 0, 1]] * 2
+    assert asked == {"expression": "laugh"}
+    with pytest.raises(CourseError, match="laugh"):
+        label_target(torch.ones(2, 3), NAMES, "lough")
+
+
+def test_errors_by_label_ask_for_each_label_of_every_face(judge, people):
+    """A renderer is a perfect translator; one that returns its input misses what is not there."""
+    before = images(people, 32)  # brown hair, no glasses, neutral
+    own, parts = torch.zeros(len(people), 3), itertools.cycle([people[:50], people[50:]])
+    changes = [{"hair_colour": "black"}, {"hair_colour": "red"}, {"glasses": "round"}]
+    changes += [{}, {"expression": "laugh"}]
+
+    def redraw(_, target):
+        asked = next(parts).replace(**changes[target[0].argmax()])
+        return images(asked, 32)
+
+    perfect = errors_by_label(judge, redraw, before, own, NAMES)
+    assert list(perfect) == list(NAMES)
+    assert max(errors.asked for errors in perfect.values()) <= 0.15
+    idle = errors_by_label(judge, lambda x, c: x, before, own, NAMES)
+    assert [idle[name].asked > 0.9 for name in NAMES] == [True, True, True, False, True]
+    assert all(errors.others == 0 for errors in idle.values())
