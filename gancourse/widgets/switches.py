@@ -319,7 +319,7 @@ class Switches(Explorer):
         columns = len(titles) + 1
         with plt.rc_context(STYLE):
             tile = min(7.8 / columns, 1.0)  # inches
-            figure = plt.Figure(figsize=(tile * columns, tile * len(rows) + 0.75))
+            figure = plt.Figure(figsize=(tile * columns, tile * len(rows) + 1.0))
             ax = figure.subplots()
             draw_images(ax, images, ncol=columns)
             ax.axis("on")
