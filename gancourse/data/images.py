@@ -197,8 +197,7 @@ class Picture:
     @cached_property
     def hash(self):
         """A number that depends on the name alone, on every system."""
-        # One way to write é: macOS stores two characters where others store one.
-        name = unicodedata.normalize("NFC", self.name).encode("utf-8", "surrogatepass")
+        name = composed(self.name).encode("utf-8", "surrogatepass")
         return int.from_bytes(hashlib.blake2b(name, digest_size=8).digest(), "big")
 
     @property
@@ -297,15 +296,25 @@ class Folder:
         self.others.remove(lists[0])
         path = self.root / lists[0]
         names, self.attribute_names, values = attributes.read(path)
-        rows = {name.replace("\\", "/"): row for row, name in enumerate(names.tolist())}
-        found = [rows.get(p.name, rows.get(p.path.name)) for p in self.pictures]
+        rows = {composed(name.replace("\\", "/")): row for row, name in enumerate(names.tolist())}
+        found = [rows.get(composed(p.name), rows.get(composed(p.path.name))) for p in self.pictures]
         missing = [p for p, row in zip(self.pictures, found, strict=True) if row is None]
         if missing:
+            used = set(found)
+            held = [name for name, row in rows.items() if row not in used] or [*rows]
             raise DataError(
                 f"{path} has no line for {len(missing):,} of the {len(self.pictures):,} pictures "
-                f"({some(missing)}). Write one for each, with the name below the folder; or move "
-                "the pictures elsewhere."
+                f"({some(missing)}), but it has lines for {some(held)}. Write one for each, with "
+                "the name below the folder; or move the pictures elsewhere."
             )
+        first = {}
+        for picture, row in zip(self.pictures, found, strict=True):
+            other = first.setdefault(row, picture)
+            if other is not picture:
+                raise DataError(
+                    f"{path} has one line {shown(names[row])} for both {other} and {picture}. "
+                    "Write the path below the folder in the list, in a line for each."
+                )
         if len(self.classes) == 1:  # which holds for every picture, and says nothing
             self.classes = ()
         self.attributes = torch.from_numpy(values[found])
@@ -583,6 +592,11 @@ def rows(root, pictures, size, see=look):
 
 
 # Words
+
+
+def composed(name):
+    """Return a name with one way to write é: macOS stores two characters where others store one."""
+    return unicodedata.normalize("NFC", name)
 
 
 def refused(unreadable):

@@ -1,5 +1,7 @@
 """Lists of attributes: who writes one by hand is told the line that is wrong."""
 
+import unicodedata
+
 import pytest
 import torch
 from PIL import Image
@@ -96,6 +98,35 @@ def test_classes_and_attributes_can_both_be_there(folder):
     write(folder, TABLE.replace("c.png", "y/c.png"))
     assert found(folder) == VALUES
     assert load(f"folder:{folder}").classes == ("x", "y")
+
+
+def test_one_line_for_two_pictures_is_refused_with_both(folder):
+    for kind in "xy":
+        (folder / kind).mkdir()
+        Image.new("L", (8, 8)).save(folder / kind / "0.png")
+    for name in NAMES:
+        (folder / name).rename(folder / "x" / name)
+    path = write(folder, TABLE + "0.png,1,0\n")
+    with pytest.raises(
+        DataError, match=r"line 0\.png for both x/0\.png and y/0\.png.*Write the path"
+    ):
+        load(f"folder:{folder}")
+    path.write_text(TABLE + "x/0.png,1,0\ny/0.png,0,0\n", encoding="utf-8")
+    assert load(f"folder:{folder}").attributes.shape == (5, 2)
+
+
+@pytest.mark.parametrize("form", ["NFC", "NFD"])
+def test_the_two_ways_to_write_an_accent_are_one_name(folder, form):
+    other = {"NFC": "NFD", "NFD": "NFC"}[form]
+    (folder / "b.png").rename(folder / unicodedata.normalize(other, "é.png"))
+    write(folder, unicodedata.normalize(form, TABLE.replace("b.png", "é.png")))
+    assert found(folder) == VALUES
+
+
+def test_a_picture_without_a_line_is_told_beside_lines_without_a_picture(folder):
+    write(folder, TABLE.replace("b.png", "000002.jpg"))
+    with pytest.raises(DataError, match=r"\(b\.png\), but it has lines for 000002\.jpg\. Write"):
+        load(f"folder:{folder}")
 
 
 def test_each_split_has_its_own_rows(folder, monkeypatch):
