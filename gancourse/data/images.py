@@ -113,7 +113,7 @@ def check_folder(path):
         If :func:`load` would raise one, or a picture cannot be read; the report says which.
     """
     folder = Folder(path)
-    found, unreadable = survey(folder.pictures, str(folder.root))
+    found, unreadable, sizes = survey(folder.pictures, str(folder.root))
     classes = Counter(picture.label for picture in folder.pictures if folder.classes)
     testing = sum(picture.for_testing for picture in folder.pictures)
     lines = [f"{folder.root}: {len(folder.pictures) - len(unreadable):,} pictures"]
@@ -125,6 +125,12 @@ def check_folder(path):
     training = len(folder.pictures) - testing
     lines.append(f"  split       {training:,} for training, {testing:,} for testing")
     lines += found
+    wide = sum(count for (width, height), count in sizes.items() if 1.9 < width / height < 2.1)
+    if not classes and wide > 0.9 * sizes.total():
+        lines.append(
+            f"  wide        {wide:,} about twice as wide as high: if each shows A and, on its right, "
+            f"B, load them as pairs:{folder.root}"
+        )
     if folder.others:
         lines.append(f"  no pictures {len(folder.others):,}: {some(folder.others)}")
     if unreadable:
@@ -142,6 +148,8 @@ def survey(pictures, title):
         Their sizes, modes, odd shapes and copies.
     unreadable : list of str
         Which cannot be read, and why.
+    sizes : Counter of tuple of int
+        How many are so wide and so high.
     """
     sizes, modes, unreadable, small, oblong = Counter(), Counter(), [], [], 0
     for picture, seen in zip(pictures, in_threads(look, pictures, title), strict=True):
@@ -169,7 +177,7 @@ def survey(pictures, title):
     if copies:
         pairs = [f"{copy} = {first}" for copy, first in copies]
         lines.append(f"  copies      {len(copies):,} with the content of another: {some(pairs)}")
-    return lines, unreadable
+    return lines, unreadable, sizes
 
 
 # What lies in the folder

@@ -469,7 +469,7 @@ def check_sides(option, kind):
         else:
             what = called[number] if any(sides.called) else "AB"[number]
             lines.append(f"{sides.written}: {len(placed):,} pictures of {what}")
-            found, bad = survey(placed, sides.written)
+            found, bad, _ = survey(placed, sides.written)
         lines += [f"  split       {len(many):,} for training, {len(few):,} for testing", *found]
         unreadable += bad
     if sides.others:

@@ -600,6 +600,19 @@ def test_copies_are_pointed_out(tmp_path):
     assert "copies      1 with the content of another: b.png = a.png" in check(tmp_path)
 
 
+def test_files_that_may_be_pairs_are_pointed_out(tmp_path):
+    for i in range(20):
+        picture(tmp_path / "a" / f"{i}.png", size=(128, 64), colour=(i, 0, 0))
+    hint = f"load them as pairs:{tmp_path / 'a'}"
+    assert hint in check(tmp_path / "a")
+    picture(tmp_path / "a" / "odd.png", size=(64, 64))
+    assert "20 about twice as wide as high" in check(tmp_path / "a")
+    for i in range(3):
+        picture(tmp_path / "a" / f"odd{i}.png", size=(64, 64 + i))
+    assert "pairs:" not in check(tmp_path / "a")
+    assert "pairs:" not in check(tmp_path)  # a folder of classes
+
+
 def test_the_report_counts_what_each_split_gets(tmp_path):
     make(tmp_path, *(f"{i}.png" for i in range(30)))
     counts = [len(load(f"folder:{tmp_path}", split=split)) for split in ("train", "test")]
