@@ -128,8 +128,8 @@ def check_folder(path):
     wide = sum(count for (width, height), count in sizes.items() if 1.9 < width / height < 2.1)
     if not classes and wide > 0.9 * sizes.total():
         lines.append(
-            f"  wide        {wide:,} about twice as wide as high: if each shows A and, on its right, "
-            f"B, load them as pairs:{folder.root}"
+            f"  wide        {wide:,} about twice as wide as high: if each is a pair, A on the left "
+            f"and B on the right, load them as pairs:{folder.root}"
         )
     if folder.others:
         lines.append(f"  no pictures {len(folder.others):,}: {some(folder.others)}")
