@@ -101,7 +101,7 @@ def is_whole(download):
     if not path.is_file():
         return False
     if download.known_hash is None:
-        if _damage(path) or download.size not in (None, path.stat().st_size):
+        if _damage(path, download.file) or download.size not in (None, path.stat().st_size):
             return False
         _record(download, pooch.file_hash(path))
     return pooch.file_hash(path) == download.known_hash
@@ -111,19 +111,29 @@ def _record(download, sha256):
     download.record.write_text(f"{sha256}  {download.file}\n", encoding="utf-8")
 
 
-def _damage(path):
-    """Read an archive to its end, and return what its own checksums find wrong; "" if nothing."""
+def _damage(path, name):
+    """Read an archive to its end, and return what is wrong with it; "" if nothing.
+
+    Its name says what it should be; that it is whole, its own checksums.
+    """
     try:
         if zipfile.is_zipfile(path):
             with zipfile.ZipFile(path) as archive:
                 bad = archive.testzip()
             return f"{bad} is damaged in it" if bad else ""
         with open(path, "rb") as file:
-            packed = file.read(2) == b"\x1f\x8b"
-        if packed:
+            head = file.read(64)
+        if head.startswith(b"\x1f\x8b"):
             with gzip.open(path) as file:
                 while file.read(2**20):
                     pass
+        elif name.endswith((".zip", ".gz", ".tgz")):
+            page = "it is a web page" if head.lstrip().startswith(b"<") else "it is no archive"
+            return f"{page}; it begins with {head!r}" if head else "it is empty"
+        if name.endswith((".tar", ".tar.gz", ".tgz")) and not tarfile.is_tarfile(path):
+            return "there is no tar archive in it"
+        if name.endswith(".zip"):
+            return "there is no zip archive in it"
     except BROKEN as problem:
         return str(problem) or type(problem).__name__
     return ""
@@ -140,7 +150,9 @@ def verify(download):
     if not is_whole(download):
         wrong = f"its SHA-256 is not {download.known_hash}"
         if download.known_hash is None:
-            wrong = _damage(download.path) or f"it should have {download.size:,} bytes"
+            wrong = (
+                _damage(download.path, download.file) or f"it should have {download.size:,} bytes"
+            )
         raise DataError(
             f"{download.path} is damaged: {wrong}. "
             f"Replace it with `gancourse data fetch {download.dataset}`."
@@ -230,7 +242,7 @@ def _fetch_from(address, download, progress):
                 raise _Failed(failure or f"ended after {arrived:,} of {download.size:,} bytes")
         found = pooch.file_hash(download.part)
         known = download.known_hash
-        damage = "" if known else _damage(download.part)
+        damage = "" if known else _damage(download.part, download.file)
         with writing(download.path, download.size):
             if not damage and known in (None, found):
                 if not known:

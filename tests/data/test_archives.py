@@ -308,6 +308,45 @@ def test_a_first_file_that_is_damaged_is_never_recorded(server, cache, tmp_path,
     assert fetch(mirror).read_bytes() == content
 
 
+@pytest.mark.parametrize(
+    ("name", "content", "found"),
+    [
+        ("a.zip", b"\r\n<!DOCTYPE html><title>Sorry", "it is a web page; it begins with"),
+        ("a.tar.gz", b"<html>", "it is a web page; it begins with b'<html>'"),
+        ("a.gz", b"quota exceeded", "it is no archive; it begins with b'quota exceeded'"),
+        ("a.tar.gz", gzip.compress(b"<html>"), "there is no tar archive in it"),
+        ("a.zip", gzip.compress(b"<html>"), "there is no zip archive in it"),
+    ],
+)
+def test_what_is_no_archive_is_refused_at_once(server, cache, name, content, found):
+    download = server.offer(f"/set/{name}", content, sha256=None)
+    assert f"sent a damaged file: {found}" in failure(download)
+    assert holds(cache) == []
+    download.path.write_bytes(content)
+    with pytest.raises(DataError) as caught:
+        verify(download)
+    assert f"{name} is damaged: {found}" in str(caught.value)
+    assert holds(cache) == [name]
+
+
+def test_an_empty_file_is_no_archive(server, cache):
+    download = server.offer("/set/a.zip", b"", sha256=None)
+    download.path.parent.mkdir(parents=True)
+    download.path.write_bytes(b"")
+    with pytest.raises(DataError, match=r"a\.zip is damaged: it is empty"):
+        verify(download)
+
+
+@pytest.mark.parametrize("ending", ["zip", "tar", "tar.gz", "tgz"])
+def test_an_archive_of_the_kind_that_its_name_says_is_taken(server, cache, tmp_path, ending):
+    if ending == "zip":
+        archive = make_zip(tmp_path / "good", GOOD)
+    else:
+        archive = make_tar(tmp_path / "good", GOOD, "w" if ending == "tar" else "w:gz")
+    download = server.offer(f"/set/a.{ending}", archive.read_bytes(), sha256=None)
+    assert fetch(download).read_bytes() == archive.read_bytes()
+
+
 def test_a_file_put_in_place_by_hand_is_the_first_one_if_it_is_whole(server, cache, no_server):
     download = replace(first_seen(server), addresses=(no_server,))
     download.path.parent.mkdir(parents=True)

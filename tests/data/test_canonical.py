@@ -188,11 +188,20 @@ def test_an_entry_outside_the_folder_is_refused_and_nothing_is_unpacked(offer, c
     assert list(cache.rglob("*.jpg")) == []
 
 
-def test_a_web_page_in_place_of_an_archive_is_not_what_the_next_one_is_held_to(offer):
+def test_a_web_page_in_place_of_an_archive_is_told_and_replaced(offer):
     download = offer("facades", tar_gz(FACADES), size=None)
     download.path.parent.mkdir(parents=True)
     download.path.write_bytes(b"<html>This page has moved</html>")  # saved by hand
-    with pytest.raises(DataError, match="delete it and fetch it again"):
+    with pytest.raises(DataError, match="damaged: it is a web page"):
+        load("facades")
+    assert "12 pairs" in fetch("facades")
+
+
+def test_an_archive_that_is_refused_is_not_what_the_next_one_is_held_to(offer):
+    download = offer("facades", tar_gz(FACADES), size=None)
+    download.path.parent.mkdir(parents=True)
+    download.path.write_bytes(tar_gz({"../outside.jpg": b"x"}))
+    with pytest.raises(DataError, match="would be written outside"):
         fetch("facades")
     download.path.unlink()
     assert "12 pairs" in fetch("facades")
