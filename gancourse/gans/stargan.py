@@ -298,9 +298,11 @@ def train_step(gan, batch, run):
         loss_d = adv_d + cfg.lambda_cls * cls_d
         if cfg.lambda_slope:
             loss_d = loss_d + cfg.lambda_slope * slope_penalty(cls_d, seen)
+        losses = {"D/adv": adv_d.detach(), "D/cls": cls_d.detach()}
         if not cfg.clip:
             penalty = gradient_penalty(gan.netD, real, fake)
             loss_d = loss_d + cfg.lambda_gp * penalty
+            losses["D/gp"] = penalty.detach()
     gan.opt_d.zero_grad()
     loss_d.backward()
     gan.opt_d.step()
@@ -325,9 +327,6 @@ def train_step(gan, batch, run):
         gan.netD.requires_grad_(True)
         gan.latest.losses = torch.stack([adv_g, cls_g, rec_g]).detach()
 
-    losses = {"D/adv": adv_d.detach(), "D/cls": cls_d.detach()}
-    if not cfg.clip:
-        losses["D/gp"] = penalty.detach()
     return losses | dict(zip(("G/adv", "G/cls", "G/rec"), gan.latest.losses, strict=True))
 
 

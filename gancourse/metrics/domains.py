@@ -121,7 +121,7 @@ def label_target(own, names, name):
     return target, {name: target[:, column] > 0}
 
 
-def errors_by_label(judge, translate, before, own, names):
+def errors_by_label(judge, translate, before, own, names, wanted=None):
     """Ask a translator for each of its labels in turn, and compare what it makes of the faces.
 
     Parameters
@@ -131,13 +131,15 @@ def errors_by_label(judge, translate, before, own, names):
         Takes faces, (n, 3, H, H), and labels, (n, number of names), and returns faces.
     before, own, names
         As in :func:`domain_errors` and :func:`label_target`.
+    wanted : sequence of str, optional
+        The names to ask for; all if left out.
 
     Returns
     -------
     dict of str to DomainErrors
     """
     found = {}
-    for name in names:
+    for name in names if wanted is None else wanted:
         target, asked = label_target(own, names, name)
         parts = zip(before.split(50), target.split(50), strict=True)
         after = torch.cat([translate(*part) for part in parts])
