@@ -237,7 +237,7 @@ class ImageData:
         if not epoch_steps:
             raise DataError(
                 f"a batch of {size:,} was asked for, but {self.name} has {len(self):,} pictures. "
-                "Lower batch_size, or take more of the data."
+                f"Take more pictures; or, in Python, a Config with batch_size={len(self)} or less."
             )
         epoch, place = divmod(step, epoch_steps)
         return self._epoch_order(run, epoch, *key)[place * size : (place + 1) * size]
