@@ -135,6 +135,27 @@ def test_resume_with_another_seed_is_refused_with_the_difference(points):
     assert "seed: 0 -> 5" in result.stderr
 
 
+def test_resume_knows_a_folder_by_another_path(tmp_path, monkeypatch):
+    for name in ("pics", "more"):
+        for number in range(90):
+            (tmp_path / name).mkdir(exist_ok=True)
+            Image.new("L", (8, 8), number).save(tmp_path / name / f"{number}.png")
+    monkeypatch.chdir(tmp_path)
+    with monkeypatch.context() as earlier:  # paths were kept as they were given
+        earlier.setattr("gancourse.data.images.absolute", lambda name: name)
+        assert train("run", data="folder:pics").exit_code == 0
+    settings = checkpoint.load(tmp_path / "run" / "checkpoint.safetensors")[1]["settings"]
+    assert settings["data"] == "folder:pics"
+    result = train("run", "--resume", data="folder:more", steps=5)
+    assert result.exit_code == 2
+    assert f"data: folder:pics -> folder:{tmp_path / 'more'}" in result.stderr
+    result = train("run", "--resume", data="folder:pics", steps=5)
+    assert result.exit_code == 0, result.output
+    monkeypatch.chdir(tmp_path / "pics")
+    result = train(tmp_path / "run", "--resume", data="folder:../pics", steps=6)
+    assert result.exit_code == 0, result.output
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [

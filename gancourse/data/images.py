@@ -371,14 +371,37 @@ def absolute(name):
     name : str
         "folder:pics", "pairs:a,b", or any other name, which stays as it is.
     """
+    kind, folders = _folders(name)
+    return f"{kind}:{','.join(str(folder.absolute()) for folder in folders)}" if folders else name
+
+
+def same(name, other):
+    """Return whether two names are of the same data: a folder's path can be written in many ways.
+
+    Parameters
+    ----------
+    name, other : str
+        As for :func:`absolute`; a relative path is taken from the current folder.
+    """
+    if name == other:
+        return True
+    try:
+        (kind, one), (other_kind, two) = _folders(name), _folders(other)
+    except DataError:
+        return False
+    one, two = ([os.path.realpath(folder) for folder in folders] for folders in (one, two))
+    return kind == other_kind and bool(one) and one == two
+
+
+def _folders(name):
+    """Return a data set's kind and its folders; none where the name is not that of a folder."""
     kind, _, path = name.partition(":")
     if kind not in ("folder", "pairs", "unpaired") or not path:
-        return name
+        return kind, []
     try:
-        folders = [find_folder(path, kind)]
+        return kind, [find_folder(path, kind)]
     except DataError:
-        folders = [find_folder(part, kind) for part in path.split(",")]
-    return f"{kind}:{','.join(str(folder.absolute()) for folder in folders)}"
+        return kind, [find_folder(part, kind) for part in path.split(",")]
 
 
 def find_folder(path, kind="folder"):

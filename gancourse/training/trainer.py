@@ -15,6 +15,7 @@ import torch
 from torch.optim.lr_scheduler import LRScheduler
 
 from gancourse import plotting
+from gancourse.data.images import same
 from gancourse.errors import CheckpointError, CourseError, TrainingDiverged
 from gancourse.files import write_atomically
 from gancourse.training import checkpoint
@@ -273,7 +274,10 @@ class Store:
         state, header = checkpoint.load(self.folder / CHECKPOINT)
         scheduled = any(isinstance(part, LRScheduler) for part in self.gan.parts().values())
         free = () if scheduled else ("steps",)  # a schedule may depend on the total
-        changes = checkpoint.differences(header["settings"], self.settings(), ignore=free)
+        old, new = header["settings"], self.settings()
+        if same(old.get("data", ""), new["data"]):  # a path, written in another way
+            old["data"] = new["data"]
+        changes = checkpoint.differences(old, new, ignore=free)
         if changes:
             raise CheckpointError(
                 f"{self.folder} holds a run with other settings, at step {state['step']}:\n  "

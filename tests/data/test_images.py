@@ -480,6 +480,22 @@ def test_a_path_may_begin_with_the_home_folder_or_be_relative(tmp_path, monkeypa
     assert len(load("folder:~/pics")) == len(load("folder:pics")) > 10
 
 
+def test_a_folder_is_the_same_however_its_path_is_written(tmp_path, monkeypatch):
+    make(tmp_path, "a/1.png", "b/1.png")
+    monkeypatch.chdir(tmp_path / "a")
+    for one, other, equal in [
+        ("folder:../b", f"folder:{tmp_path / 'b'}", True),
+        ("folder:../b", f"folder:{tmp_path / 'a'}", False),
+        ("folder:../b", f"pairs:{tmp_path / 'b'}", False),
+        ("folder:c", f"folder:{tmp_path / 'b'}", False),
+        ("pairs:.,../b", f"pairs:{tmp_path / 'a'},{tmp_path / 'b'}", True),
+        ("pairs:.,../b", f"pairs:{tmp_path / 'b'},{tmp_path / 'a'}", False),
+        ("digits", "digits", True),
+        ("digits", "fashion", False),
+    ]:
+        assert images.same(one, other) == images.same(other, one) == equal
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="there, every other test does this")
 def test_a_windows_path_keeps_its_colon_and_is_explained_elsewhere(
     tmp_path, monkeypatch, no_test_split
