@@ -83,14 +83,29 @@ def measure(name, preset, device, rounds):
 def stepper(module, cfg, run):
     """Build a GAN on made-up data and return a function that trains it for one step."""
     gan = module.build(cfg, run)
-    size = getattr(cfg, "image_size", None)
-    shape = getattr(cfg, "sample_shape", None) or (cfg.image_channels, size, size)
-    batch = {"real": torch.rand(cfg.batch_size, *shape, device=run.device) * 2 - 1}
-    if getattr(cfg, "num_classes", 0):
-        batch["labels"] = torch.arange(cfg.batch_size, device=run.device) % cfg.num_classes
+    batch = made_up(cfg, run.device)
     for _ in range(3):  # compiles, and fills the caches
         module.train_step(gan, batch, run)
     return lambda: module.train_step(gan, batch, run)
+
+
+def made_up(cfg, device):
+    """Return a batch of noise in the form that the GAN trains on."""
+    n, size = cfg.batch_size, getattr(cfg, "image_size", None)
+    if hasattr(cfg, "channels_A"):
+        sides = {"real_A": cfg.channels_A, "real_B": cfg.channels_B}
+        return {
+            side: torch.rand(n, c, size, size, device=device) * 2 - 1 for side, c in sides.items()
+        }
+    shape = getattr(cfg, "sample_shape", None) or (cfg.image_channels, size, size)
+    batch = {"real": torch.rand(n, *shape, device=device) * 2 - 1}
+    if getattr(cfg, "num_classes", 0):
+        batch["labels"] = torch.arange(n, device=device) % cfg.num_classes
+    if hasattr(cfg, "label_sizes"):
+        batch["labels"] = torch.eye(sum(cfg.label_sizes), device=device).repeat(n, 1)[:n]
+        ends = torch.tensor(cfg.label_sizes, device=device).cumsum(0)
+        batch["source"] = torch.bucketize(batch["labels"].argmax(1), ends, right=True)
+    return batch
 
 
 def timed(step, device, seconds=1.0):
