@@ -105,7 +105,7 @@ RECIPES = {
         data="emoji",
         labels=("classes",),
         channels_last=False,
-        steps=2_500,
+        steps=5_000,
         changes=STAR,
     ),
     "cyclegan-seasons": Recipe(
