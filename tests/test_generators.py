@@ -224,8 +224,8 @@ class TestShipped:
     def test_it_translates_as_well_as_its_card_says(self, name):
         g = gancourse.pretrained(name)
         said = g.card["quality"].get("l1")
-        if said is None:
-            pytest.skip("was not held to targets")
+        if said is None or g.card.get("labels"):
+            pytest.skip("was not held to targets, or its strips show another picture as the target")
         strips = translation.examples(g, 100)
         _, made, wanted = strips.split(g.cfg.image_size, 3)
         assert abs((made - wanted).abs().mean().item() - said) < 0.15 * said

@@ -174,16 +174,8 @@ def g_loss(fake_logits):
 def gradient_penalty(netD, real, fake):
     """Return how far D's slope is from 1 between real and fake: the penalty of equation 8.
 
-    Parameters
-    ----------
-    netD : callable
-        The sum of its first answer over all patches is differentiated, as the authors do.
-    real, fake : Tensor, (N, C, H, W)
-
-    Returns
-    -------
-    Tensor, ()
-        The mean of (|gradient| - 1)^2, at a random point of the line between each two.
+    The mean of (|gradient| - 1)^2 at a random point of the line between each two of real and fake,
+    (N, C, H, W). netD's first answer is summed over all patches, as the authors do.
     """
     mix = torch.rand(len(real), 1, 1, 1, device=real.device)
     between = torch.lerp(fake.float(), real.float(), mix).requires_grad_()
@@ -205,19 +197,9 @@ def slope_penalty(named, real):
 def class_loss(class_logits, labels, source, kinds, sizes):
     """Return how badly the labels are named, equations 2 and 3, by the labels that are known.
 
-    Parameters
-    ----------
-    class_logits, labels : Tensor, (N, total)
-    source : int64 Tensor, (N,)
-        The label set that is known of each picture; the other sets get no gradient.
-    kinds, sizes : tuple
-        As in the Config.
-
-    Returns
-    -------
-    Tensor, ()
-        Over all pictures, the mean of the sum of the attributes' binary cross-entropies, or of
-        the cross-entropy of the classes.
+    Over the pictures, the mean of the sum of the attributes' binary cross-entropies, or of the
+    classes' cross-entropy. class_logits, labels: (N, total); source: int64 (N,), the label set that
+    is known of each picture, the others get no gradient; kinds, sizes: as in the Config.
     """
     total, answers = 0, class_logits.float().split(sizes, 1)
     for i, (logits, wanted) in enumerate(zip(answers, labels.split(sizes, 1), strict=True)):
