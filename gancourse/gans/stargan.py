@@ -239,7 +239,8 @@ def build(cfg, run):
         falling = max(1, cfg.steps * (1 - cfg.decay_from))  # steps
         return min(1.0, max(0.0, (cfg.steps - step) / falling))
 
-    netG, netD = run.place(Generator(cfg)), run.place(Discriminator(cfg))
+    netG = run.place(Generator(cfg))
+    netD = replace(run, compile=False).place(Discriminator(cfg))  # penalties differentiate twice
     gan = GAN(cfg, netG=netG, netD=netD, latest=nn.Module())
     gan.latest.register_buffer("losses", torch.zeros(3, device=run.device))  # G's, for the log
     gan.opt_g = torch.optim.Adam(netG.parameters(), lr=cfg.lr_g, betas=cfg.betas, fused=True)
