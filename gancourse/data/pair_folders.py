@@ -15,7 +15,6 @@ apart are written with a comma between: ``pairs:PATH,PATH``.
 
 import os
 import re
-import unicodedata
 from collections import Counter
 from dataclasses import dataclass
 from itertools import chain, zip_longest
@@ -28,6 +27,7 @@ from gancourse.data.images import (
     SIZE,
     Picture,
     Seen,
+    composed,
     counted,
     decoded,
     find_folder,
@@ -362,7 +362,7 @@ def _place(name, side, tops=()):
 
 
 def _same(name, side):
-    return unicodedata.normalize("NFC", name)  # one way to write é, as in Picture.hash
+    return composed(name)
 
 
 def _alike(name, side):
