@@ -25,7 +25,8 @@ from pathlib import Path
 import torch
 import torch.nn.functional as F
 
-from gancourse.data import load, toons
+from gancourse import toons
+from gancourse.data import load
 from gancourse.metrics.judges import JUDGES, FaceJudge, Judge, SceneJudge
 from gancourse.metrics.segmentation import confusion_matrix, segmentation_scores
 from gancourse.training import checkpoint, runtime

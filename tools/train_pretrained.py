@@ -22,9 +22,9 @@ import torch.nn.functional as F
 from gancourse import generators, metrics
 from gancourse.cli import configure
 from gancourse.data import load
-from gancourse.data.toons import SCENE_CLASSES
 from gancourse.errors import choose
 from gancourse.gans import find
+from gancourse.toons import SCENE_CLASSES
 from gancourse.training import checkpoint, runtime
 from gancourse.training.trainer import train
 from gancourse.translation import SHOWN, held_out, is_translator, unseen

@@ -23,8 +23,8 @@ from gancourse.data import (
     mixtures,
     pair_folders,
 )
+from gancourse.data import toons as toons_dataset
 from gancourse.data.source import Data, ImageData, StoredImages, shipped
-from gancourse.data.toons import dataset as toons_dataset
 from gancourse.errors import DataError, choose
 
 __all__ = ["DATASETS", "Data", "DataSet", "ImageData", "check", "fetch", "load", "shipped"]

@@ -9,12 +9,12 @@ from functools import cached_property
 
 from gancourse.data.pairs import PairedImages, UnpairedImages
 from gancourse.data.source import ImageData, check_limit
-from gancourse.data.toons.dataset import SPLITS
-from gancourse.data.toons.factors import sample
-from gancourse.data.toons.landscape import Scenes, palette_image
-from gancourse.data.toons.portrait import Faces
-from gancourse.data.toons.scene_factors import SceneFactors
+from gancourse.data.toons import SPLITS
 from gancourse.errors import DataError, choose
+from gancourse.toons.factors import sample
+from gancourse.toons.landscape import Scenes, palette_image
+from gancourse.toons.portrait import Faces
+from gancourse.toons.scene_factors import SceneFactors
 
 OTHER_SEED = 2  # of the scenes of B, in training: SPLITS has 0 and 1
 
@@ -24,7 +24,7 @@ class DrawnImages(ImageData):
 
     Parameters
     ----------
-    drawing : gancourse.data.toons.Faces or Scenes
+    drawing : gancourse.toons.Faces or Scenes
         Anything with ``factors``, ``size`` and ``to``, made from the first two.
     show : callable
         ``show(drawing)`` returns its pictures, uint8 (N, channels, H, W).

@@ -4,8 +4,8 @@ from typing import NamedTuple
 
 import torch
 
-from gancourse.data.toons import FACTORS, code
 from gancourse.errors import CourseError, choose
+from gancourse.toons import FACTORS, code
 
 COLOURS = {"Black_Hair", "Blond_Hair", "Brown_Hair", "Grey_Hair", "Red_Hair"}
 # Attributes that change together: who asks for one of a group, or for the factor, leaves the

@@ -12,8 +12,8 @@ from torch import nn
 
 from gancourse.data import shipped
 from gancourse.data.emoji import STYLES
-from gancourse.data.toons import ATTRIBUTES, FACTORS, SCENE_CLASSES
 from gancourse.errors import CourseError, choose
+from gancourse.toons import ATTRIBUTES, FACTORS, SCENE_CLASSES
 from gancourse.training import checkpoint
 
 CHUNK = 250  # pictures that go through a network at once

@@ -7,8 +7,8 @@ import torch
 
 from gancourse import data
 from gancourse.data import drawn
-from gancourse.data.toons import SCENE_PALETTE
 from gancourse.errors import CourseError, DataError
+from gancourse.toons import SCENE_PALETTE
 from gancourse.training import runtime
 
 STATES = [("seasons", "season", "summer", "winter"), ("daynight", "time", "day", "night")]

@@ -5,7 +5,7 @@ import itertools
 import pytest
 import torch
 
-from gancourse.data import toons
+from gancourse import toons
 from gancourse.errors import CourseError
 from gancourse.metrics import load_judge
 from gancourse.metrics.domains import KIN, domain_errors, errors_by_label, label_target

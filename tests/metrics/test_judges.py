@@ -6,7 +6,8 @@ import pytest
 import torch
 from safetensors import safe_open
 
-from gancourse.data import load, shipped, toons
+from gancourse import toons
+from gancourse.data import load, shipped
 from gancourse.errors import CourseError
 from gancourse.metrics import (
     JUDGES,

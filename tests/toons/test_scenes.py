@@ -4,11 +4,10 @@ import numpy as np
 import pytest
 import torch
 
-from gancourse import data
-from gancourse.data import toons
+from gancourse import data, toons
 from gancourse.data.source import ImageData
-from gancourse.data.toons import landscape, render, scene_look, shapes
 from gancourse.errors import CourseError, DataError
+from gancourse.toons import landscape, render, scene_look, shapes
 from gancourse.training import runtime
 
 MEDIA = ("images", "sketch", "parts")

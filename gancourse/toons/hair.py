@@ -6,8 +6,8 @@ after the face.
 
 import torch
 
-from gancourse.data.toons.look import BEARD, HAIR, by_kind, mix
-from gancourse.data.toons.shapes import (
+from gancourse.toons.look import BEARD, HAIR, by_kind, mix
+from gancourse.toons.shapes import (
     both,
     bow,
     box,
@@ -20,7 +20,7 @@ from gancourse.data.toons.shapes import (
     turned,
     union,
 )
-from gancourse.data.toons.sheet import LINE
+from gancourse.toons.sheet import LINE
 
 EAR = 0.04  # how far down the hair beside the face of short styles reaches
 

@@ -1,7 +1,7 @@
 """The painters of the figure: ground, body, head, eyes, brows, nose and mouth."""
 
-from gancourse.data.toons.factors import code
-from gancourse.data.toons.look import (
+from gancourse.toons.factors import code
+from gancourse.toons.look import (
     BROWS,
     EARS,
     EYES,
@@ -12,7 +12,7 @@ from gancourse.data.toons.look import (
     by_kind,
     mix,
 )
-from gancourse.data.toons.shapes import (
+from gancourse.toons.shapes import (
     both,
     bow,
     box,

@@ -2,9 +2,9 @@
 
 import torch
 
-from gancourse.data.toons.look import mix, per
-from gancourse.data.toons.scene_look import CLOUDS, HILL, LAKE, MEADOW, ROAD, SUN
-from gancourse.data.toons.shapes import (
+from gancourse.toons.look import mix, per
+from gancourse.toons.scene_look import CLOUDS, HILL, LAKE, MEADOW, ROAD, SUN
+from gancourse.toons.shapes import (
     both,
     circle,
     cover,

@@ -2,7 +2,7 @@
 
 import torch
 
-from gancourse.data.toons.table import Table, listed
+from gancourse.toons.table import Table, listed
 
 # The values stand in an order that means something where there is one (young to old, short to
 # long hair, from no glasses to the darkest), because `bias` links factors by their order.
@@ -102,7 +102,7 @@ ATTRIBUTES = {
 class Factors(Table):
     """The factors of N faces: a table of codes, and a table of small differences.
 
-    See :class:`~gancourse.data.toons.table.Table`: ``factors.glasses`` is int64 (N,),
+    See :class:`~gancourse.toons.table.Table`: ``factors.glasses`` is int64 (N,),
     ``factors.tilt`` float32 (N,).
 
     Examples

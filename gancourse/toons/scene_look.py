@@ -6,9 +6,9 @@ lies looks at the season or the time, so that they change colours alone.
 
 import torch
 
-from gancourse.data.toons.look import mix, per, rgb, tone
-from gancourse.data.toons.scene_factors import SCENE_FACTORS
-from gancourse.data.toons.sheet import Sheet, span
+from gancourse.toons.look import mix, per, rgb, tone
+from gancourse.toons.scene_factors import SCENE_FACTORS
+from gancourse.toons.sheet import Sheet, span
 
 # What a semantic map is made of. Doors count as windows and chimneys as roofs.
 SCENE_CLASSES = (

@@ -7,9 +7,9 @@ coordinates ``x`` and ``y`` stay upright. A picture is 2 wide.
 
 import torch
 
-from gancourse.data.toons.factors import FACTORS, code
-from gancourse.data.toons.shapes import EPS
-from gancourse.data.toons.sheet import Pose, Sheet
+from gancourse.toons.factors import FACTORS, code
+from gancourse.toons.shapes import EPS
+from gancourse.toons.sheet import Pose, Sheet
 
 # What a map of parts is made of; the number of a part is its place here.
 PARTS = (

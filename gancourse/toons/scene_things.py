@@ -4,11 +4,11 @@ from functools import partial
 
 import torch
 
-from gancourse.data.toons.look import mix
-from gancourse.data.toons.scene_factors import SceneFactors
-from gancourse.data.toons.scene_land import LINE
-from gancourse.data.toons.scene_look import ROOFS, TREES, WALLS, WINDOWS
-from gancourse.data.toons.shapes import (
+from gancourse.toons.look import mix
+from gancourse.toons.scene_factors import SceneFactors
+from gancourse.toons.scene_land import LINE
+from gancourse.toons.scene_look import ROOFS, TREES, WALLS, WINDOWS
+from gancourse.toons.shapes import (
     both,
     box,
     circle,
@@ -19,7 +19,7 @@ from gancourse.data.toons.shapes import (
     soft,
     union,
 )
-from gancourse.data.toons.sheet import Sheet
+from gancourse.toons.sheet import Sheet
 
 
 def _at(s, x, y, size, **values):

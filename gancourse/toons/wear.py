@@ -1,7 +1,7 @@
 """The painters of what is worn: clothes, earrings, glasses and hats."""
 
-from gancourse.data.toons.look import CLOTHES, EARRINGS, GLASSES, HAT, by_kind, mix
-from gancourse.data.toons.shapes import (
+from gancourse.toons.look import CLOTHES, EARRINGS, GLASSES, HAT, by_kind, mix
+from gancourse.toons.shapes import (
     both,
     bow,
     box,
@@ -13,7 +13,7 @@ from gancourse.data.toons.shapes import (
     soft,
     union,
 )
-from gancourse.data.toons.sheet import LINE
+from gancourse.toons.sheet import LINE
 
 
 def hood(s):

@@ -4,14 +4,14 @@ from functools import cached_property
 
 import torch
 
-from gancourse.data.toons import features, hair, wear
-from gancourse.data.toons.factors import code, sample
-from gancourse.data.toons.look import PART_CLASSES, PARTS, start
-from gancourse.data.toons.render import Drawings, extent
+from gancourse.toons import features, hair, wear
+from gancourse.toons.factors import code, sample
+from gancourse.toons.look import PART_CLASSES, PARTS, start
+from gancourse.toons.render import Drawings, extent
 
 
 def paint(s):
-    """Draw everything on a :class:`~gancourse.data.toons.sheet.Sheet`, from back to front.
+    """Draw everything on a :class:`~gancourse.toons.sheet.Sheet`, from back to front.
 
     The boxes say where a painter can leave a trace, whatever the factors; they only save work.
     """

@@ -6,12 +6,11 @@ import numpy as np
 import pytest
 import torch
 
-from gancourse import data
-from gancourse.data import toons
+from gancourse import data, toons
 from gancourse.data.source import ImageData
-from gancourse.data.toons import look, portrait, render, shapes
-from gancourse.data.toons.factors import SHARES
 from gancourse.errors import CourseError, DataError
+from gancourse.toons import look, portrait, render, shapes
+from gancourse.toons.factors import SHARES
 from gancourse.training import runtime
 
 MEDIA = ("images", "sketch", "parts")

@@ -4,7 +4,7 @@ import math
 
 import torch
 
-from gancourse.data.toons.shapes import cover
+from gancourse.toons.shapes import cover
 
 LINE = 0.028  # the width of an outline; a picture is 2 wide
 # How far beside a stroke a pixel still belongs to it in a map, in pixels: a stroke that is thinner

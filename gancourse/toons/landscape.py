@@ -4,11 +4,12 @@ from functools import cached_property, partial
 
 import torch
 
-from gancourse.data.toons import scene_land as land
-from gancourse.data.toons import scene_things as things
-from gancourse.data.toons.render import Drawings, extent
-from gancourse.data.toons.scene_factors import SceneFactors
-from gancourse.data.toons.scene_look import (
+from gancourse.errors import DataError
+from gancourse.toons import scene_land as land
+from gancourse.toons import scene_things as things
+from gancourse.toons.render import Drawings, extent
+from gancourse.toons.scene_factors import SceneFactors
+from gancourse.toons.scene_look import (
     CLOUD_PLACES,
     HOUSE_PLACES,
     PART_CLASSES,
@@ -18,11 +19,10 @@ from gancourse.data.toons.scene_look import (
     TREE_PLACES,
     start,
 )
-from gancourse.errors import DataError
 
 
 def paint(s):
-    """Draw everything on a :class:`~gancourse.data.toons.sheet.Sheet`, from back to front.
+    """Draw everything on a :class:`~gancourse.toons.sheet.Sheet`, from back to front.
 
     The boxes say where a painter can leave a trace, whatever the factors; they only save work.
     """
@@ -130,7 +130,7 @@ def scenes(n, size=64, seed=0, *, device="cpu", bias=None, shares=None):
     device : str or torch.device
         Where they are drawn.
     bias, shares
-        See :func:`gancourse.data.toons.sample`; with the names of SCENE_FACTORS.
+        See :func:`gancourse.toons.sample`; with the names of SCENE_FACTORS.
 
     Returns
     -------

@@ -1,6 +1,6 @@
 """Everything that makes a drawn scene what it is: the factors, how they are drawn, their names."""
 
-from gancourse.data.toons.table import Table, listed
+from gancourse.toons.table import Table, listed
 
 NUMBERS = ("none", "one", "two", "three")
 
@@ -77,7 +77,7 @@ SCENE_ATTRIBUTES = {
 class SceneFactors(Table):
     """The factors of N scenes: a table of codes, and a table of small differences.
 
-    See :class:`~gancourse.data.toons.table.Table`: ``factors.season`` is int64 (N,),
+    See :class:`~gancourse.toons.table.Table`: ``factors.season`` is int64 (N,),
     ``factors.sun_x`` float32 (N,). Season and time change colours alone: what lies where is left
     as it is.
 

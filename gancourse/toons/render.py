@@ -26,13 +26,13 @@ class Drawings:
 
     Parameters
     ----------
-    factors : gancourse.data.toons.table.Table
+    factors : gancourse.toons.table.Table
     size : int
         Side of the pictures in pixels, 32 to 256.
 
     Attributes
     ----------
-    factors : gancourse.data.toons.table.Table
+    factors : gancourse.toons.table.Table
     size : int
 
     Raises
@@ -102,7 +102,7 @@ def render(medium, factors, size, start, paint, order):
     Parameters
     ----------
     medium : {"colour", "lines", "parts"}
-    factors : gancourse.data.toons.table.Table
+    factors : gancourse.toons.table.Table
     size : int
         Side of the pictures in pixels.
     start : callable

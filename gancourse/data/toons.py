@@ -3,11 +3,11 @@
 from functools import cached_property
 
 from gancourse.data.source import ImageData
-from gancourse.data.toons.factors import ATTRIBUTES, sample
-from gancourse.data.toons.landscape import Scenes
-from gancourse.data.toons.portrait import Faces
-from gancourse.data.toons.scene_factors import SCENE_ATTRIBUTES, SceneFactors
 from gancourse.errors import DataError, choose
+from gancourse.toons.factors import ATTRIBUTES, sample
+from gancourse.toons.landscape import Scenes
+from gancourse.toons.portrait import Faces
+from gancourse.toons.scene_factors import SCENE_ATTRIBUTES, SceneFactors
 
 # How many pictures a split has if nothing is said, and the seed that they are drawn from.
 SPLITS = {"train": (10_000, 0), "test": (2_000, 1)}

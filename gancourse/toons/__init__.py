@@ -10,7 +10,7 @@ torch.Size([100, 3, 64, 64])
 torch.Size([1, 3, 256, 256])
 """
 
-from gancourse.data.toons.factors import (
+from gancourse.toons.factors import (
     ATTRIBUTES,
     FACTORS,
     SHARES,
@@ -20,10 +20,10 @@ from gancourse.data.toons.factors import (
     code,
     sample,
 )
-from gancourse.data.toons.landscape import Scenes, draw_scenes, palette_image, scenes
-from gancourse.data.toons.look import CLASSES, PALETTE, PARTS
-from gancourse.data.toons.portrait import Faces, draw, faces
-from gancourse.data.toons.scene_factors import (
+from gancourse.toons.landscape import Scenes, draw_scenes, palette_image, scenes
+from gancourse.toons.look import CLASSES, PALETTE, PARTS
+from gancourse.toons.portrait import Faces, draw, faces
+from gancourse.toons.scene_factors import (
     SCENE_ATTRIBUTES,
     SCENE_FACTORS,
     SCENE_SHARES,
@@ -31,7 +31,7 @@ from gancourse.data.toons.scene_factors import (
     SceneFactors,
     scene_caption,
 )
-from gancourse.data.toons.scene_look import (
+from gancourse.toons.scene_look import (
     SCENE_CLASSES,
     SCENE_INSTANCES,
     SCENE_PALETTE,
