@@ -15,7 +15,7 @@ from pathlib import Path
 
 import torch
 
-from gancourse import gans
+from gancourse import gans, trained
 from gancourse.fields import Points, example
 from gancourse.training import runtime
 
@@ -87,7 +87,7 @@ def measure(name, preset, device, rounds):
 
 def stepper(module, cfg, run):
     """Build a GAN on made-up data and return a function that trains it for one step."""
-    gan = module.build(cfg, run)
+    gan = module.build(cfg, run, **trained.frozen_for(module, run.device))
     step, _ = gans.step_function(module, cfg)
     taken = {name: field for name, field in module.inputs(cfg).items() if name in module.TAKES}
     batch = example(taken, cfg.batch_size, device=run.device)

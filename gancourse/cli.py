@@ -119,7 +119,7 @@ def train(name, preset, data_name, seed, steps, device, precision, compiled, out
     changes = {} if steps is None else {"steps": steps}
     plan = runs.prepare(name, data_name, preset, **changes)
     run = runtime.start(device, seed, precision=precision, compile=compiled)
-    gan = plan.module.build(plan.cfg, run)
+    gan = plan.build(run)
     history = plan.train(gan, run, out_dir=out, resume=resume)
     if not history.finished:
         click.echo(f"stopped after step {gan.step:,}; go on with --resume", err=True)

@@ -9,7 +9,7 @@ import dataclasses
 from dataclasses import dataclass
 from types import ModuleType
 
-from gancourse import gans
+from gancourse import gans, trained
 from gancourse.data import DATASETS, load
 from gancourse.data.source import Data
 from gancourse.errors import CourseError, DataError, choose
@@ -45,8 +45,12 @@ class Plan:
         about = {"model": self.name, "preset": self.preset, "data": self.data.name}
         return about | {"fields": fields}
 
+    def build(self, run):
+        """Return a GAN with its first weights, and the frozen networks that it needs."""
+        return self.module.build(self.cfg, run, **trained.frozen_for(self.module, run.device))
+
     def train(self, gan, run, **options):
-        """Train ``gan``, as ``module.build`` made it; see :func:`gancourse.training.train`.
+        """Train ``gan``, as :meth:`build` made it; see :func:`gancourse.training.train`.
 
         What the pictures of the run show was held out from training.
 

@@ -309,7 +309,7 @@ def make(name, *, steps=None, device="auto", seed=0, folder=None, out=SHIPPED):
     run = runtime.start(
         device, seed, precision=recipe.precision, channels_last=recipe.channels_last
     )
-    gan = plan.module.build(plan.cfg, run)
+    gan = plan.build(run)
     history = plan.train(gan, run, out_dir=folder, resume=True)
     if not history.finished:
         raise SystemExit(f"{name}: stopped at step {gan.step:,}; run it again to go on")

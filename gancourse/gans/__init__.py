@@ -13,6 +13,9 @@ Each file says of itself, once:
     The networks that a trained generator's file holds.
 ``STAGES``
     The step functions in their order, each with the field of the Config that says for how long.
+``FROZEN``
+    Only where there are some: networks that are used and not trained, by name, and what each is:
+    "judge:toons" or "pretrained:dcgan-toons". ``build`` is handed them as ``frozen``.
 """
 
 from importlib import import_module
@@ -37,6 +40,11 @@ def find(name):
         If there is no such GAN; those that there are are listed.
     """
     return import_module(f"gancourse.gans.{choose('GAN', name, names())}")
+
+
+def frozen(module):
+    """Return what a GAN's file declares as FROZEN; nothing, where it declares nothing."""
+    return vars(module).get("FROZEN", {})
 
 
 def step_function(module, cfg):

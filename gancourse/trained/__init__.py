@@ -12,7 +12,7 @@ from pathlib import Path
 
 import torch
 
-from gancourse import gans
+from gancourse import gans, metrics
 from gancourse.data import shipped
 from gancourse.errors import CheckpointError, choose
 from gancourse.fields import frozen
@@ -21,7 +21,7 @@ from gancourse.training import checkpoint
 from gancourse.training.gan import GAN
 from gancourse.training.runtime import find_device
 
-__all__ = ["FOLDER", "TrainedGenerator", "load", "names", "pretrained"]
+__all__ = ["FOLDER", "TrainedGenerator", "frozen_for", "load", "names", "pretrained"]
 
 FOLDER = "pretrained"  # inside data/
 
@@ -52,6 +52,32 @@ def pretrained(name, device="cpu"):
     """
     choose("pretrained generator", name, names())
     return load(shipped(f"{FOLDER}/{name}.safetensors"), device)
+
+
+def frozen_for(module, device="cpu"):
+    """Return the frozen networks of a GAN, as the keyword that its ``build`` takes.
+
+    Parameters
+    ----------
+    module : module
+        The GAN's file; what it declares as FROZEN is loaded.
+    device : str or torch.device
+
+    Returns
+    -------
+    dict
+        ``{"frozen": {name: network}}``; empty where nothing is declared.
+    """
+    kinds = {
+        "judge": lambda name: metrics.load_judge(name).net,
+        "pretrained": lambda name: pretrained(name).netG,
+    }
+    networks = {}
+    for name, what in gans.frozen(module).items():
+        kind, _, which = what.partition(":")
+        network = kinds[choose("kind of frozen network", kind, kinds)](which)
+        networks[name] = network.to(device).eval().requires_grad_(False)
+    return {"frozen": networks} if networks else {}
 
 
 def load(path, device="cpu"):
@@ -94,7 +120,8 @@ def load(path, device="cpu"):
         )
     with torch.device("meta"):  # no initial weights are drawn
         networks = module.networks(cfg)
-    gan = GAN(cfg, module.PUBLISHED, **{name: networks[name] for name in module.PUBLISHED})
+    published = {name: networks[name] for name in module.PUBLISHED}
+    gan = GAN(cfg, module.PUBLISHED, **frozen_for(module, device), **published)
     for name, net in gan.generators().items():
         full = {k: v.float() if v.is_floating_point() else v for k, v in states[name].items()}
         try:

@@ -17,6 +17,8 @@ class GAN(SimpleNamespace):
         The frozen configuration that the parts were built from.
     published : sequence of str
         The networks that a trained generator's file holds.
+    frozen : dict of str to torch.nn.Module, optional
+        Networks that are used and not trained; no part of a checkpoint.
     **parts
         ``netG``, ``netD``, ``opt_g``, ``opt_d``, schedules, averages, an image pool, ...
 
@@ -26,8 +28,9 @@ class GAN(SimpleNamespace):
         How many training steps were made.
     """
 
-    def __init__(self, cfg, published, **parts):
-        super().__init__(cfg=cfg, published=tuple(published), step=0, **parts)
+    def __init__(self, cfg, published, frozen=None, **parts):
+        frozen = frozen or {}
+        super().__init__(cfg=cfg, published=tuple(published), frozen=frozen, step=0, **parts)
 
     def parts(self):
         """Return every part that has a state to save, by name."""
