@@ -24,11 +24,12 @@ from pathlib import Path
 
 import torch
 import torch.nn.functional as F
+from torchmetrics.functional.classification import multiclass_jaccard_index
 
 from gancourse import toons
 from gancourse.data import load
 from gancourse.metrics.judges import JUDGES, FaceJudge, Judge, SceneJudge
-from gancourse.metrics.segmentation import confusion_matrix, segmentation_scores
+from gancourse.metrics.segmentation import segmentation_scores
 from gancourse.training import checkpoint, runtime
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -414,8 +415,7 @@ def examine_scenes(name, net):
     for size in SCENES:
         scenes = load(name, split="test").resized(size).scenes
         predicted, truth = judge.predict(as_floats(scenes.images)), scenes.semantic.long()
-        counts = confusion_matrix(predicted, truth, classes).double()
-        iou = counts.diag() / (counts.sum(0) + counts.sum(1) - counts.diag())
+        iou = multiclass_jaccard_index(predicted, truth, classes, average="none")
         real = segmentation_scores(predicted, truth, classes)
         some = scenes.factors[:WORSENED]
         images, truth = as_floats(scenes.images[:WORSENED]), truth[:WORSENED]

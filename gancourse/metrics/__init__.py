@@ -10,11 +10,7 @@ from gancourse.metrics.domains import (
 from gancourse.metrics.judges import JUDGES, FaceJudge, Judge, load_judge
 from gancourse.metrics.modes import ModeScores, histogram_density, mode_scores, numeric_jsd
 from gancourse.metrics.scores import inception_score, judge_fid, judge_kid, nearest_neighbours
-from gancourse.metrics.segmentation import (
-    SegmentationScores,
-    confusion_matrix,
-    segmentation_scores,
-)
+from gancourse.metrics.segmentation import SegmentationScores, segmentation_scores
 
 __all__ = [
     "JUDGES",
@@ -23,7 +19,6 @@ __all__ = [
     "Judge",
     "ModeScores",
     "SegmentationScores",
-    "confusion_matrix",
     "domain_errors",
     "errors_by_label",
     "histogram_density",
