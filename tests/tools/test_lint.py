@@ -42,7 +42,7 @@ def test_finding_names_notebook_cell_fault_and_remedy(book, found):
         (1, "x = 1  # why\n\n\n"),
         (
             3,
-            'def f(x):\n    """Return y.\n\n    Why.\n    """\n    # y\n    x = 2 * x\n    return x',
+            'def f(x):\n    """Return x.\n\n    Why.\n    """\n    # y\n    x += x\n    return x',
         ),
         (2, 'class A:\n    "A class."\n\n    size = 1'),
         (1, "class A: 'A class.'"),
