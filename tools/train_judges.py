@@ -28,9 +28,10 @@ from torchmetrics.functional.classification import multiclass_jaccard_index
 
 from gancourse import toons
 from gancourse.data import load
+from gancourse.files import save
 from gancourse.metrics.judges import JUDGES, FaceJudge, Judge, SceneJudge
 from gancourse.metrics.segmentation import segmentation_scores
-from gancourse.training import checkpoint, runtime
+from gancourse.training import runtime
 
 ROOT = Path(__file__).resolve().parents[1]
 BATCH, WEIGHT_DECAY = 64, 1e-2
@@ -502,7 +503,7 @@ def make(name, seed, out):
         "commit": commit,
     }
     path = out / f"judge-{name}.safetensors"
-    checkpoint.save(path, state, card=card)
+    save(path, state, card=card)
     print(f"{path}: {path.stat().st_size:,} bytes")
     for key, value in card.items():
         print(f"  {key}: {value}")

@@ -13,8 +13,8 @@ from torch import nn
 from gancourse.data import shipped
 from gancourse.data.emoji import STYLES
 from gancourse.errors import CourseError, choose
+from gancourse.files import load
 from gancourse.toons import ATTRIBUTES, FACTORS, SCENE_CLASSES
-from gancourse.training import checkpoint
 
 CHUNK = 250  # pictures that go through a network at once
 
@@ -397,7 +397,7 @@ def load_judge(name, device="cpu"):
         If there is no such judge, or its file is missing or damaged.
     """
     choose("judge", name, JUDGES)
-    state, header = checkpoint.load(shipped(f"judge-{name}.safetensors"))
+    state, header = load(shipped(f"judge-{name}.safetensors"))
     # The weights are stored in half precision and used in single. The network is built on the
     # "meta" device, where no initial weights are drawn, so that the random state does not change.
     state = {k: v.float() if v.is_floating_point() else v for k, v in state.items()}

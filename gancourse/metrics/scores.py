@@ -13,7 +13,6 @@ from torchmetrics.image.fid import FrechetInceptionDistance
 from torchmetrics.image.inception import InceptionScore
 
 from gancourse.errors import CourseError
-from gancourse.training.runtime import undisturbed
 
 SPLITS = 10  # as in Salimans et al. 2016
 NEIGHBOUR_CHUNK = 256  # queries that are compared with all references at once
@@ -92,10 +91,10 @@ def inception_score(images, judge):
     # Clamped, because a class with probability 0 in a whole split would make the score NaN.
     logits = judge.logits(images).detach().cpu().double().log_softmax(1).clamp(min=-100)
     _require("inception_score", len(logits), 10 * SPLITS, f"for {SPLITS} splits")
-    with undisturbed(), warnings.catch_warnings():
+    with torch.random.fork_rng(devices=[]), warnings.catch_warnings():
         # torchmetrics warns of the memory that the features of a large data set take.
         warnings.filterwarnings("ignore", message="Metric `.*` will save all extracted features")
-        torch.default_generator.manual_seed(0)  # torchmetrics shuffles the pictures on the CPU
+        torch.default_generator.manual_seed(0)  # torchmetrics draws the splits on the CPU
         score = InceptionScore(feature=_Given(logits.shape[1]), splits=SPLITS)
         score.update(logits)
         mean, std = score.compute()
