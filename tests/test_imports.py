@@ -13,10 +13,11 @@ PACKAGE = ROOT / "gancourse"
 # The rooms of gancourse/, folders and files, from the top down, and which rooms each may import.
 # "__init__" is the package itself: its version, and `pretrained`.
 ROOMS = {
-    "cli": "doctor batch __init__ trained gans training data plotting errors",
+    "cli": "doctor batch runs __init__ trained training data plotting errors",
     "lesson": "batch __init__ exercises training data plotting errors",
     "doctor": "batch",
     "batch": "__init__ training data errors",
+    "runs": "trained gans training data errors",
     "__init__": "trained",
     "exercises": "gans training data errors",
     "widgets": "data latent plotting files errors",

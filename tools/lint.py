@@ -26,9 +26,9 @@ SIZES = {
     "words": ((2_000, 3_500), (1_800, 3_800)),  # of prose: no code, no formulas
 }
 PARAMETERS = {"preset", "seed", "device", "data", "out_dir"}
-PRESET = "laptop"  # of the outputs that are committed
-MAX_CELL_LINES = 40  # of code, see code_lines()
-MAX_SYNCED_LINES = 60  # the same, in a cell that shows source of the package
+PRESET = "laptop"  # the outputs that are committed
+MAX_CELL_LINES = 40
+MAX_SYNCED_LINES = 60  # in a cell that shows source of the package
 MAX_CODE_CELLS_IN_A_ROW = 2
 MAX_NOTEBOOK_BYTES = 1_000_000
 MAX_WIDGET_BYTES = 50_000
@@ -121,15 +121,14 @@ def parameters(notebook, path):
             (name,) = node.targets
             values[name.id] = ast.literal_eval(node.value)
         except (AttributeError, ValueError):
-            what = f"{ast.unparse(node)!r} is not name = plain value"
-            yield cells[0], what, "Move it to a later cell"
+            yield cells[0], f"{ast.unparse(node)!r} is not name = plain value", "Move it down"
     if set(values) != PARAMETERS:
         yield cells[0], f"parameters {sorted(values)}", f"They must be {sorted(PARAMETERS)}"
     if values.get("preset") != PRESET:
         yield cells[0], f"preset = {values.get('preset')!r}", f"The default is {PRESET!r}"
     given = [ast.unparse(word) for _, call in calls(notebook, "setup") for word in call.keywords]
     if set(given) != {f"{name}={name}" for name in PARAMETERS}:
-        remedy = "Pass every parameter by its name: setup(preset=preset, ...)"
+        remedy = "Hand every parameter over by its name: setup(preset=preset, ...)"
         yield cells[0], f"setup is called with ({', '.join(given)})", remedy
 
 
