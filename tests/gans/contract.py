@@ -217,17 +217,14 @@ def no_gradient_leaks_from_one_update_into_another(module):
         return [None if p.grad is None else p.grad.clone() for n in nets for p in n.parameters()]
 
     def watch(player):
-        real = optimizer(gan, player).step
-
-        def watched():
+        def before_its_step(*_):
             own[player] = gradients(player)
             for other in module.PLAYERS:
                 for i, grad in enumerate(gradients(other) if other != player else ()):
                     if grad is not None and (own[other] is None or not grad.equal(own[other][i])):
                         leaks.append(f"{other}'s weight {i} while {player} is updated")
-            return real()
 
-        optimizer(gan, player).step = watched
+        optimizer(gan, player).register_step_pre_hook(before_its_step)
 
     for player in module.PLAYERS:
         watch(player)
