@@ -14,7 +14,7 @@ from pathlib import Path
 
 from packaging.requirements import Requirement
 
-from gancourse import course
+from gancourse.batch import lessons
 
 INSTALL = "python -m pip install {}"
 
@@ -195,9 +195,9 @@ def estimates(speed):
         (the estimate for this one); None where it is not known.
     """
     rows = []
-    for path in course.lessons().values():
-        record = course.read(path).metadata.get("gancourse", {})
-        for preset in course.PRESETS:
+    for path in lessons.by_number().values():
+        record = lessons.read(path).metadata.get("gancourse", {})
+        for preset in lessons.PRESETS:
             recorded = record.get("seconds", {}).get(preset)
             there = record.get("speed", {}).get(preset)
             here = round(recorded * there / speed, 1) if recorded and there and speed else None
