@@ -61,7 +61,7 @@ def main():
     help="Set a parameter of every lesson, as in -p preset smoke. Can be repeated.",
 )
 @click.option("--out", type=click.Path(path_type=Path), help="Output folder [build/PRESET].")
-@click.option("--check-claims", is_flag=True, help="Fail when a claim does not hold.")
+@click.option("--check-claims", is_flag=True, help="Exit with 1 if a claim does not hold.")
 def run(names, given, out, check_claims):
     """Execute LESSONS: numbers or names (01 02), "all", or notebooks of your own.
 

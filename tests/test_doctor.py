@@ -90,8 +90,8 @@ def test_the_recorded_seconds_are_scaled_to_this_machines_speed(recorded):
 
 def test_what_was_not_recorded_is_called_unknown(recorded, quick):
     result = CliRunner().invoke(main, ["doctor"])
-    expected = "01_tiny: smoke 60 s, laptop 300 s where it was recorded, paper unknown"
-    assert expected in result.stdout
+    (line,) = [line for line in result.stdout.splitlines() if "01_tiny" in line]
+    assert all(part in line for part in ("smoke 60 s", "laptop 300 s", "paper unknown"))
 
 
 def test_the_speed_is_in_steps_per_second_and_leaves_out_the_slow_first_steps(monkeypatch):
