@@ -97,7 +97,8 @@ def setup(*, preset, seed, device, data, out_dir, precision="fp32", channels_las
         preset = choose("preset in GANCOURSE_PRESET", os.environ["GANCOURSE_PRESET"], PRESETS)
         note = " (from GANCOURSE_PRESET)"
     run = runtime.start(device, seed, precision=precision, channels_last=channels_last)
-    # On the CPU this costs nothing; elsewhere it is slower, and some layers cannot do it.
+    # Deterministic algorithms cost nothing on the CPU. Elsewhere they are slower, and some layers
+    # have none.
     torch.use_deterministic_algorithms(run.device.type == "cpu", warn_only=True)
     torch.utils.deterministic.fill_uninitialized_memory = False
     plotting.use_style()

@@ -83,8 +83,7 @@ def jitter(vary):
     yield "each output is a piece of its own picture, mirrored or not"
     corners, mirrored = set(), []
     for i, (picture,) in enumerate(new_a):
-        steps = picture[0, 1] - picture[0, 0]
-        mirrored.append(steps.item() < 0)
+        mirrored.append((picture[0, 1] < picture[0, 0]).item())
         upright = picture.flip(1) if mirrored[-1] else picture
         top, left = divmod(int(upright[0, 0].item()) - 1000 * i, side)
         corners.add((top, left))
