@@ -49,7 +49,7 @@ def main():
 
 
 @main.command()
-@click.argument("lessons", nargs=-1, required=True)
+@click.argument("names", metavar="LESSONS...", nargs=-1, required=True)
 @click.option(
     "-p",
     "--parameter",
@@ -57,28 +57,28 @@ def main():
     nargs=2,
     multiple=True,
     metavar="NAME VALUE",
-    help="Set a parameter of the lesson, as in -p preset smoke. Can be repeated.",
+    help="Set a parameter of every lesson, as in -p preset smoke. Can be repeated.",
 )
 @click.option("--out", type=click.Path(path_type=Path), help="Output folder [build/PRESET].")
-@click.option("--check-claims", is_flag=True, help="Fail when a claim does not hold.")
-def run(lessons, given, out, check_claims):
+@click.option("--check-claims", is_flag=True, help="Exit with 1 if a claim does not hold.")
+def run(names, given, out, check_claims):
     """Execute LESSONS: numbers or names (01 02), "all", or notebooks of your own.
 
-    Leaves the executed notebooks, a page for each, index.html and claims.json. A lesson that
-    fails does not stop the others.
+    The output folder then holds each executed notebook and its page, index.html and claims.json.
+    A lesson that fails does not stop the others.
     """
-    from gancourse import course
+    from gancourse.batch import execute, lessons
 
-    jobs = course.prepare(course.find(lessons), dict(given), out)
-    from gancourse import report
+    jobs = execute.prepare(lessons.find(names), dict(given), out)
+    from gancourse.batch import report
 
     bad = 0
     for job in jobs:
-        notebook = course.run(job)
+        notebook = execute.run(job)
         outcome = notebook.metadata.gancourse.run
         found = report.add(job, notebook)
         done, total = outcome.cells
-        summary = f"{done}/{total} cells  {outcome.seconds:.1f} s  {course.verdict(found)}"
+        summary = f"{done}/{total} cells  {outcome.seconds:.1f} s  {report.verdict(found)}"
         click.echo(f"{job.name}  {summary}  {outcome.status}")
         for claim in found:
             if claim["holds"] is False:
@@ -211,7 +211,7 @@ def check(what):
 @main.command()
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def doctor(as_json):
-    """Say what this machine has, what is missing, and what the lessons will take here."""
+    """Show what this machine has, what is missing, and how long each lesson takes here."""
     from gancourse import doctor
 
     sys.exit(doctor.main(as_json))
