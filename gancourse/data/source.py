@@ -131,6 +131,11 @@ class Column:
         field = Pictures(shape=(channels, size, size))
         return cls(field, count, lambda count, field, device: read(count, field.size).to(device))
 
+    @property
+    def made(self):
+        """Whether the rows are there already."""
+        return "values" in vars(self)
+
     @cached_property
     def values(self):
         """All rows as they are stored."""
@@ -143,7 +148,7 @@ class Column:
     def changed(self, *, field=None, count=None, device=None):
         """Return the column at another size, of fewer rows, or on another device."""
         other = Column(field or self.field, count or self.count, self.make, device or self.device)
-        if "values" in vars(self) and other.field == self.field:
+        if self.made and other.field == self.field:
             other.values = self.values[: other.count].to(other.device)
         return other
 

@@ -79,7 +79,7 @@ def test_batches_have_the_attributes_of_their_pictures(folder):
         batch = data.batch(step, 3, run)
         numbers = ((batch["real"][:, 0, 0, 0] + 1) * 127.5).round().int().tolist()
         assert batch["attributes"].tolist() == [VALUES[NAMES[number]] for number in numbers]
-    assert JointImages([data]).sets == [("attributes", ("Red", "Round"))]
+    assert JointImages([data]).fields["labels"].sets == (("attributes", ("Red", "Round")),)
 
 
 def test_pictures_in_a_folder_beside_the_list_are_found_by_their_names(folder):

@@ -47,9 +47,9 @@ def test_labels_stay_with_their_pictures(numbered, run):
 
 
 def test_attributes_stay_with_their_pictures(numbered, run):
-    numbered.attributes = (torch.arange(10) % 2)[:, None].float()
-    numbered.attribute_names = ("Odd",)
-    for data in (numbered, numbered.resized(4), numbered.first(6), numbered.to("cpu")):
+    odd = (torch.arange(10) % 2)[:, None]
+    pictures = ImageData(numbered.pixels, None, "odd", attributes=odd, attribute_names=("Odd",))
+    for data in (pictures, pictures.resized(4), pictures.first(6), pictures.to("cpu")):
         batch = data.batch(1, 3, run)
         assert batch["attributes"][:, 0].tolist() == [number % 2 for number in numbers(batch)]
         assert data.attribute_names == ("Odd",)
