@@ -142,7 +142,7 @@ def test_resume_knows_a_folder_by_another_path(tmp_path, monkeypatch):
             Image.new("L", (8, 8), number).save(tmp_path / name / f"{number}.png")
     monkeypatch.chdir(tmp_path)
     with monkeypatch.context() as earlier:  # paths were kept as they were given
-        earlier.setattr("gancourse.data.images.absolute", lambda name: name)
+        earlier.setattr("gancourse.data.own.absolute", lambda name: name)
         assert train("run", data="folder:pics").exit_code == 0
     settings = checkpoint.load(tmp_path / "run" / "checkpoint.safetensors")[1]["settings"]
     assert settings["data"] == "folder:pics"

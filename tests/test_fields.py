@@ -127,7 +127,7 @@ def test_this_value_is_refused_with_what_was_expected(case):
 @pytest.mark.parametrize("case", [case for case in WRONG if "unknown" not in case])
 def test_the_message_names_the_input(case):
     field, value, _ = WRONG[case]
-    with pytest.raises(CourseError, match="^labels_of_mine must"):
+    with pytest.raises(CourseError, match=r"^labels_of_mine must"):
         field.check("labels_of_mine", value)
 
 

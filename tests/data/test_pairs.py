@@ -132,7 +132,7 @@ def test_without_variation_the_pictures_come_as_they_are(run):
 
 
 def test_unequal_sides_are_refused_with_what_to_do():
-    with pytest.raises(DataError, match="odd: 20 .* 8 .*unpaired"):
+    with pytest.raises(DataError, match=r"odd: 20 .* 8 .*unpaired"):
         PairedImages(numbered(20), numbered(8), "odd")
     for kind, size in ((PairedImages, 6), (PairedImages, 2), (UnpairedImages, 8)):
         with pytest.raises(DataError, match=rf"odd: .*4x4 .* {size}x{size}.*resized"):
