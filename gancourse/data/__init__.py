@@ -23,7 +23,7 @@ from gancourse.data import (
     own,
 )
 from gancourse.data.pairs import PairedImages
-from gancourse.data.source import Data, ImageData, shipped
+from gancourse.data.source import Data, ImageData, changed, shipped
 from gancourse.errors import DataError, choose
 
 __all__ = ["DATASETS", "Data", "DataSet", "ImageData", "check", "fetch", "load", "shipped"]
@@ -31,7 +31,7 @@ __all__ = ["DATASETS", "Data", "DataSet", "ImageData", "check", "fetch", "load",
 
 @dataclass(frozen=True, kw_only=True)
 class DataSet:
-    """What is known of a data set before it is loaded; its text is a line or two for a list.
+    """What is known of a data set before it is loaded; its str() is its entry in a list.
 
     Attributes
     ----------
@@ -44,7 +44,7 @@ class DataSet:
     load : callable
         ``load(option, split)`` returns the :class:`Data`.
     option : str
-        What may follow a colon after the name; "" if nothing may.
+        What can be written after the name and a colon; "" if nothing can.
     files : tuple of str
         What ships of it, as paths inside ``data/``.
     record : str
@@ -52,7 +52,7 @@ class DataSet:
     downloads : tuple of gancourse.data.archives.Download
         What has to be fetched before it can be loaded.
     otherwise : str
-        Where it comes from, if it neither ships nor is downloaded.
+        Where it is from, if it neither ships nor is downloaded.
     """
 
     about: str
@@ -82,7 +82,7 @@ def _modes(option):
     if not option:
         return {}
     if not (option.isascii() and option.isdigit()):
-        raise DataError(f"after the colon comes a number of modes, as in ring:8, not {option!r}")
+        raise DataError(f"write the number of modes after the colon, as in ring:8, not {option!r}")
     return {"modes": int(option)}
 
 
@@ -163,7 +163,7 @@ DATASETS = {
     ),
     "celeba": DataSet(
         about="202,599 faces of CelebA with 40 attributes each, in colour, 64x64 if not resized",
-        licence="for non-commercial research alone",
+        licence="for non-commercial research only",
         gives=("real", "attributes"),
         load=lambda option, split: celeba.load(split),
         downloads=(celeba.IMAGES, celeba.ATTRIBUTES, celeba.PARTITION),
@@ -316,13 +316,13 @@ def load(name, *, split="train", image_size=None, device="cpu", limit=None):
     split : {"train", "test"}
         Of some also "valid". A mixture has no splits: it never gives the same point twice.
     image_size : int, optional
-        Side of the pictures, in pixels, if it shall not be the data's own: see
-        :meth:`~gancourse.data.source.ImageData.resized`. Pictures that are read from files
-        (celeba, folder) are read at this size; without it at 64 pixels, when the first is needed.
+        Side of the pictures in pixels, if other than the data's own: see
+        :meth:`~gancourse.data.source.ImageData.resized`. Pictures that are drawn or read from
+        files are made at this size when the first is needed; their own size is 64 pixels.
     device : str or torch.device
-        Where the data shall lie.
+        Where the data lie.
     limit : int, optional
-        Take the first ``limit`` pictures alone.
+        Take only the first ``limit`` pictures.
 
     Returns
     -------
@@ -348,11 +348,11 @@ def load(name, *, split="train", image_size=None, device="cpu", limit=None):
         data = data.first(limit)
     if image_size is not None:
         data = data.resized(image_size)
-    return data if str(device) == "cpu" else data.to(device)  # where all of it comes from
+    return data if str(device) == "cpu" else data.to(device)
 
 
 def fetch(name, *, progress=True):
-    """Download a data set; what is here already is checked and not loaded again.
+    """Download a data set; files that are here already are checked and not loaded again.
 
     Parameters
     ----------
@@ -409,10 +409,7 @@ def check(what):
         path = shipped(file)
         known = json.loads(shipped(dataset.record).read_text(encoding="utf-8"))["files"]
         if pooch.file_hash(path) != known[path.name]["sha256"]:
-            raise DataError(
-                f"{path} has changed since it was shipped: its SHA-256 is not that of "
-                f"data/{dataset.record}. Install gancourse again, or restore the file with git."
-            )
+            raise changed(path, f"its SHA-256 is not that of data/{dataset.record}")
         lines.append(f"  {path}: as it was shipped")
     for download in dataset.downloads:
         archives.verify(download)

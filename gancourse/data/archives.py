@@ -36,7 +36,7 @@ CACHE = "GANCOURSE_CACHE"  # the environment variable that names another cache f
 
 @dataclass(frozen=True, kw_only=True)
 class Download:
-    """One file of a data set, known before it is loaded.
+    """What is known of a file before it is downloaded.
 
     Attributes
     ----------
@@ -45,12 +45,12 @@ class Download:
     file : str
         The file's name.
     size : int or None
-        In bytes; None if nobody says: then the server is asked.
+        In bytes; None if it is not published: then the server is asked.
     sha256 : str or None
-        In hexadecimal, as published. None if no hash is published: then that of the first file to
-        arrive is recorded beside it, and every later one is held to it.
+        In hexadecimal, as published. None if none is: then that of the first download is recorded
+        beside the file, and later downloads are checked against it.
     addresses : tuple of str
-        Where it can be had; tried in this order.
+        Where it can be downloaded; tried in this order.
     page : str
         The page where a person can get it, if the addresses don't always serve programs.
     """
@@ -64,17 +64,17 @@ class Download:
 
     @property
     def path(self):
-        """Where the whole file lies, once it is here."""
+        """Where the whole file lies after the download."""
         return cache_folder() / self.dataset / self.file
 
     @property
     def part(self):
-        """Where what has arrived lies until then; never taken for another version of the file."""
+        """Where an unfinished download lies; the name holds the start of the hash."""
         return self.path.with_name(f"{self.file}.{(self.sha256 or 'first')[:8]}.part")
 
     @property
     def record(self):
-        """Where the hash of the first file is kept, if none is published: as sha256sum writes."""
+        """Where the hash of the first download is kept, in the form of sha256sum."""
         return self.path.with_name(f"{self.file}.sha256")
 
     @property
@@ -100,8 +100,8 @@ def cache_folder():
 def is_whole(download):
     """Return whether the file is here with the right hash.
 
-    Where none is published or recorded, a file whose own checksums are right is taken for the
-    first, and its hash is recorded.
+    If none is published or recorded, the file must pass its own checksums; then its hash is
+    recorded.
     """
     path = download.path
     if not path.is_file():
@@ -120,7 +120,7 @@ def _record(download, sha256):
 def _damage(path, name):
     """Read an archive to its end, and return what is wrong with it; "" if nothing.
 
-    Its name says what it should be; that it is whole, its own checksums.
+    The kind that it should be of is that of its name.
     """
     try:
         if zipfile.is_zipfile(path):
@@ -169,7 +169,7 @@ def verify(download):
 
 
 class _Failed(Exception):
-    """One address did not give the file; its text says why."""
+    """An address did not send the file; the text says why."""
 
 
 def fetch(download, *, progress=False):
@@ -189,8 +189,8 @@ def fetch(download, *, progress=False):
     Raises
     ------
     DataError
-        If no address gave the file, or it cannot be written. What has arrived of it is kept
-        under another name, and the next call goes on from there.
+        If no address sent the file, or it cannot be written. The part that has arrived is kept
+        under another name, and the next call resumes there.
     """
     with writing(download.path, download.size):
         if is_whole(download):
@@ -236,7 +236,7 @@ def _ask_size(address):
 
 
 def _fetch_from(address, download, progress):
-    """Load the file from one address, going on as often as the connection breaks."""
+    """Load the file from one address; resume when the connection breaks, up to ATTEMPTS times."""
     for _ in range(ATTEMPTS):
         begun = _size(download.part)
         if begun < download.size:
@@ -256,7 +256,7 @@ def _fetch_from(address, download, progress):
                 os.replace(download.part, download.path)
                 return
             download.part.unlink()
-        if begun:  # what an earlier download had left may have been the bad part
+        if begun:  # the bad part may be of an earlier download
             continue
         if damage:
             raise _Failed(f"sent a damaged file: {damage}")
@@ -304,7 +304,7 @@ def _transfer(address, download, begun, progress):
 
 
 class _Writer:
-    """Keep apart the errors of the disk and those of the network, which are all OSErrors."""
+    """Turns errors of the disk into DataErrors, so that other OSErrors are of the network."""
 
     def __init__(self, file, download):
         self.file, self.download = file, download
@@ -347,7 +347,7 @@ def writing(path, size):
 
 
 def _root(problem):
-    """Return the text of the first of the errors that led to this one: it says most."""
+    """Return the text of the error that led to all others: it is the most specific."""
     response = getattr(problem, "response", None)
     if response is not None:
         return f"answered {response.status_code} {response.reason}"

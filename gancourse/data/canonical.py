@@ -73,7 +73,7 @@ def _unpaired(name, size, sha256, archive=None):
 # Addresses: datasets/download_*_dataset.sh in github.com/junyanz/pytorch-CycleGAN-and-pix2pix.
 # Sizes and SHA-256 of the .zip files: url_checksums/cycle_gan.txt in
 # github.com/tensorflow/datasets. Nobody publishes a hash of the .tar.gz files that we know of; the
-# sizes of facades and maps are what their server said to others, that of edges2shoes it is asked.
+# sizes of facades and maps were published by others, that of edges2shoes its server is asked for.
 CANONICAL = {
     # The authors' files have the photograph on the left: their scripts train it --direction BtoA.
     "facades": _pairs("facades", 30_168_306, swapped=True),
@@ -114,7 +114,7 @@ def load(name, split="train"):
     name : str
         One of ``CANONICAL``.
     split : {"train", "valid", "test"}
-        The authors' parts; see :func:`gancourse.data.own.load_pairs`.
+        The authors' splits; see :func:`gancourse.data.own.load_pairs`.
 
     Returns
     -------
@@ -149,7 +149,7 @@ def load(name, split="train"):
 
 
 def _unpacked(download):
-    """Return the folder with the archive's content; its name tells which archive it was."""
+    """Return the folder with the archive's content; its name holds the archive's hash."""
     if download.known_hash is None:
         archives.verify(download)
     folder = download.path.with_name(f"{download.dataset}-{download.known_hash[:8]}")
@@ -158,7 +158,7 @@ def _unpacked(download):
         try:
             archives.unpack(download.path, folder)
         except DataError:
-            if download.sha256 is None:  # a bad file must not be what the next one is held to
+            if download.sha256 is None:  # the next file must not be checked against a bad one
                 download.record.unlink(missing_ok=True)
             raise
     return folder

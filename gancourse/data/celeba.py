@@ -61,7 +61,7 @@ PARTITION = _download(
 
 
 def load(split="train"):
-    """Return the faces of one of the authors' splits, once the three files are here.
+    """Return the faces of one of the authors' splits, once they are downloaded.
 
     The middle 178x178 of each picture is scaled down, the crop of StarGAN (``--celeba_crop_size
     178`` in github.com/yunjey/stargan); see :func:`gancourse.data.own.reading.square`. Scores
@@ -77,13 +77,13 @@ def load(split="train"):
     -------
     ImageData
         uint8 (N, 3, 64, 64) unless resized, with 40 ``attributes`` and no labels. Decoded once
-        for each size, and kept in the cache folder; with ``limit`` only so many.
+        for each size, and kept in the cache folder; with ``limit`` only the first.
 
     Raises
     ------
     DataError
-        If a list is not here, damaged, or does not fit the other; the pictures' archive is looked
-        at when they are read.
+        If a list is missing, damaged, or of other pictures than the other list. The archive is
+        checked when the first picture is needed.
     """
     wanted = SPLITS[choose("split", split, SPLITS)]
     for download in (ATTRIBUTES, PARTITION):
@@ -119,7 +119,7 @@ def read_partition(path, names):
     Raises
     ------
     DataError
-        If it is no such list, or one of other pictures.
+        If it is of another form, or of other pictures.
     """
     rows = [line.split() for line in path.read_text(encoding="utf-8").splitlines()]
     known = {str(number) for number in SPLITS.values()}
@@ -141,7 +141,7 @@ def _compare(names, others, path, other_path):
             some = ", ".join(sorted(more - less)[:3])
             raise DataError(
                 f"{len(more - less):,} pictures of {where} are not in {lacking}, such as {some}: "
-                "they are not of one data set."
+                "the files are not of one data set. Fetch them again."
             )
 
 

@@ -76,7 +76,7 @@ def _read(path):
         )
     rows = content.reshape(-1, ROW)
     if rows[:, 0].max() >= len(CLASSES):
-        raise DataError(f"{path} has labels up to {rows[:, 0].max()}, not 9. {_again(path)}")
+        raise DataError(f"{path} has labels up to {rows[:, 0].max()}, expected 9. {_again(path)}")
     return rows
 
 

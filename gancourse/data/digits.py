@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from gancourse.data import archives
-from gancourse.data.source import ImageData, shipped
+from gancourse.data.source import ImageData, changed, shipped
 from gancourse.errors import DataError, choose
 
 SPLITS = ("train", "test")
@@ -101,8 +101,7 @@ FASHION_MNIST_FILES = _downloads(
 def digits(split="train"):
     """Return 4,000 handwritten digits for training or 1,000 for testing, from MNIST.
 
-    Both splits hold every digit equally often, and so does every slice of ten pictures from a
-    multiple of ten on: the first ``limit`` pictures are a fair sample.
+    Both splits hold every digit equally often, and so do the first 10, 20, 30, ... pictures.
     """
     return _read_shipped("digits", split, DIGIT_CLASSES)
 
@@ -138,10 +137,7 @@ def _read_shipped(name, split, classes):
         with np.load(path, allow_pickle=False) as arrays:
             images, labels, splits = (arrays[key] for key in ("images", "labels", "split"))
     except BROKEN as problem:
-        raise DataError(
-            f"{path} cannot be read ({problem}). It came with the course and has changed since: "
-            "install gancourse again, or restore the file with git."
-        ) from problem
+        raise changed(path, problem) from problem
     chosen = splits == wanted
     return ImageData(
         torch.from_numpy(images[chosen])[:, None],  # (N, 28, 28) -> (N, 1, 28, 28)
@@ -185,7 +181,7 @@ def read_idx(content, path):
     if len(content) < 4 or content[:2] != b"\0\0" or content[2] != 0x08 or not content[3]:
         raise DataError(
             f"{path} is not an IDX file of bytes: it starts with '{content[:4].hex(' ')}', "
-            "expected '00 00 08' and the number of dimensions"
+            "expected '00 00 08' and the number of dimensions. Fetch it again."
         )
     start = 4 + 4 * content[3]
     shape = tuple(np.frombuffer(content[4:start], ">u4").tolist()) if len(content) >= start else ()
@@ -193,6 +189,7 @@ def read_idx(content, path):
     if len(content) != expected or not shape:
         raise DataError(
             f"{path} has {len(content):,} bytes, but its header says {expected:,} {shape}: "
-            f"it is {'truncated' if len(content) < expected or not shape else 'too long'}"
+            f"it is {'truncated' if len(content) < expected or not shape else 'too long'}. "
+            "Fetch it again."
         )
     return np.frombuffer(content, np.uint8, offset=start).reshape(shape).copy()  # may be written

@@ -1,4 +1,4 @@
-"""What our own renderer draws, as data: faces, scenes, and pairs and domains made of them.
+"""Data that the course draws itself: faces, scenes, and pairs and domains made of them.
 
 >>> data = load_toons("100")
 >>> data.take("real", "captions").fields["captions"].decode_text(
@@ -31,12 +31,14 @@ def how_many(option, name, split):
     Raises
     ------
     DataError
-        If what follows is no number above 0.
+        If the option is no whole number above 0.
     """
     n, seed = SPLITS[choose("split", split, SPLITS)]
     if option:
         if not (option.isascii() and option.isdigit() and int(option)):
-            raise DataError(f"after the colon comes a number, as in {name}:500, not {option!r}")
+            raise DataError(
+                f"{name}: write a number above 0 after the colon, as in {name}:500, not {option!r}"
+            )
         n = int(option)
     return n, seed
 
@@ -44,7 +46,7 @@ def how_many(option, name, split):
 class Drawer:
     """Draws the first of some factors at the size that is asked for.
 
-    All columns of a data set share one, so that what two of them need is drawn once.
+    All columns of a data set share one Drawer: what several of them need is drawn once.
 
     Parameters
     ----------
@@ -74,7 +76,7 @@ class Drawer:
 
 
 def drawn(factors, name, show=None, channels=3):
-    """Return what is drawn from factors as a data set, with all that is known of the pictures.
+    """Return pictures that are drawn from factors, with all other fields of the drawing.
 
     Parameters
     ----------
@@ -180,10 +182,10 @@ def load_map2scene(option="", split="train"):
 
 
 def load_seasons(option="", split="train"):
-    """Return scenes in summer (A) and others in winter (B), unpaired; all else is free.
+    """Return scenes in summer (A) and others in winter (B), unpaired; all other factors vary.
 
     10,000 of each for training and 2,000 for testing, or as many as ``option`` says. For training
-    no scene is on both sides. For testing every scene is, and ``hidden`` has the pairs.
+    no scene is on both sides. For testing every scene is, and ``hidden`` holds the pairs.
     """
     return _two_states("seasons", "season", ("summer", "winter"), option, split)
 

@@ -1,4 +1,4 @@
-"""Emoji drawn three times over: the same 1,570 by Noto, by Twemoji and by Fluent 3D.
+"""The same 1,570 emoji, each drawn by Noto, by Twemoji and by Fluent 3D.
 
 >>> emoji = Emoji("test")
 >>> emoji.names[0], emoji.categories[0]
@@ -16,7 +16,7 @@ import torch
 from PIL import Image, UnidentifiedImageError
 
 from gancourse.data.pairs import PairedImages, UnpairedImages
-from gancourse.data.source import ImageData, shipped
+from gancourse.data.source import ImageData, changed, shipped
 from gancourse.errors import DataError, choose
 
 STYLES = ("noto", "twemoji", "fluent")
@@ -35,22 +35,22 @@ SPLITS = ("train", "test", "all")
 SIZE = 64  # pixels, of one picture
 COLUMNS = 40  # pictures in a row of a sheet
 
-# Code points that only say who it is (man, woman, person, and the two gender signs) or how the
-# others are joined.
+# Code points that only say who it is (man, woman, person, and the two gender signs), and those
+# that join others.
 WHO = {"1F468", "1F469", "1F9D1", "2640", "2642", "200D", "FE0F"}
 
 
 class Emoji:
-    """A part of the emoji, with their pictures in every style and what they mean.
+    """The emoji of a split, with their pictures in every style, their names and categories.
 
-    Whatever is indexed with i, here or in what the methods return, is the same emoji.
+    Index i means the same emoji in all attributes, and in all that the methods return.
 
     Parameters
     ----------
     split : {"train", "test", "all"}
-        A tenth of the emoji is for testing, in all styles alike, so that a picture that a model
-        was trained on never returns in another studio's hand. A man, a woman and a person who do
-        the same are always on the same side.
+        A tenth of the emoji is for testing, the same in all styles: no emoji for testing was
+        trained on in another style. A man, a woman and a person who do the same are always in
+        one split.
     category : str, optional
         One of ``CATEGORIES``; all of them if left out.
 
@@ -102,8 +102,8 @@ class Emoji:
         ----------
         style : {"noto", "twemoji", "fluent"}
         background : int or three ints
-            From 0 to 255; a single one is a grey. White, which shows the pictures at their best:
-            on another colour the soft edges are off by up to 8 of 255.
+            From 0 to 255; a single one is a grey. Pictures on white are exact; on another colour
+            the soft edges are off by up to 8 of 255.
 
         Returns
         -------
@@ -143,7 +143,7 @@ class Emoji:
     def unpaired(self, source, target, background=255):
         """Return two styles of different emoji: one half in one style, the rest in the other.
 
-        No emoji of the one is in the other, so that nothing can be learned from pairs.
+        No emoji is in both, so that there are no pairs to learn from.
 
         Returns
         -------
@@ -187,7 +187,7 @@ def load_noto2fluent(split="train"):
 def load_studios(split="train"):
     """Return emoji by Noto (A) and by Fluent (B), unpaired.
 
-    For training, no emoji is in both. For testing, all 157 are, and ``hidden`` has the pairs.
+    For training, no emoji is in both. For testing, all 157 are, and ``hidden`` holds the pairs.
     """
     emoji = Emoji(choose("split", split, ("train", "test")))
     if split == "train":
@@ -199,14 +199,14 @@ def load_studios(split="train"):
 def split_of(codepoints):
     """Return "train" or "test", which depends on the code points alone.
 
-    More exactly on those that say what is shown, not who does it: there are often three
-    emoji that differ in nothing but hair and lips, and one of them would give the others away.
+    Those that only say who does something don't count: a man, a woman and a person who do it
+    differ in little but the hair, so that one of them in training would show the others.
     """
     return "test" if _draw(codepoints, "split", 10) == 0 else "train"
 
 
 def _draw(codepoints, purpose, sides):
-    """Throw a die whose outcome is fixed by what the emoji shows."""
+    """Return a number in 0..sides - 1 that depends only on the purpose and what is shown."""
     motive = "-".join(part for part in codepoints.split("-") if part not in WHO)
     digest = hashlib.sha256(f"{purpose} {motive}".encode()).digest()
     return int.from_bytes(digest[:4], "big") % sides
@@ -218,7 +218,7 @@ def _index():
     try:
         return json.loads(path.read_text(encoding="utf-8"))
     except ValueError as problem:
-        raise _damaged(path, problem) from problem
+        raise changed(path, problem) from problem
 
 
 @functools.cache
@@ -229,16 +229,16 @@ def _sheet(style):
         with Image.open(path) as sheet:
             images, alpha = read_sheet(sheet, len(_index()))
     except (OSError, UnidentifiedImageError, ValueError) as problem:
-        raise _damaged(path, problem) from problem
+        raise changed(path, problem) from problem
     return torch.from_numpy(images), torch.from_numpy(alpha)
 
 
 def read_sheet(sheet, count):
-    """Take a sheet apart.
+    """Cut a sheet into its pictures.
 
-    WebP halves the resolution of colour, which shows at 64 pixels. Therefore a sheet holds
-    brightness, blueness and redness (Y, Cb, Cr) below each other as three grey pictures of full
-    resolution, drawn on white; the transparency is that of the first.
+    WebP halves the resolution of colour, which is visible at 64 pixels. Therefore a sheet holds
+    brightness, blueness and redness (Y, Cb, Cr) below each other, as three grey pictures of full
+    resolution on white. The first also holds the transparency.
 
     Parameters
     ----------
@@ -263,10 +263,3 @@ def tiles(sheet, count):
     """Cut (rows * 64, 40 * 64, C) into the first ``count`` pictures, (count, C, 64, 64)."""
     grid = sheet.reshape(-1, SIZE, COLUMNS, SIZE, sheet.shape[-1])
     return grid.transpose(0, 2, 4, 1, 3).reshape(-1, sheet.shape[-1], SIZE, SIZE)[:count]
-
-
-def _damaged(path, problem):
-    return DataError(
-        f"{path} cannot be read ({problem}). It came with the course and has changed since: "
-        "install gancourse again, or restore the file with git."
-    )

@@ -1,4 +1,4 @@
-"""Several data sets that are labelled differently, as one: what StarGAN trains on.
+"""Several data sets with different labels, as one: StarGAN trains on them jointly.
 
 >>> from gancourse.data import load
 >>> faces = load("toons:40", image_size=32)
@@ -21,14 +21,14 @@ KINDS = ("attributes", "classes")
 
 
 class JointImages:
-    """Pictures of one or more sets, each with labels that the others may lack.
+    """Pictures of one or more sets; a set may have labels that the others lack.
 
     Parameters
     ----------
     members : sequence of ImageData, or of tuples (ImageData, labels)
-        ``labels`` says which of its labels a set gives: ``"attributes"``, of which any number can
-        be true of a picture; ``"classes"``, of which one is; or a sequence of names of
-        attributes. Left out, it is the attributes, or the classes where there are none.
+        ``labels`` says which labels are taken of a set: ``"attributes"``, of which a picture can
+        have any number; ``"classes"``, of which it has one; or a sequence of names of attributes.
+        If left out: the attributes, or the classes if there are none.
     name : str, optional
         The members' names with a plus between them, if left out.
 
@@ -170,7 +170,7 @@ class JointImages:
         parts = []
         for number, data in enumerate(self.members):
             count = share + (number < more)
-            # The first has the order that it would have alone, the others one of their own.
+            # The first set keeps the order that it has alone; the others are ordered otherwise.
             index = data.rows(step, count, run, *([number] if number else []))
             labels = self._labels[number][index.to(self._labels[number].device)]
             source = torch.full((count,), number, device=run.device)

@@ -48,12 +48,12 @@ class Mixture:
         return self
 
     def first(self, limit):
-        """Refuse: there is no first point."""
-        raise DataError(f"{self.name} is drawn point by point: it takes no limit.")
+        """Raise DataError: there is no first point."""
+        raise DataError(f"{self.name} takes no limit: every batch is of new points.")
 
     def resized(self, image_size):
-        """Refuse: points have no size."""
-        raise DataError(f"{self.name} is drawn point by point: it takes no image_size.")
+        """Raise DataError: points have no size."""
+        raise DataError(f"{self.name} takes no image_size: it has points, not pictures.")
 
     def sample(self, n, generator):
         """Draw ``n`` points, float32 (n, 2), on the generator's device."""
@@ -107,7 +107,7 @@ def ring(modes=8, radius=1.0, std=0.01):
         If there is no mode.
     """
     if modes < 1:
-        raise DataError(f"a ring needs at least 1 mode, not {modes}")
+        raise DataError(f"a ring has at least 1 mode, not {modes}")
     angles = torch.arange(modes, dtype=torch.float64) * (2 * math.pi / modes)
     means = radius * torch.stack([angles.cos(), angles.sin()], dim=1)
     return Mixture(means, std, "ring" if modes == 8 else f"ring:{modes}")
@@ -135,9 +135,7 @@ def grid(modes=25, spacing=2.0, std=0.05):
     if modes < 1 or side * side != modes:
         below, above = max(side, 1) ** 2, (side + 1) ** 2
         near = f"{below} or {above}" if below != above else f"{above}"
-        raise DataError(
-            f"a grid has as many rows as columns, so that {modes} modes do not fit. Take {near}."
-        )
+        raise DataError(f"a grid has a square number of modes, not {modes}. Take {near}.")
     line = (torch.arange(side) - (side - 1) / 2) * spacing
     return Mixture(
         torch.cartesian_prod(line, line), std, "grid" if modes == 25 else f"grid:{modes}"

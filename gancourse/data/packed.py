@@ -16,7 +16,7 @@ def packed(path, shape, rows):
     Parameters
     ----------
     path : pathlib.Path
-        In the cache folder; its name tells the size of the pictures, and where they are from.
+        In the cache folder; its name must differ for other pictures, and for other sizes.
     shape : tuple of int
         (N, C, H, W) of the pictures that are wanted.
     rows : callable
@@ -25,7 +25,7 @@ def packed(path, shape, rows):
     Returns
     -------
     uint8 torch.Tensor, (N, C, H, W)
-        Mapped from the disk: only what is used takes memory, and changing it changes no file.
+        Mapped from the disk: what is read takes memory; what is written does not reach the file.
 
     Raises
     ------

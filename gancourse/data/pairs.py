@@ -7,9 +7,9 @@
 >>> data.a.images(0).shape, data.b.images(0).shape
 (torch.Size([1, 64, 64]), torch.Size([3, 64, 64]))
 
-In a pair, both sides show the same: :class:`PairedImages`, whose batches hold "input" and
-"target". Where nobody knows what belongs together there are :class:`UnpairedImages`, with "real_A"
-and "real_B", which may still know it for measuring.
+Batches of :class:`PairedImages` hold "input" and "target", of which row i belongs to row i. Those
+of :class:`UnpairedImages` hold "real_A" and "real_B", which do not belong together; pairs may be
+hidden in such data, for measuring.
 """
 
 import copy
@@ -25,12 +25,12 @@ from gancourse.errors import DataError
 JITTER = 30
 FULL = 256
 
-# The last word of a key: what is drawn beside the order of A, which has none.
+# The last number of the keys that random numbers are drawn with; the order of A has none.
 ORDER_B, VARY_A, VARY_B = 1, 2, 3
 
 
 class _TwoSides:
-    """What pairs and unpaired pictures share."""
+    """What paired and unpaired pictures have in common."""
 
     def __init__(self, a, b, name, *, jitter=0, mirror=False):
         self.name = name
@@ -95,7 +95,8 @@ class _TwoSides:
             raise DataError(f"jitter is a whole number of pixels of 256, not {jitter!r}")
         if jitter and self.a.shape[1:] != self.b.shape[1:]:
             raise DataError(
-                f"{self.name}: jitter cuts two pictures alike only if both have one size"
+                f"{self.name}: jitter needs A and B of one size. Leave it at 0, or bring both to "
+                "one size."
             )
         self.jitter, self.mirror = jitter, mirror
 
@@ -136,8 +137,8 @@ class PairedImages(_TwoSides):
     Parameters
     ----------
     a, b : ImageData
-        As many pictures in both. The sides of B's are a whole multiple of those of A's, mostly
-        one; the channels may differ.
+        As many pictures in both. Those of B are k times as high and as wide as those of A, for a
+        whole k, usually 1. The channels may differ.
     name : str
     jitter : int
         How far crops vary, in pixels of a picture of 256; see :meth:`augmented`. The papers take
@@ -160,8 +161,8 @@ class PairedImages(_TwoSides):
         super().__init__(a, b, name, jitter=jitter, mirror=mirror)
         if len(a) != len(b):
             raise DataError(
-                f"{name}: {len(a):,} pictures of A and {len(b):,} of B are not pairs. Remove what "
-                "has no partner, or load them as unpaired."
+                f"{name}: {len(a):,} pictures of A and {len(b):,} of B are not pairs. Remove those "
+                "without a partner, or load them as unpaired."
             )
         self._taken = ("input", "target")
 
@@ -244,7 +245,7 @@ class PairedImages(_TwoSides):
 
 
 class UnpairedImages(_TwoSides):
-    """Pictures of A and of B, of which nobody says what belongs together.
+    """Pictures of A and of B that do not belong together.
 
     Each side has an order and epochs of its own.
 
@@ -254,7 +255,7 @@ class UnpairedImages(_TwoSides):
         Of one height and width; the counts and the channels may differ.
     name : str
     hidden : PairedImages, optional
-        What belongs together after all: for measuring, never for training.
+        Pairs for measuring; batches never hold them.
     jitter, mirror
         See :class:`PairedImages`; each side is varied for itself.
 
@@ -326,8 +327,8 @@ class UnpairedImages(_TwoSides):
         Returns
         -------
         dict of str to torch.Tensor
-            ``"real_A"`` and ``"real_B"``, float32 (N, C, H, W) in [-1, 1]; that two share a row
-            means nothing.
+            ``"real_A"`` and ``"real_B"``, float32 (N, C, H, W) in [-1, 1], whose rows do not belong
+            together.
         """
         return {
             name: self._variation(step, size, run, vary)(

@@ -23,6 +23,8 @@ from gancourse.fields import Classes, Flags, Pictures
 # The first word of every key that a batch is drawn with, so that the data never share their
 # random numbers with the noise that a generator is fed at the same step.
 BATCH_KEY = 0xDA7A
+# What a user can do about a file that came with the course.
+MEND = "Install gancourse again, or restore the file with git."
 
 
 class Data(Protocol):
@@ -96,9 +98,9 @@ class Data(Protocol):
 
 
 class Column:
-    """The rows of one field, made when the first of them is needed.
+    """The rows of one field, made when they are first needed.
 
-    So a smaller set or another size costs nothing until then, and no picture is scaled twice.
+    Until then, taking fewer rows or another size costs nothing, and no picture is scaled twice.
 
     Parameters
     ----------
@@ -130,7 +132,7 @@ class Column:
     def read(cls, read, count, size, channels=3):
         """Return a column of pictures that ``read(count, size)`` makes, uint8 (count, C, H, W).
 
-        The columns that are derived of it share the last array that was read.
+        Columns that are derived of it share the array that was read last.
         """
 
         @lru_cache(maxsize=1)
@@ -186,7 +188,7 @@ def resize(pixels, size):
 
 
 class ImageData:
-    """Pictures, and what is known of each, kept as bytes and turned into floats by the batch.
+    """Pictures and what is known of each, kept as bytes; a batch of them is made of floats.
 
     Parameters
     ----------
@@ -196,9 +198,9 @@ class ImageData:
         Indices into ``classes``.
     name : str
     classes : sequence of str
-        As many as there are kinds of label.
+        A name for each value of a label.
     attributes : torch.Tensor of 0 and 1, (N, number of them), optional
-        What is true of a picture, where more than one thing can be.
+        Which attributes each picture has.
     attribute_names : sequence of str
     more : dict of str to Column, optional
         What else can be taken of the pictures: captions, maps, ...
@@ -209,7 +211,7 @@ class ImageData:
     ----------
     name : str
     columns : dict of str to Column
-        All that there is of each picture; "real" are the pictures.
+        All fields that can be taken, by name; "real" are the pictures.
 
     Raises
     ------
@@ -218,8 +220,8 @@ class ImageData:
 
     Notes
     -----
-    Bytes take a quarter of the room of floats, so that a whole data set fits on the device and a
-    batch is one indexing there, with no loader in other processes.
+    Bytes take a quarter of the memory of floats. So a whole data set fits on the device, where a
+    batch is made by one indexing, and no loader in other processes is needed.
     """
 
     def __init__(
@@ -330,7 +332,7 @@ class ImageData:
 
     @property
     def attributes(self):
-        """What is true of each picture, float32 (N, number of them) of 0 and 1; or None."""
+        """Which attributes each picture has, float32 (N, number of them) of 0 and 1; or None."""
         return self.columns["attributes"].values if "attributes" in self.columns else None
 
     @property
@@ -345,10 +347,10 @@ class ImageData:
         Raises
         ------
         DataError
-            If nobody drew them here.
+            If the course did not draw them.
         """
         if self._drawing is None:
-            raise DataError(f"{self.name} was not drawn by the course: nothing more is known of it")
+            raise DataError(f"{self.name} has no drawing. toons and scenes have one.")
         return self._drawing(len(self), self.shape[1], self.device)
 
     def images(self, index=None):
@@ -461,7 +463,7 @@ class ImageData:
         epoch_steps = len(self) // size
         if not epoch_steps:
             raise DataError(
-                f"a batch of {size:,} was asked for, but {self.name} has {len(self):,} pictures. "
+                f"a batch of {size:,} is too large for {self.name}: it has {len(self):,} pictures. "
                 f"Take more pictures; or, in Python, a Config with batch_size={len(self)} or less."
             )
         epoch, place = divmod(step, epoch_steps)
@@ -469,7 +471,7 @@ class ImageData:
 
     def _epoch_order(self, run, *key):
         known = (run.seed, run.device, *key)
-        if self._order[0] != known:  # kept for the epoch: drawing it anew at every step is waste
+        if self._order[0] != known:  # kept for the whole epoch
             generator = run.generator(BATCH_KEY, *key)
             order = torch.randperm(len(self), generator=generator, device=run.device)
             self._order = (known, order.to(self.device))
@@ -518,8 +520,10 @@ def shipped(name):
     installed = package / "_shipped" / "data"
     path = (installed if installed.is_dir() else package.parent / "data") / name
     if not path.exists():
-        raise DataError(
-            f"{name} should have come with the course, but is not at {path}. "
-            "The installation is incomplete: install gancourse again, or restore the file with git."
-        )
+        raise DataError(f"{name} should have come with the course, but is not at {path}. {MEND}")
     return path
+
+
+def changed(path, problem):
+    """Return the error for a file that came with the course and is not as it was."""
+    return DataError(f"{path} has changed since it came with the course: {problem}. {MEND}")

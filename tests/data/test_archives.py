@@ -75,7 +75,7 @@ def test_a_file_with_another_hash_is_removed_and_both_hashes_are_named(server, c
 def test_a_file_of_another_length_is_not_even_loaded(server, cache):
     download = server.offer(PATH, b"<html>Please log in to this network</html>")
     message = failure(replace(download, size=500_000))
-    assert "offers a file of 42 bytes, expected 500000" in message
+    assert "42 bytes, expected 500000" in message
     assert holds(cache) in ([], [download.part.name])
     assert download.part.stat().st_size == 0
 
@@ -136,7 +136,7 @@ def test_a_truncated_file_is_never_taken_for_whole_and_is_completed_later(server
     message = failure(download)
     arrived = download.part.stat().st_size
     assert 0 < arrived <= HALF
-    assert f"{arrived:,} of 500,000 bytes are kept" in message
+    assert f"{arrived:,} of 500,000 bytes" in message
     assert fetch(download).read_bytes() == CONTENT
     assert server.asked[-1].begin == arrived
     assert holds(cache) == ["file.gz"]
@@ -146,21 +146,21 @@ def test_truncation_is_seen_although_the_server_tells_no_length(server, cache):
     download = server.offer(PATH, CONTENT)
     server.says_length = False
     server.break_after[PATH] = [HALF, 0]
-    assert f"ended after {HALF:,} of 500,000 bytes" in failure(download)
+    assert f"{HALF:,} of 500,000 bytes" in failure(download)
 
 
 def test_a_file_that_is_too_long_is_not_loaded_to_its_end(server, cache):
     download = server.offer(PATH, CONTENT)
     server.says_length = False
     message = failure(replace(download, size=100_000))
-    assert "sends more than 100000 bytes" in message
+    assert "more than 100000 bytes" in message
     assert download.part.stat().st_size < HALF
 
 
 def test_a_connection_that_always_breaks_is_given_up(server, cache):
     download = server.offer(PATH, CONTENT)
     server.break_after[PATH] = [70_000] * 100
-    assert "broke off 5 times" in failure(download)
+    assert "5 times" in failure(download)
     assert len(server.asked) == 5
 
 
@@ -220,7 +220,7 @@ def test_a_download_that_only_lacked_its_name_needs_no_server(server, no_server,
 def test_a_cache_that_cannot_be_written_is_told(server, tmp_path, monkeypatch):
     (tmp_path / "file").write_text("not a folder", encoding="utf-8")
     monkeypatch.setenv("GANCOURSE_CACHE", str(tmp_path / "file"))
-    with pytest.raises(DataError, match=r"cannot be written: .*GANCOURSE_CACHE"):
+    with pytest.raises(DataError, match=r"file.*GANCOURSE_CACHE"):
         fetch(server.offer(PATH, CONTENT))
     assert server.asked == []
 
@@ -253,7 +253,7 @@ def test_verify_tells_missing_from_damaged(server, cache):
     fetch(download)
     verify(download)
     download.path.write_bytes(CONTENT[:-1])
-    with pytest.raises(DataError, match="damaged"):
+    with pytest.raises(DataError, match=r"file\.gz is damaged"):
         verify(download)
 
 
@@ -277,7 +277,7 @@ def test_the_hash_of_the_first_file_is_recorded_and_later_ones_are_held_to_it(se
     download.path.unlink()
     server.files[PATH] = gzip.compress(CONTENT[::-1], mtime=0)
     message = failure(replace(download, size=len(server.files[PATH])))
-    assert f"expected {download.known_hash}, as recorded at the first download" in message
+    assert f"expected {download.known_hash}, as recorded" in message
     server.files[PATH] = PACKED
     assert fetch(download).read_bytes() == PACKED
 
@@ -301,7 +301,7 @@ def test_a_first_file_that_is_damaged_is_never_recorded(server, cache, tmp_path,
     bad = bytearray(content)
     bad[len(bad) // 2] ^= 255
     download = first_seen(server, bytes(bad))
-    assert "sent a damaged file" in failure(download)
+    assert "damaged" in failure(download)
     assert holds(cache) == []
     server.files["/good"] = content
     mirror = replace(download, addresses=(*download.addresses, server.address + "/good"))
@@ -311,21 +311,22 @@ def test_a_first_file_that_is_damaged_is_never_recorded(server, cache, tmp_path,
 @pytest.mark.parametrize(
     ("name", "content", "found"),
     [
-        ("a.zip", b"\r\n<!DOCTYPE html><title>Sorry", "it is a web page; it begins with"),
-        ("a.tar.gz", b"<html>", "it is a web page; it begins with b'<html>'"),
-        ("a.gz", b"quota exceeded", "it is no archive; it begins with b'quota exceeded'"),
-        ("a.tar.gz", gzip.compress(b"<html>"), "there is no tar archive in it"),
-        ("a.zip", gzip.compress(b"<html>"), "there is no zip archive in it"),
+        ("a.zip", b"\r\n<!DOCTYPE html><title>Sorry", "web page"),
+        ("a.tar.gz", b"<html>", "web page"),
+        ("a.gz", b"quota exceeded", "no archive; it begins with b'quota exceeded'"),
+        ("a.tar.gz", gzip.compress(b"<html>"), "no tar archive"),
+        ("a.zip", gzip.compress(b"<html>"), "no zip archive"),
     ],
 )
 def test_what_is_no_archive_is_refused_at_once(server, cache, name, content, found):
     download = server.offer(f"/set/{name}", content, sha256=None)
-    assert f"sent a damaged file: {found}" in failure(download)
+    assert found in failure(download)
     assert holds(cache) == []
     download.path.write_bytes(content)
     with pytest.raises(DataError) as caught:
         verify(download)
-    assert f"{name} is damaged: {found}" in str(caught.value)
+    assert f"{name} is damaged" in str(caught.value)
+    assert found in str(caught.value)
     assert holds(cache) == [name]
 
 
@@ -333,7 +334,7 @@ def test_an_empty_file_is_no_archive(server, cache):
     download = server.offer("/set/a.zip", b"", sha256=None)
     download.path.parent.mkdir(parents=True)
     download.path.write_bytes(b"")
-    with pytest.raises(DataError, match=r"a\.zip is damaged: it is empty"):
+    with pytest.raises(DataError, match=r"a\.zip is damaged: .*empty"):
         verify(download)
 
 
@@ -351,7 +352,7 @@ def test_a_file_put_in_place_by_hand_is_the_first_one_if_it_is_whole(server, cac
     download = replace(first_seen(server), addresses=(no_server,))
     download.path.parent.mkdir(parents=True)
     download.path.write_bytes(PACKED[:-100])
-    with pytest.raises(DataError, match="damaged"):
+    with pytest.raises(DataError, match=r"file\.gz is damaged"):
         verify(download)
     assert not download.record.exists()
     download.path.write_bytes(PACKED)
@@ -364,7 +365,7 @@ def test_a_damaged_record_is_told(server, cache):
     download = first_seen(server)
     fetch(download)
     download.record.write_text("nothing", encoding="utf-8")
-    with pytest.raises(DataError, match=r"sha256 should hold.*Delete both"):
+    with pytest.raises(DataError, match=r"sha256 .*Delete both"):
         verify(download)
 
 
@@ -379,10 +380,10 @@ def test_a_file_of_unknown_size_is_asked_for_it_and_goes_on_where_it_broke(serve
 def test_a_server_that_hides_the_size_is_passed_over(server, cache, no_server):
     download = first_seen(server, size=None)
     server.says_length = False
-    assert "does not say how long the file is" in failure(download)
+    assert "how long" in failure(download)
     message = failure(replace(download, addresses=(no_server, server.address + "/none")))
     assert "404" in message
-    assert "of unknown size, no published SHA-256" in message
+    assert "unknown size" in message
 
 
 def test_the_cache_is_the_platforms_unless_another_is_named(monkeypatch, tmp_path):
@@ -463,9 +464,7 @@ def test_a_link_in_a_zip_is_refused(tmp_path):
         link.external_attr = (stat.S_IFLNK | 0o777) << 16
         archive.writestr(link, "/etc")
         archive.writestr("link/passwd", "evil")
-    assert "'link' is neither a file nor a folder" in refused(
-        tmp_path / "evil.zip", tmp_path / "here"
-    )
+    assert "'link'" in refused(tmp_path / "evil.zip", tmp_path / "here")
 
 
 @pytest.mark.skipif(not hasattr(tarfile, "data_filter"), reason="from Python 3.10.12 on")
@@ -484,9 +483,7 @@ def test_a_link_or_device_in_a_tar_is_refused(tmp_path, kind):
         info = tarfile.TarInfo("odd")
         info.type, info.linkname = getattr(tarfile, kind), "harmless"
         archive.addfile(info)
-    assert "'odd' is neither a file nor a folder" in refused(
-        tmp_path / "evil.tar", tmp_path / "here"
-    )
+    assert "'odd'" in refused(tmp_path / "evil.tar", tmp_path / "here")
 
 
 def test_a_damaged_archive_leaves_nothing_behind(tmp_path):
@@ -494,13 +491,13 @@ def test_a_damaged_archive_leaves_nothing_behind(tmp_path):
     content = bytearray(archive.read_bytes())
     content[len(content) // 2] ^= 0xFF
     archive.write_bytes(content)
-    assert "cannot be unpacked" in refused(archive, tmp_path / "here")
+    assert "delete it and fetch it again" in refused(archive, tmp_path / "here")
 
 
 def test_a_truncated_archive_leaves_nothing_behind(tmp_path):
     archive = make_tar(tmp_path / "bad.tar.gz", GOOD, "w:gz")
     archive.write_bytes(archive.read_bytes()[:-1000])
-    assert "cannot be unpacked" in refused(archive, tmp_path / "here")
+    assert "delete it and fetch it again" in refused(archive, tmp_path / "here")
 
 
 def test_a_file_of_another_kind_is_refused(tmp_path):

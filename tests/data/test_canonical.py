@@ -152,9 +152,9 @@ def test_a_truncated_archive_is_completed_by_the_next_call(offer, server, cache)
     content = zipped(HORSES)
     download = offer("horse2zebra", content)
     server.break_after["/horse2zebra/horse2zebra.zip"] = [len(content) // 2, 0]
-    with pytest.raises(DataError, match="are kept"):
+    with pytest.raises(DataError, match="kept"):
         fetch("horse2zebra")
-    with pytest.raises(DataError, match="is missing"):
+    with pytest.raises(DataError, match=r"zip is missing"):
         load("horse2zebra")
     begun = download.part.stat().st_size
     fetch("horse2zebra")
@@ -164,7 +164,7 @@ def test_a_truncated_archive_is_completed_by_the_next_call(offer, server, cache)
 
 def test_an_archive_with_another_hash_is_refused(offer, cache):
     offer("horse2zebra", zipped(HORSES), sha256=hashlib.sha256(b"other").hexdigest())
-    with pytest.raises(DataError, match="sent another file"):
+    with pytest.raises(DataError, match="SHA-256"):
         fetch("horse2zebra")
     assert [path for path in cache.rglob("*") if path.is_file()] == []
 
@@ -183,7 +183,7 @@ def test_an_entry_outside_the_folder_is_refused_and_nothing_is_unpacked(offer, c
     files, pack = (FACADES, tar_gz) if name == "facades" else (HORSES, zipped)
     download = offer(name, pack(files | {entry: b"x"}))
     archives.fetch(download)
-    with pytest.raises(DataError, match="would be written outside"):
+    with pytest.raises(DataError, match=r"outside"):
         load(name)
     assert list(cache.parent.rglob("outside.jpg")) == []
     assert list(cache.rglob("*.jpg")) == []
@@ -193,7 +193,7 @@ def test_a_web_page_in_place_of_an_archive_is_told_and_replaced(offer):
     download = offer("facades", tar_gz(FACADES), size=None)
     download.path.parent.mkdir(parents=True)
     download.path.write_bytes(b"<html>This page has moved</html>")  # saved by hand
-    with pytest.raises(DataError, match="damaged: it is a web page"):
+    with pytest.raises(DataError, match=r"facades\.tar\.gz .*web page"):
         load("facades")
     assert "12 pairs" in fetch("facades")
 
@@ -202,7 +202,7 @@ def test_an_archive_that_is_refused_is_not_what_the_next_one_is_held_to(offer):
     download = offer("facades", tar_gz(FACADES), size=None)
     download.path.parent.mkdir(parents=True)
     download.path.write_bytes(tar_gz({"../outside.jpg": b"x"}))
-    with pytest.raises(DataError, match="would be written outside"):
+    with pytest.raises(DataError, match=r"outside"):
         fetch("facades")
     download.path.unlink()
     assert "12 pairs" in fetch("facades")
@@ -210,10 +210,10 @@ def test_an_archive_that_is_refused_is_not_what_the_next_one_is_held_to(offer):
 
 def test_an_archive_of_something_else_is_told(offer):
     offer("facades", tar_gz({"facades/readme.txt": b"moved"}))
-    with pytest.raises(DataError, match="0 pictures"):
+    with pytest.raises(DataError, match=r"0 pictures .*readme.txt"):
         fetch("facades")
     offer("horse2zebra", zipped({"horse2zebra/trainA/1.jpg": image(1, (8, 8))}))
-    with pytest.raises(DataError, match="1 pictures of A for train and 0 of B"):
+    with pytest.raises(DataError, match=r"1 pictures of A .* 0 of B"):
         fetch("horse2zebra")
 
 
@@ -229,7 +229,7 @@ def test_a_picture_that_cannot_be_read_is_named_and_nothing_is_kept_of_the_rest(
 def test_a_split_that_is_none_is_told(offer):
     offer("facades", tar_gz(FACADES))
     fetch("facades")
-    with pytest.raises(CourseError, match="unknown split 'all'"):
+    with pytest.raises(CourseError, match="split 'all'"):
         load("facades", split="all")
 
 

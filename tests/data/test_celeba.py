@@ -188,7 +188,7 @@ def test_a_full_disk_is_told_with_what_is_needed(small):
         cache_folder() / "celeba" / f"train-300-{celeba.IMAGES.sha256[:8]}.npy.{os.getpid()}.part"
     )
     part.symlink_to("/dev/full")
-    with pytest.raises(DataError, match=r"train-300-.*\(2\.1 MB\).*the disk is full"):
+    with pytest.raises(DataError, match=r"train-300-.*2\.1 MB.*disk is full"):
         load("celeba", image_size=300).images()
     assert packed() == []
 
@@ -231,7 +231,7 @@ def test_a_web_page_in_place_of_the_file_is_known_as_one(offer, server):
     server.files[path] = b"<!DOCTYPE html><title>Quota exceeded</title>"
     server.kinds[path] = "text/html; charset=utf-8"
     server.says_length = False
-    with pytest.raises(DataError, match="sends a web page in place of the file"):
+    with pytest.raises(DataError, match="web page"):
         fetch("celeba", progress=False)
     download = downloads["img_align_celeba.zip"]
     assert not download.path.exists()
@@ -252,7 +252,7 @@ def test_the_published_facts_are_complete():
 def test_a_truncated_archive_is_told(small):
     path = small["img_align_celeba.zip"].path
     path.write_bytes(path.read_bytes()[:-100])
-    with pytest.raises(DataError, match=r"zip is damaged: its SHA-256"):
+    with pytest.raises(DataError, match=r"zip .*damaged.*SHA-256"):
         load("celeba", image_size=8).images()
 
 
@@ -263,9 +263,9 @@ def test_a_list_that_is_missing_or_has_another_hash_is_told(small, file, how):
         small[file].path.unlink()
     else:
         small[file].path.write_bytes(b"x")
-    told = "is missing" if how == "missing" else "is damaged: its SHA-256"
+    told = "missing" if how == "missing" else "damaged: .*SHA-256"
     for call in (load, check):
-        with pytest.raises(DataError, match=rf"{file} {told}"):
+        with pytest.raises(DataError, match=rf"{file} is {told}"):
             call("celeba")
 
 
@@ -276,63 +276,63 @@ def changed(rows, row, value):
 WRONG = {
     "attributes-of-a-picture-that-is-not-there": (
         {"faces": {name: FACES[name] for name in NAMES[:-2]}},
-        r"2 pictures of .*list_attr_celeba\.txt are not in .*zip, such as 000011\.jpg, 000012",
+        r"2 .*list_attr_celeba\.txt .*zip.* 000011\.jpg, 000012",
     ),
     "pictures-without-attributes": (
         {"faces": {**FACES, "000099.jpg": FACES[NAMES[0]]}},
-        r"1 pictures of .*zip are not in .*list_attr_celeba\.txt, such as 000099\.jpg",
+        r"1 .*zip .*list_attr_celeba\.txt.* 000099\.jpg",
     ),
     "partition-of-other-pictures": (
         {"partition": partition_list(changed(NAMES, 3, "x.jpg"))},
-        r"1 pictures of .*list_attr_celeba\.txt are not in .*partition\.txt, such as 000004\.jpg",
+        r"1 .*list_attr_celeba\.txt .*partition\.txt.* 000004\.jpg",
     ),
     "partition-that-is-shorter": (
         {"partition": partition_list(NAMES[:-1], PARTS[:-1])},
-        r"are not in .*partition\.txt, such as 000012\.jpg",
+        r"partition\.txt.* 000012\.jpg",
     ),
     "partition-of-another-form": (
         {"partition": partition_list().replace(b" ", b",")},
-        "name and 0, 1 or 2",
+        r"partition\.txt.* 0, 1 or 2",
     ),
     "partition-with-a-fourth-part": (
         {"partition": partition_list(parts=changed(PARTS, 0, 3))},
-        "name and 0, 1 or 2",
+        r"partition\.txt.* 0, 1 or 2",
     ),
     "partition-with-an-empty-split": (
         {"partition": partition_list(parts=[1] * COUNT)},
-        "no picture to the train split",
+        r"partition\.txt .*train split",
     ),
     "attributes-cut-off": (
         {"attributes": attribute_list(NAMES[:-1], VALUES[:-1], count=COUNT)},
-        "has 11 of them after '12'",
+        r"list_attr_celeba\.txt .*11.*'12'",
     ),
     "attributes-without-the-count": (
         {"attributes": attribute_list().partition(b"\n")[2]},
-        "should begin with the number",
+        r"list_attr_celeba\.txt .*number of its pictures",
     ),
     "attributes-with-a-value-missing": (
         {"attributes": attribute_list(values=changed(VALUES, 5, [1, 1]))},
-        "another number of values than its 3 attributes",
+        "3 attributes.* has 2",
     ),
     "attributes-with-a-value-too-many": (
         {"attributes": attribute_list(header="Odd Third")},
-        "another number of values than its 2 attributes",
+        "2 attributes.* has 3",
     ),
     "attributes-with-a-word": (
         {"attributes": attribute_list(values=changed(VALUES, 5, ["a", "b", "c"]))},
-        "or words among them",
+        "3 attributes.*'a'",
     ),
     "attributes-with-a-zero": (
         {"attributes": attribute_list(values=changed(VALUES, 5, [1, 0, 1]))},
-        "values other than 1 and -1",
+        r"list_attr_celeba\.txt .*1 .*-1",
     ),
     "picture-that-is-none": (
         {"faces": {**FACES, NAMES[2]: b"not a picture"}},
-        r"img_align_celeba/000003\.jpg in .*cannot be read",
+        r"000003\.jpg in .*zip",
     ),
     "picture-that-is-truncated": (
         {"faces": {**FACES, NAMES[2]: FACES[NAMES[2]][:700]}},
-        r"img_align_celeba/000003\.jpg in .*cannot be read",
+        r"000003\.jpg in .*zip",
     ),
 }
 
@@ -352,10 +352,10 @@ def test_an_archive_of_another_kind_is_told(offer, server, cache, monkeypatch):
     zipped = server.offer("/celeba/img_align_celeba.zip", b"no zip")
     zipped.path.write_bytes(b"no zip")
     monkeypatch.setattr(celeba, "IMAGES", zipped)
-    with pytest.raises(DataError, match="cannot be read: File is not a zip file"):
+    with pytest.raises(DataError, match=r"zip .*not a zip file.*Fetch it again"):
         load("celeba", image_size=8).images()
 
 
 def test_a_split_that_is_none_is_told(small):
-    with pytest.raises(CourseError, match="unknown split 'all'; there are: train, valid, test"):
+    with pytest.raises(CourseError, match=r"split 'all'.* train, valid, test"):
         load("celeba", split="all")

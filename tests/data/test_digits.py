@@ -65,7 +65,7 @@ def test_a_damaged_shipped_file_is_told(tmp_path, monkeypatch, damage):
     if damage == "renamed":
         np.savez(path, pictures=np.zeros(3))
     monkeypatch.setattr(digits, "shipped", lambda name: path)
-    with pytest.raises(DataError, match=r"digits\.npz cannot be read"):
+    with pytest.raises(DataError, match=r"digits\.npz .*[Ii]nstall"):
         load("digits")
 
 
@@ -121,7 +121,7 @@ def test_a_download_that_was_changed_since_is_told_and_mended_by_fetching(small_
     path = small_mnist["train-labels-idx1-ubyte.gz"].path
     path.write_bytes(gzip.compress(idx(np.zeros(20))))
     for call in (load, check):
-        with pytest.raises(DataError, match="is damaged"):
+        with pytest.raises(DataError, match=r"damaged.*gancourse data fetch mnist"):
             call("mnist")
     fetch("mnist", progress=False)
     assert load("mnist").labels.tolist() == [i % 10 for i in range(20)]
@@ -146,10 +146,10 @@ def test_idx_files_are_read_back(shape):
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (b"", "not an IDX file"),
-        (b"\x1f\x8b\x08\x00", "not an IDX file"),
-        (b"\0\0\x0d\x01" + bytes(8), "not an IDX file"),  # floats
-        (b"\0\0\x08\0", "not an IDX file"),  # no dimension
+        (b"", "file is not an IDX"),
+        (b"\x1f\x8b\x08\x00", "file is not an IDX"),
+        (b"\0\0\x0d\x01" + bytes(8), "file is not an IDX"),  # floats
+        (b"\0\0\x08\0", "file is not an IDX"),  # no dimension
         (idx(np.zeros((3, 4)))[:7], "truncated"),  # within the header
         (idx(np.zeros((3, 4)))[:-1], "truncated"),
         (idx(np.zeros((3, 4))) + b"\0", "too long"),
@@ -176,13 +176,13 @@ def test_mixtures_are_loaded_by_their_number_of_modes(name, modes):
     ("name", "options", "message"),
     [
         ("digit", {}, "Did you mean 'digits'"),
-        ("digits:5", {}, "write digits"),
-        ("ring:", {}, "write ring, or ring: and the number of modes"),
-        ("ring:many", {}, "number of modes"),
-        ("ring:-1", {}, "number of modes"),
-        ("grid:10", {}, "9 or 16"),
-        ("ring", {"limit": 5}, "no limit"),
-        ("ring", {"image_size": 32}, "no image_size"),
+        ("digits:5", {}, "digits:5"),
+        ("ring:", {}, "ring: .*number of modes"),
+        ("ring:many", {}, "number of modes.*'many'"),
+        ("ring:-1", {}, "number of modes.*'-1'"),
+        ("grid:10", {}, "10.* 9 or 16"),
+        ("ring", {"limit": 5}, "ring .*limit"),
+        ("ring", {"image_size": 32}, "ring .*image_size"),
         ("digits", {"split": "valid"}, "train, test"),
         ("digits", {"limit": 4001}, "1 to 4,000"),
     ],
@@ -218,7 +218,7 @@ def test_a_shipped_file_with_another_hash_fails_its_check(tmp_path, monkeypatch)
     with open(tmp_path / "digits.npz", "ab") as file:
         file.write(b"x")
     monkeypatch.setattr(gancourse.data, "shipped", lambda name: tmp_path / name)
-    with pytest.raises(DataError, match="has changed since it was shipped"):
+    with pytest.raises(DataError, match=r"digits\.npz .*SHA-256.*[Ii]nstall"):
         check("digits")
 
 
@@ -233,7 +233,7 @@ def test_the_record_of_what_ships_names_its_sources_as_the_readme_does():
 
 
 def test_what_is_neither_a_set_nor_a_folder_is_told(tmp_path):
-    with pytest.raises(CourseError, match="unknown data set or folder"):
+    with pytest.raises(CourseError, match="nothing"):
         check(tmp_path / "nothing")
 
 

@@ -122,13 +122,13 @@ def test_what_does_not_fit_is_named():
     with pytest.raises(DataError, match=r"differ in shape.*resized"):
         JointImages([numbered(), numbered().resized(4)])
     bare = ImageData(torch.zeros(4, 1, 2, 2, dtype=torch.uint8), None, "bare")
-    with pytest.raises(DataError, match="bare has no classes"):
+    with pytest.raises(DataError, match=r"bare .*no classes.*sub-folder"):
         JointImages([bare])
-    with pytest.raises(DataError, match="bare has no attributes"):
+    with pytest.raises(DataError, match=r"bare .*no attributes.*attributes.csv"):
         JointImages([(bare, ("Odd",))])
     with pytest.raises(CourseError, match="Did you mean 'Odd'"):
         JointImages([(numbered(), ("Od",))])
-    with pytest.raises(CourseError, match="unknown kind of labels 'class'"):
+    with pytest.raises(CourseError, match=r"'class'.*attributes, classes"):
         JointImages([(numbered(), "class")])
     with pytest.raises(DataError, match="named once"):
         JointImages([(numbered(), ("Odd", "Odd"))])
@@ -141,14 +141,14 @@ def test_a_set_and_its_labels_may_come_as_a_list_as_from_a_file():
 
 def test_pairs_are_no_set_of_pictures_with_labels():
     pairs = PairedImages(numbered(), numbered(), "two sides")
-    with pytest.raises(DataError, match="two sides is not a set of pictures with labels"):
+    with pytest.raises(DataError, match=r"^two sides .*labels"):
         JointImages([pairs])
 
 
 def test_impossible_batches_are_named(two, run):
-    with pytest.raises(DataError, match="no room for 2 sets"):
+    with pytest.raises(DataError, match=r"1 .* 2 sets.*batch_size"):
         two.batch(0, 1, run)
-    with pytest.raises(DataError, match="from 100 has 12 pictures"):
+    with pytest.raises(DataError, match=r"20 .*from 100.* 12 "):
         two.batch(0, 40, run)
 
 

@@ -42,12 +42,12 @@ def test_any_square_number_makes_a_centred_grid(modes):
     ("modes", "near"), [(2, "1 or 4"), (8, "4 or 9"), (24, "16 or 25"), (0, "1"), (-4, "1")]
 )
 def test_a_grid_that_is_no_square_is_refused_and_the_next_ones_are_named(modes, near):
-    with pytest.raises(DataError, match=f"{modes} modes do not fit. Take {near}"):
+    with pytest.raises(DataError, match=f"{modes}.* Take {near}"):
         grid(modes)
 
 
 def test_a_ring_without_modes_is_refused():
-    with pytest.raises(DataError, match="at least 1"):
+    with pytest.raises(DataError, match=r"at least 1 .* 0"):
         ring(0)
 
 
@@ -112,5 +112,5 @@ def test_the_points_of_a_step_are_not_the_noise_of_that_step():
     ("means", "std"), [(torch.zeros(3), 1), (torch.zeros(0, 2), 1), (torch.zeros(1, 2), 0)]
 )
 def test_an_impossible_mixture_is_refused(means, std):
-    with pytest.raises(DataError, match=r"\(K, 2\)"):
+    with pytest.raises(DataError, match=r"bad: .*\(K, 2\)"):
         Mixture(means, std, "bad")

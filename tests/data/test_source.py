@@ -98,7 +98,7 @@ def test_a_batch_leaves_the_global_random_state_alone(numbered, run):
 
 
 def test_a_batch_larger_than_the_data_is_refused(numbered, run):
-    with pytest.raises(DataError, match=r"batch of 11 .* has 10 pictures.*batch_size=10 or"):
+    with pytest.raises(DataError, match=r"11 .*numbered.* 10 .*batch_size=10"):
         numbered.batch(0, 11, run)
 
 
@@ -118,11 +118,15 @@ def test_pictures_are_picked_by_any_index(numbered, index, expected):
 @pytest.mark.parametrize(
     ("images", "labels", "message"),
     [
-        (torch.zeros(3, 1, 2, 2), None, "uint8 pictures"),
-        (torch.zeros(3, 2, 2, dtype=torch.uint8), None, r"\(N, C, H, W\)"),
-        (torch.zeros(0, 1, 2, 2, dtype=torch.uint8), None, "N > 0"),
-        (torch.zeros(3, 1, 2, 2, dtype=torch.uint8), torch.zeros(2).long(), "as many labels"),
-        (torch.zeros(2, 1, 2, 2, dtype=torch.uint8), torch.tensor([0, 2]), r"0\.\.1 for 2 classes"),
+        (torch.zeros(3, 1, 2, 2), None, r"bad: .*uint8"),
+        (torch.zeros(3, 2, 2, dtype=torch.uint8), None, r"bad: .*\(N, C, H, W\)"),
+        (torch.zeros(0, 1, 2, 2, dtype=torch.uint8), None, "bad: .*N > 0"),
+        (torch.zeros(3, 1, 2, 2, dtype=torch.uint8), torch.zeros(2).long(), r"bad: 3 .*\(2,\)"),
+        (
+            torch.zeros(2, 1, 2, 2, dtype=torch.uint8),
+            torch.tensor([0, 2]),
+            r"bad: .*0\.\.1 .*0\.\.2",
+        ),
     ],
 )
 def test_what_does_not_fit_together_is_refused(images, labels, message):
@@ -180,7 +184,7 @@ def test_a_batch_on_the_gpu_is_the_same_wherever_the_pictures_lie(numbered):
 
 def test_a_file_that_should_have_come_along_is_missed_clearly():
     assert shipped("digits.npz").is_file()
-    with pytest.raises(DataError, match=r"nothing\.npz should have come with the course"):
+    with pytest.raises(DataError, match=r"nothing\.npz .*[Ii]nstall"):
         shipped("nothing.npz")
 
 

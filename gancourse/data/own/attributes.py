@@ -1,4 +1,4 @@
-"""Lists of attributes: for each picture, which of several things are true of it.
+"""Lists of attributes: which attributes each picture has.
 
 Two forms are read: a table, ``attributes.csv``, ::
 
@@ -6,8 +6,8 @@ Two forms are read: a table, ``attributes.csv``, ::
     1.jpg,1,0
 
 and that of CelebA, ``list_attr_celeba.txt``: the number of pictures, the names of the attributes,
-then a line for each picture with 1 and -1. ``list_attr_celeba.csv``, as CelebA is also passed on,
-is a table.
+then a line for each picture with 1 and -1. ``list_attr_celeba.csv``, a form in which others publish
+CelebA, is a table.
 """
 
 import csv
@@ -44,8 +44,7 @@ def read(path):
     Raises
     ------
     DataError
-        If it cannot be read, a picture stands in it twice, an attribute has the name of another,
-        or a value is neither yes nor no.
+        If it cannot be read, names a picture or an attribute twice, or has other values.
     """
     try:
         found = read_attributes(path) if path.suffix.lower() == ".txt" else read_table(path)
@@ -76,14 +75,15 @@ def read_table(path):
     """
     with open(path, encoding="utf-8-sig", newline="") as file:
         header = file.readline()
-        separator = max(",;\t", key=header.count)  # spreadsheets write what their country uses
+        # Where a comma stands before decimals, spreadsheets separate cells by semicolons.
+        separator = max(",;\t", key=header.count)
         file.seek(0)
         rows = [(line, row) for line, row in enumerate(csv.reader(file, delimiter=separator), 1)]
     rows = [(line, [cell.strip() for cell in row]) for line, row in rows if any(row)]
     if len(rows) < 2 or len(rows[0][1]) < 2:
         raise DataError(
             f"{path} should have a line name,Attribute1,Attribute2 and then one for each picture, "
-            f"such as 1.jpg,1,0. It has {len(rows):,} lines."
+            f"such as 1.jpg,1,0; it has {len(rows):,} lines"
         )
     (_, header), rows = rows[0], rows[1:]
     if not all(header[1:]) or set(header[1:]) <= {"0", "1", "-1"}:
@@ -125,8 +125,8 @@ def read_attributes(path):
     count, header, rows = lines[:1], lines[1:2], lines[2:]
     if not rows or count[0].strip() != str(len(rows)):
         raise DataError(
-            f"{path} should begin with the number of its pictures, and has {len(rows):,} of them "
-            f"after {count[0]!r}. It is cut off, or another list."
+            f"{path} should begin with the number of its pictures, {len(rows):,}, not with "
+            f"{count[0]!r}. It is cut off, or of another form."
             if count
             else f"{path} is empty"
         )
@@ -141,9 +141,9 @@ def read_attributes(path):
         )
     except ValueError as problem:
         raise DataError(
-            f"{path} has another number of values than its {len(attribute_names)} attributes, or "
-            f"words among them: {problem}"
+            f"{path} names {len(attribute_names)} attributes, but {problem}. Write the picture's "
+            "name and 1 or -1 for each attribute in each line."
         ) from problem
     if not np.isin(values, (-1, 1)).all():
-        raise DataError(f"{path} has values other than 1 and -1")
+        raise DataError(f"{path} has values other than 1 (yes) and -1 (no). Write one of these.")
     return np.array([row.split(None, 1)[0] for row in rows]), attribute_names, values == 1
