@@ -398,7 +398,8 @@ def check(what):
     name = str(what)
     kind, _, option = name.partition(":")
     if kind not in DATASETS:
-        if os.path.exists(name):  # unlike Path.exists, never raises
+        # A path, which may be misspelt; unlike Path.exists, os.path.exists never raises.
+        if os.path.exists(name) or {"/", os.sep, "~"} & {*name}:
             return own.check(what)
         choose("data set or folder", name, DATASETS)
     if kind in own.KINDS:

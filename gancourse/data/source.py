@@ -463,7 +463,7 @@ class ImageData:
         epoch_steps = len(self) // size
         if not epoch_steps:
             raise DataError(
-                f"a batch of {size:,} is too large for {self.name}: it has {len(self):,} pictures. "
+                f"a batch of {size:,} was asked for, but {self.name} has {len(self):,} pictures. "
                 f"Take more pictures; or, in Python, a Config with batch_size={len(self)} or less."
             )
         epoch, place = divmod(step, epoch_steps)

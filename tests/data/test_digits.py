@@ -232,9 +232,13 @@ def test_the_record_of_what_ships_names_its_sources_as_the_readme_does():
             assert f"`{sha256}`" in readme
 
 
-def test_what_is_neither_a_set_nor_a_folder_is_told(tmp_path):
-    with pytest.raises(CourseError, match="nothing"):
-        check(tmp_path / "nothing")
+def test_what_is_neither_a_set_nor_a_folder_is_told(tmp_path, monkeypatch):
+    (tmp_path / "pictures").mkdir()
+    with pytest.raises(DataError, match=r"picture\..*Did you mean .*pictures"):
+        check(tmp_path / "picture")
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(CourseError, match=r"folder 'digit'.*Did you mean 'digits'"):
+        check("digit")
 
 
 def test_batches_of_both_splits_differ():
