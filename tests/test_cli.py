@@ -13,6 +13,7 @@ import torch
 from click.testing import CliRunner
 from PIL import Image
 
+from gancourse import files
 from gancourse.cli import main
 from gancourse.data import DATASETS
 from gancourse.gans import vanilla
@@ -94,19 +95,19 @@ def test_training_leaves_generator_checkpoint_log_and_samples(points):
 
 
 def test_the_generators_card_says_what_it_is(points):
-    card = checkpoint.load(points / "generator.safetensors")[1]["card"]
+    card = files.load(points / "generator.safetensors")[1]["card"]
     assert (card["model"], card["preset"], card["data"]) == ("vanilla", "smoke", "ring")
     assert (card["seed"], card["step"], card["config"]["sample_shape"]) == (0, 4, [2])
 
 
 def test_points_take_the_presets_for_the_plane(points):
-    card = checkpoint.load(points / "generator.safetensors")[1]["card"]
+    card = files.load(points / "generator.safetensors")[1]["card"]
     assert card["config"] == checkpoint.describe(vanilla.PLANE["smoke"])
 
 
 def test_the_data_decide_the_shape_of_a_sample(tmp_path):
     assert train(tmp_path, data="digits").exit_code == 0
-    card = checkpoint.load(tmp_path / "generator.safetensors")[1]["card"]
+    card = files.load(tmp_path / "generator.safetensors")[1]["card"]
     assert card["config"]["sample_shape"] == [1, 28, 28]
 
 
@@ -123,7 +124,7 @@ def test_resume_goes_on_to_where_one_long_run_ends(tmp_path):
     assert train(tmp_path / "short", steps=3).exit_code == 0
     assert train(tmp_path / "short", "--resume", steps=6).exit_code == 0
     long, short = (
-        checkpoint.load(tmp_path / name / "generator.safetensors")[0]["netG"]
+        files.load(tmp_path / name / "generator.safetensors")[0]["netG"]
         for name in ("long", "short")
     )
     assert all(torch.equal(long[key], short[key]) for key in long)
@@ -144,7 +145,7 @@ def test_resume_knows_a_folder_by_another_path(tmp_path, monkeypatch):
     with monkeypatch.context() as earlier:  # paths were kept as they were given
         earlier.setattr("gancourse.data.images.absolute", lambda name: name)
         assert train("run", data="folder:pics").exit_code == 0
-    settings = checkpoint.load(tmp_path / "run" / "checkpoint.safetensors")[1]["settings"]
+    settings = files.load(tmp_path / "run" / "checkpoint.safetensors")[1]["settings"]
     assert settings["data"] == "folder:pics"
     result = train("run", "--resume", data="folder:more", steps=5)
     assert result.exit_code == 2
@@ -233,9 +234,9 @@ def test_a_damaged_generator_is_refused(points, tmp_path):
 
 
 def test_a_generator_of_another_version_is_refused(points, tmp_path):
-    states, header = checkpoint.load(points / "generator.safetensors")
+    states, header = files.load(points / "generator.safetensors")
     header["card"]["config"]["sharpness"] = 3
-    checkpoint.save(tmp_path / "generator.safetensors", states, **header)
+    files.save(tmp_path / "generator.safetensors", states, **header)
     assert "another version" in refusal("sample", tmp_path)
 
 
@@ -255,7 +256,7 @@ def sketches(tmp_path_factory):
 
 
 def test_a_translator_leaves_pictures_of_input_output_and_target(sketches):
-    card = checkpoint.load(sketches / "generator.safetensors")[1]["card"]
+    card = files.load(sketches / "generator.safetensors")[1]["card"]
     assert (card["config"]["channels_A"], card["config"]["channels_B"]) == (1, 3)
     width, height = Image.open(sketches / "samples" / "step_0000002.png").size
     assert 2 * 2 * 3 * 32 <= width < 2 * 2 * 3 * 35  # two strips of three in a row, doubled

@@ -7,10 +7,11 @@ import pytest
 import torch
 from torch import nn
 
+from gancourse import files
 from gancourse.data.source import ImageData
 from gancourse.gans import dcgan, lsgan
-from gancourse.training import checkpoint, runtime
-from gancourse.training.trainer import train
+from gancourse.training import runtime
+from gancourse.training.loop import train
 
 CODINGS = {"0-1": (0.0, 1.0, 1.0), "-1, 1, 0": (-1.0, 1.0, 0.0)}
 every_coding = pytest.mark.parametrize("coding", CODINGS.values(), ids=CODINGS)
@@ -205,7 +206,7 @@ def test_a_resumed_run_ends_bit_for_bit_like_a_whole_one(tmp_path, name):
             options = {"steps": stop, "out_dir": tmp_path / folder, "resume": True, "quiet": True}
             train(gan, lsgan.train_step, data, run, log_every=1, **options)
     whole, halved = (
-        checkpoint.flatten(checkpoint.load(tmp_path / folder / "checkpoint.safetensors")[0])
+        files.flatten(files.load(tmp_path / folder / "checkpoint.safetensors")[0])
         for folder in ("whole", "halved")
     )
     assert whole[0] == halved[0]

@@ -1,4 +1,4 @@
-"""A training run that kills itself at a named moment; test_trainer.py starts it.
+"""A training run that kills itself at a named moment; test_loop.py starts it.
 
 Usage: killed_run.py FOLDER MOMENT COUNT, where MOMENT is "step", "write" or "replace" and the
 run ends without a word at the COUNT-th of them; "never" lets it finish.
@@ -12,7 +12,7 @@ from gancourse import files
 from gancourse.data.mixtures import ring
 from gancourse.gans import vanilla
 from gancourse.training import runtime
-from gancourse.training.trainer import train
+from gancourse.training.loop import train
 
 folder, moment, count = sys.argv[1], sys.argv[2], int(sys.argv[3])
 left = count

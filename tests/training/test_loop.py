@@ -11,11 +11,12 @@ from pathlib import Path
 import pytest
 import torch
 
+from gancourse import files
 from gancourse.data.mixtures import grid, ring
 from gancourse.errors import CheckpointError, CourseError, TrainingDiverged
 from gancourse.gans import vanilla
-from gancourse.training import checkpoint, runtime
-from gancourse.training.trainer import train
+from gancourse.training import runtime
+from gancourse.training.loop import train
 
 CFG = replace(vanilla.PLANE["smoke"], g_hidden=(16,), d_hidden=(16,), batch_size=32, steps=30)
 
@@ -97,7 +98,7 @@ def test_a_run_leaves_what_it_promises(tmp_path):
     assert [row["step"] for row in rows] == [10, 20, 30]
     assert set(rows[0]) == {"step", "seconds", "D/adv", "G/adv", "D/prob_real", "D/prob_fake"}
     assert (tmp_path / "samples" / "step_0000030.png").stat().st_size > 1000
-    state, header = checkpoint.load(tmp_path / "generator.safetensors")
+    state, header = files.load(tmp_path / "generator.safetensors")
     assert header["card"]["model"] == "vanilla" and header["card"]["step"] == 30
     average = gan.ema.net.state_dict()
     assert set(state) == {"netG"} and all(
@@ -116,9 +117,9 @@ def test_a_killed_and_resumed_run_ends_bit_for_bit_like_a_whole_one(
     killed = start_run(tmp_path, moment, count)
     assert killed.returncode not in (0, 1), killed.stderr
     assert start_run(tmp_path, "never", 1).returncode == 0
-    ours, theirs = (checkpoint.load(f / "checkpoint.safetensors")[0] for f in (tmp_path, whole_run))
-    ours_tree, ours_tensors = checkpoint.flatten(ours)
-    theirs_tree, theirs_tensors = checkpoint.flatten(theirs)
+    ours, theirs = (files.load(f / "checkpoint.safetensors")[0] for f in (tmp_path, whole_run))
+    ours_tree, ours_tensors = files.flatten(ours)
+    theirs_tree, theirs_tensors = files.flatten(theirs)
     assert ours_tree == theirs_tree
     assert same(ours_tensors, theirs_tensors)
     assert {p.name for p in tmp_path.iterdir()} >= {p.name for p in whole_run.iterdir()}
@@ -203,7 +204,7 @@ def test_a_loss_that_is_not_finite_stops_the_run_and_keeps_the_last_good_state(
     assert gan.step == 10 and same(weights(gan), weights(good))
     assert vanilla.sample(gan, 2).isfinite().all()
     if folder:
-        state, _ = checkpoint.load(tmp_path / "checkpoint.safetensors")
+        state, _ = files.load(tmp_path / "checkpoint.safetensors")
         assert state["step"] == 10
 
 

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 import gancourse
-from gancourse import generators, metrics, translation
+from gancourse import files, generators, metrics, translation
 from gancourse.data import load, shipped
 from gancourse.errors import CheckpointError, CourseError
 from gancourse.gans import cyclegan, dcgan, pix2pix, stargan, vanilla
@@ -84,16 +84,16 @@ def test_a_wrong_request_is_explained(tmp_path, ask, message):
 
 
 def test_a_file_of_another_kind_is_refused(tmp_path):
-    checkpoint.save(tmp_path / "a.safetensors", {"x": torch.zeros(1)})
+    files.save(tmp_path / "a.safetensors", {"x": torch.zeros(1)})
     with pytest.raises(CheckpointError, match="does not say which GAN"):
         generators.load(tmp_path / "a.safetensors")
 
 
 def test_weights_that_do_not_fit_the_configuration_are_refused(tmp_path):
     _, path = save(tmp_path)
-    states, header = checkpoint.load(path)
+    states, header = files.load(path)
     header["card"]["config"]["g_hidden"] = [32, 32]
-    checkpoint.save(path, states, **header)
+    files.save(path, states, **header)
     with pytest.raises(CheckpointError, match="does not fit"):
         generators.load(path)
 
