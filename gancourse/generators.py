@@ -26,23 +26,30 @@ FOLDER = "pretrained"  # inside data/
 class TrainedGenerator:
     """Trained weights, the code that they belong to, and what is known of them.
 
-    Made by :func:`pretrained` and :func:`load`.
+    :func:`pretrained` and :func:`load` return one; a lesson makes one of the GAN that it has just
+    trained, ``TrainedGenerator(gan, vanilla)``.
+
+    Parameters
+    ----------
+    gan : GAN
+        Holds ``netG``, or ``netG_AB`` and ``netG_BA``.
+    module : module
+        The file of ``gancourse.gans`` that the weights were trained with.
+    card : dict, optional
+        ``model``, ``data``, ``step``, ``seed``, ``config``, ...; for what ships also the measured
+        quality. By default the model and the step.
 
     Attributes
     ----------
-    gan : GAN
-        Holds ``netG``, or ``netG_AB`` and ``netG_BA``, in evaluation mode, and no discriminator.
-    module : module
-        The file of ``gancourse.gans`` that the weights were trained with.
-    card : dict
-        ``model``, ``data``, ``step``, ``seed``, ``config``, ...; for what ships also the measured
-        quality.
+    gan, module, card
+        As above.
     translates : bool
         Whether it takes pictures (:meth:`translate`) or noise (:meth:`sample`).
     """
 
-    def __init__(self, gan, module, card):
-        self.gan, self.module, self.card = gan, module, card
+    def __init__(self, gan, module, card=None):
+        self.gan, self.module = gan, module
+        self.card = card or {"model": module.__name__.rpartition(".")[2], "step": gan.step}
         self.conditional = "labels" in inspect.signature(module.sample).parameters
         self.translates = not hasattr(module, "draw_z")
 

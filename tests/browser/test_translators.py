@@ -33,11 +33,11 @@ def dye(images, target):
     return (images + target[:, 2:5, None, None] - target[:, :1, None, None]).clamp(-1, 1)
 """
 CELLS = {
-    "sketch": "widgets.canvas(lambda images: -images, examples=sketches, size=32)",
-    "map": "widgets.canvas(slowly, parts, size=32)",
-    "wipe": """widgets.before_after(
+    "sketch": "widgets.Canvas(lambda images: -images, examples=sketches, size=32)",
+    "map": "widgets.Canvas(slowly, parts, size=32)",
+    "wipe": """widgets.BeforeAfter(
     (photos, -photos), lambda x: -x, lambda x: 0.9 * -x, names=("summer", "winter"))""",
-    "switches": """widgets.switches(
+    "switches": """widgets.Switches(
     dye, ["dark", "hat", "red", "green", "blue"], photos, labels=torch.eye(5)[:4],
     one_of={"colour": [None, "red", "green", "blue"]})""",
 }

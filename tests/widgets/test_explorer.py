@@ -18,7 +18,7 @@ import torch
 from gancourse import widgets
 
 record = {"samples": torch.zeros(4, 2), "heat": torch.full((4, 4), 0.5)}
-widgets.scrubber([(0, record), (9, record)], torch.ones(4, 2))
+widgets.Scrubber([(0, record), (9, record)], torch.ones(4, 2))
 """
 
 
@@ -27,10 +27,9 @@ class Tiny(Explorer):
 
     def build(self):
         self.slider = ipywidgets.IntSlider()
-        self.problem = ipywidgets.HTML()
         self.drawn = []
-        self.slider.observe(self.answer, "value")
-        return ipywidgets.VBox([self.slider, self.problem])
+        self.follow(self.slider)
+        return self.stacked([self.slider], 300)
 
     def update(self):
         if self.slider.value == 13:
