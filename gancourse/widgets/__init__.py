@@ -1,4 +1,4 @@
-"""Explorers: small tools for a notebook, live where somebody can use them, a picture elsewhere."""
+"""Explorers: live widgets for the reader of a notebook, still pictures for batch programs."""
 
 from gancourse.widgets.arithmetic import Arithmetic
 from gancourse.widgets.before_after import BeforeAfter

@@ -170,7 +170,7 @@ class Arithmetic(NoiseExplorer):
         self.noise = slider(
             widgets.FloatSlider,
             "Noise ±",
-            "Largest change of each number of z, in units of 1.7 standard deviations",
+            "Largest change of each number of z; 1 is half the range of a uniform z",
             value=NOISE,
             min=0.0,
             max=1.0,
@@ -282,7 +282,7 @@ class Arithmetic(NoiseExplorer):
         """Take a face out of its group."""
         row, place = divmod(index, self.per_group)
         del self.chosen[row][place : place + 1]
-        self.answer()
+        self.redraw()
 
     def activate(self, row):
         """Make this group the active one."""
@@ -291,7 +291,7 @@ class Arithmetic(NoiseExplorer):
     def empty(self):
         """Empty all groups."""
         self.chosen = [[], [], []]
-        self.answer()
+        self.redraw()
 
     def still(self):
         """Draw the groups over their means, and the sum; or the candidates with their numbers."""

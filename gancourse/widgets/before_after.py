@@ -230,7 +230,7 @@ class BeforeAfter(Explorer):
     def pick(self, index):
         """Take another picture of the shelf."""
         self.picked[self.direction.value] = index
-        self.answer()
+        self.redraw()
 
     def go(self, position):
         """Move the wipe."""

@@ -199,7 +199,7 @@ class Canvas(Explorer):
             widgets.jslink((self.tool, "index"), (self.pad, "tool")),
             widgets.jslink((self.breadth, "value"), (self.pad, "brush")),
         ]
-        self.pad.observe(self.answer, "pixels")
+        self.pad.observe(self.redraw, "pixels")
         self.update()
 
         pads = [(what, self.pad), ("the network's answer", self.image)]

@@ -47,7 +47,7 @@ STYLE = """
 _displays = itertools.count()
 
 
-def somebody_is_there():
+def is_interactive():
     """Tell whether a person, and not a batch program, runs the current cell.
 
     A request to run a cell says whether its sender can answer ``input()``. JupyterLab, Notebook,
@@ -91,18 +91,29 @@ class Explorer:
         return self._ui
 
     def stacked(self, parts, width):
-        """Put parts below each other, and what goes wrong below them; ``width`` in CSS pixels."""
+        """Put parts of the widget below each other, and the last error below them.
+
+        Parameters
+        ----------
+        parts : list of Widget
+        width : int
+            The largest width of all, in CSS pixels.
+
+        Returns
+        -------
+        VBox
+        """
         layout = widgets.Layout(max_width=f"{width}px", grid_gap="8px")
         return widgets.VBox([*parts, self.problem], layout=layout)
 
     def follow(self, *controls):
-        """Draw again whenever the value of one of these controls changes."""
+        """Call :meth:`redraw` whenever the value of one of these controls changes."""
         for control in controls:
-            control.observe(self.answer, "value")
+            control.observe(self.redraw, "value")
 
     def _ipython_display_(self):
         picture = as_display(self.still())
-        if not somebody_is_there():
+        if not is_interactive():
             bundle = {"image/png": picture.data, "text/plain": self.summary}
             display(bundle, metadata={"image/png": {"width": picture.width}}, raw=True)
             display(Markdown(f"*{self.caption_without_kernel}*"))
@@ -119,14 +130,15 @@ class Explorer:
             f"<style>.jp-OutputArea-child:has(.{name}) + .jp-OutputArea-child"
             f":not(:has(.gancourse-live)) {{ display: none; }}</style>"
             f'<div class="{name}"><img alt="{html.escape(self.summary)}" width="{picture.width}" '
-            f'src="data:image/png;base64,{source}"><div><em>{self.caption_without_kernel}</em></div></div>'
+            f'src="data:image/png;base64,{source}">'
+            f"<div><em>{self.caption_without_kernel}</em></div></div>"
         )
         display({"text/html": still, "text/plain": self.summary}, raw=True)
         view = {"version_major": 2, "version_minor": 0, "model_id": live.model_id}
         display({WIDGET_VIEW: view, "text/plain": ""}, raw=True)
 
-    def answer(self, _change=None):
-        """Draw again; an error is shown beside the controls."""
+    def redraw(self, _change=None):
+        """Call ``update()``, and show its error beside the controls."""
         if not self._together:
             self.attempt(self.update)
 
@@ -147,7 +159,7 @@ class Explorer:
             yield
         finally:
             self._together = False
-        self.answer()
+        self.redraw()
 
 
 class NoiseExplorer(Explorer):
@@ -189,7 +201,7 @@ class NoiseExplorer(Explorer):
         self.lengths = z.norm(dim=1).cpu()
 
     def draw_z(self, n, seed=None):
-        """Draw z as the generator does, (n, latent_dim); by default with the explorer's seed."""
+        """Let the generator draw z, (n, latent_dim); by default with the explorer's seed."""
         return self.generator.draw_z(n, seed=self.seed if seed is None else seed).float()
 
     def renew(self):
@@ -198,7 +210,22 @@ class NoiseExplorer(Explorer):
 
 
 def slider(kind, name, tooltip, label=LABEL, **range_):
-    """Make a slider of an ipywidgets class ``kind`` that fills its row and has a tooltip."""
+    """Make a slider that fills its row.
+
+    Parameters
+    ----------
+    kind : type
+        A class of ipywidgets, such as FloatSlider.
+    name, tooltip : str
+    label : str
+        Width of the name, in CSS.
+    **range_
+        ``value``, ``min``, ``max`` and further arguments of ``kind``.
+
+    Returns
+    -------
+    Widget
+    """
     return kind(
         description=name,
         tooltip=tooltip,
@@ -209,7 +236,19 @@ def slider(kind, name, tooltip, label=LABEL, **range_):
 
 
 def seed_box(value, name="Seed", tooltip="Another seed, other samples", label=LABEL):
-    """Make a box for a seed."""
+    """Make a box for a seed.
+
+    Parameters
+    ----------
+    value : int
+    name, tooltip : str
+    label : str
+        Width of the name, in CSS.
+
+    Returns
+    -------
+    BoundedIntText
+    """
     return widgets.BoundedIntText(
         value=value,
         min=0,
@@ -222,7 +261,20 @@ def seed_box(value, name="Seed", tooltip="Another seed, other samples", label=LA
 
 
 def button(name, tooltip, click, width="90px"):
-    """Make a button; ``click()`` is called without arguments."""
+    """Make a button.
+
+    Parameters
+    ----------
+    name, tooltip : str
+    click : callable
+        Called without arguments.
+    width : str
+        In CSS.
+
+    Returns
+    -------
+    Button
+    """
     made = widgets.Button(
         description=name, tooltip=tooltip, layout=widgets.Layout(width=width, flex="none")
     )
@@ -237,13 +289,38 @@ def large_image(side):
 
 
 def in_row(children, gap="4px 12px", align="center"):
-    """Put widgets beside each other, and in further rows where the page is narrow."""
+    """Put widgets beside each other, in several rows where the page is narrow.
+
+    Parameters
+    ----------
+    children : sequence of Widget
+    gap, align : str
+        ``grid-gap`` and ``align-items`` of CSS.
+
+    Returns
+    -------
+    HBox
+    """
     layout = widgets.Layout(flex_flow="row wrap", align_items=align, grid_gap=gap)
     return widgets.HBox(children, layout=layout)
 
 
 def with_unit(control, unit, width="24px", flex="1 1 240px"):
-    """Put a unit, text or a Label, behind a control; ``width`` is that of the unit."""
+    """Put a unit behind a control.
+
+    Parameters
+    ----------
+    control : Widget
+    unit : str or Label
+    width : str
+        Of the unit, in CSS.
+    flex : str
+        Of the pair, in CSS.
+
+    Returns
+    -------
+    HBox
+    """
     if isinstance(unit, str):
         unit = widgets.Label(unit)
     unit.layout = widgets.Layout(width=width, flex="none")
@@ -252,7 +329,20 @@ def with_unit(control, unit, width="24px", flex="1 1 240px"):
 
 
 def headed(title, content, flex="none", max_width="100%"):
-    """Put a title, which may be HTML, over a widget."""
+    """Put a title over a widget.
+
+    Parameters
+    ----------
+    title : str
+        HTML.
+    content : Widget
+    flex, max_width : str
+        Of both together, in CSS.
+
+    Returns
+    -------
+    VBox
+    """
     head = widgets.HTML(f"<small>{title}</small>", layout=widgets.Layout(height="22px"))
     layout = widgets.Layout(overflow="visible", flex=flex, max_width=max_width, min_width="0")
     return widgets.VBox([head, content], layout=layout)
@@ -366,14 +456,32 @@ def picture_of(image, side):
 
 
 def show(widget, picture, smooth):
-    """Put a PIL image into an Image widget, as JPEG if it is ``smooth`` and as PNG if not."""
+    """Put a picture into an Image widget.
+
+    Parameters
+    ----------
+    widget : Image
+    picture : PIL.Image.Image
+    smooth : bool
+        Whether to send it as JPEG, if its mode allows, or as PNG.
+    """
     form = "jpeg" if smooth and picture.mode in ("L", "RGB") else "png"
     with widget.hold_sync():
         widget.format, widget.value = form, encode(picture, form)
 
 
 def encode(picture, form):
-    """Return a PIL image as bytes of a "png" or of a "jpeg"; quickly, and without visible loss."""
+    """Encode a picture quickly, and without visible loss.
+
+    Parameters
+    ----------
+    picture : PIL.Image.Image
+    form : {"png", "jpeg"}
+
+    Returns
+    -------
+    bytes
+    """
     options = {"png": {"compress_level": 1}, "jpeg": {"quality": 95, "subsampling": 0}}[form]
     data = io.BytesIO()
     picture.save(data, form, **options)

@@ -169,7 +169,7 @@ class Interpolation(NoiseExplorer):
         )
         self._drawn = None
         self.follow(*self.ends, self.walk)
-        self.slider.observe(self.answer, "index")
+        self.slider.observe(self.redraw, "index")
         self.update()
 
         seeds = [in_row(pair) for pair in zip(self.ends, self.renewals, strict=True)]

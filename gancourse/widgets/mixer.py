@@ -40,7 +40,7 @@ class ClassStyleMixer(NoiseExplorer):
     generator : object
         A :class:`~gancourse.generators.TrainedGenerator`, or another object with ``latent_dim``,
         ``draw_z(n, seed)``, which returns (n, latent_dim), and a call ``generator(z, labels)``,
-        which, of class numbers (n,), returns images (n, C, H, W) in [-1, 1]; C is 1 or 3.
+        which returns images (n, C, H, W) in [-1, 1] of class numbers (n,); C is 1 or 3.
     classes : list of str, or int
         The classes' names in their order, or how many there are.
     generate : callable, optional

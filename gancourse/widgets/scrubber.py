@@ -171,7 +171,7 @@ class Scrubber(Explorer):
             format="jpeg", layout=widgets.Layout(width=f"{WIDTH}px", max_width="100%")
         )
         self.panel = widgets.HTML(layout=widgets.Layout(flex="1 1 200px", max_width="260px"))
-        self.slider.observe(self.answer, "index")
+        self.slider.observe(self.redraw, "index")
         self.update()
         parts = [
             in_row([self.play, self.slider], "8px"),
