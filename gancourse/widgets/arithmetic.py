@@ -83,17 +83,17 @@ class Arithmetic(NoiseExplorer):
         suggest = [[], [], []] if suggest is None else [[int(i) for i in of] for of in suggest]
         if len(self.groups) != 3 or len(suggest) != 3:
             raise CourseError(
-                f"there are three groups, A, B and C: not {len(self.groups)} names and "
-                f"{len(suggest)} lists of suggestions"
+                "groups must hold three names and suggest three lists, for A, B and C, not "
+                f"{len(self.groups)} and {len(suggest)}"
             )
         flat = [index for group in suggest for index in group]
         if not all(0 <= index < candidates for index in flat) or len(set(flat)) < len(flat):
             raise CourseError(
-                f"suggestions are different candidates, counted from 0 to {candidates - 1}, "
+                f"suggest must hold different candidates, counted from 0 to {candidates - 1}, "
                 f"not {suggest}"
             )
         if max(map(len, suggest)) > per_group:
-            raise CourseError(f"a group has at most {per_group} faces; {suggest} has more")
+            raise CourseError(f"suggest must hold {per_group} faces a group at most, not {suggest}")
         self.z = self.draw_z(candidates)
         self.chosen = [[(seed, index, self.z[index]) for index in group] for group in suggest]
         ask(generator, self.z[:1])  # an error shows before the widget

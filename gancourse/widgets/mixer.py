@@ -70,8 +70,8 @@ class ClassStyleMixer(NoiseExplorer):
         self.classes = [str(name) for name in names]
         if len(self.classes) < 2 or styles < 1:
             raise CourseError(
-                f"there must be 2 classes or more and 1 style or more, not {len(self.classes)} "
-                f"and {styles}"
+                f"classes must be 2 or more and styles 1 or more, not {len(self.classes)} and "
+                f"{styles}"
             )
         self.styles, self.soft = styles, generate is not None
         self.generate = generate or generator

@@ -158,8 +158,8 @@ def test_still_picture_names_classes_and_styles():
 @pytest.mark.parametrize(
     "classes, options, message",
     [
-        (["one"], {}, "2 classes"),
-        (NAMES, {"styles": 0}, "1 style"),
+        (["one"], {}, "classes must be 2"),
+        (NAMES, {"styles": 0}, "styles 1"),
         (NAMES, {"directions": torch.eye(3)}, "directions"),
         (NAMES, {"generate": lambda z, shares: z}, r"generate\(z, .* must return images"),
     ],
