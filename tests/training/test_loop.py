@@ -1,6 +1,7 @@
 """The loop: it logs, stops, resumes and fails without losing anything."""
 
 import json
+import math
 import os
 import signal
 import subprocess
@@ -15,7 +16,7 @@ from gancourse import files
 from gancourse.data.mixtures import grid, ring
 from gancourse.errors import CheckpointError, CourseError, TrainingDiverged
 from gancourse.gans import vanilla
-from gancourse.training import runtime
+from gancourse.training import History, runtime
 from gancourse.training.loop import train
 
 CFG = replace(vanilla.PLANE["smoke"], g_hidden=(16,), d_hidden=(16,), batch_size=32, steps=30)
@@ -76,6 +77,44 @@ def test_the_log_holds_the_means_of_each_window():
     assert history["G/adv"].tolist() == [1.5, 5.5, 8.5]
     with pytest.raises(KeyError, match="logged were: G/adv"):
         history["D/adv"]
+
+
+def test_a_tag_is_averaged_over_the_steps_that_had_it(tmp_path):
+    gan, run = new()
+
+    def step(gan, batch, run):
+        losses = {"D/adv": torch.tensor(float(gan.step))}
+        return losses if gan.step % 3 else losses | {"G/adv": torch.tensor(10.0 * gan.step)}
+
+    history = fit(gan, run, step, log_every=2, steps=6, out_dir=tmp_path)
+    assert history["D/adv"].tolist() == [0.5, 2.5, 4.5]
+    assert history["G/adv"][:2].tolist() == [0.0, 30.0] and math.isnan(history["G/adv"][2])
+    assert history.latest() == {"D/adv": 4.5, "G/adv": 30.0}
+    rows = [json.loads(line) for line in (tmp_path / "history.jsonl").read_text().splitlines()]
+    assert [("G/adv" in row) for row in rows] == [True, True, False]
+    read = History.read(tmp_path / "history.jsonl", until=6)
+    assert read.values["D/adv"] == history.values["D/adv"]
+    assert read.values["G/adv"][:2] == [0.0, 30.0] and len(read.values["G/adv"]) == 3
+
+
+def test_a_tag_that_comes_later_is_not_a_number_before():
+    history = History()
+    history.add(1, 0.0, {"G/mse": 1.0})
+    history.add(2, 0.0, {"G/adv": 2.0})
+    assert history["G/mse"][0] == 1.0 and history["G/adv"][1] == 2.0
+    assert math.isnan(history["G/mse"][1]) and math.isnan(history["G/adv"][0])
+
+
+def test_a_loss_that_only_some_steps_have_is_watched_too():
+    gan, run = new()
+
+    def step(gan, batch, run):
+        rare = {"G/rare": torch.tensor(float("nan"))} if gan.step == 7 else {}
+        return {"D/adv": torch.tensor(1.0)} | rare
+
+    with pytest.raises(TrainingDiverged) as caught:
+        fit(gan, run, step, log_every=5)
+    assert (caught.value.term, caught.value.step) == ("G/rare", 8)
 
 
 def test_running_again_goes_on_and_ends_at_once_when_done():
