@@ -1,4 +1,4 @@
-"""Colours in L*a*b*, against published values, and how much of them two sets share."""
+"""Colours in L*a*b*, against published values, and the intersection of histograms."""
 
 import pytest
 import torch
@@ -76,7 +76,7 @@ def test_the_same_colours_in_other_places_share_everything():
     assert histogram_intersection(images, images[:, :, order].flip(0)) == pytest.approx((1, 1, 1))
 
 
-def test_colours_without_a_bin_in_common_share_nothing_and_a_half_shares_a_half():
+def test_colours_without_a_common_bin_intersect_in_nothing_and_half_of_them_in_a_half():
     red, blue = plain(255, 0, 0, n=2), plain(0, 0, 255, n=2)
     lightness, _, yellowness = histogram_intersection(red, blue)
     assert (lightness, yellowness) == (0, 0)
