@@ -108,14 +108,16 @@ def side_by_side(*columns):
     Parameters
     ----------
     *columns : float torch.Tensor, (N, 1 or 3, H, W) in [-1, 1]
-        Grey pictures become colour pictures.
+        Grey pictures become colour pictures; smaller ones are enlarged pixel by pixel.
 
     Returns
     -------
     float32 torch.Tensor, (N, 3, H, number of columns * W), on the CPU
+        H and W are those of the largest.
     """
-    shape = (-1, 3, *columns[0].shape[2:])
-    return torch.cat([images.float().cpu().expand(shape) for images in columns], 3)
+    size = max(tuple(images.shape[2:]) for images in columns)
+    shown = [torch.nn.functional.interpolate(c.float().cpu(), size) for c in columns]
+    return torch.cat([images.expand(-1, 3, -1, -1) for images in shown], 3)
 
 
 def columns_for(images):

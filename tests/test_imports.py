@@ -21,7 +21,7 @@ ROOMS = {
     "__init__": "trained",
     "exercises": "gans training data errors",
     "widgets": "data latent plotting files errors",
-    "trained": "gans training data plotting fields files errors",
+    "trained": "gans training metrics data plotting fields files errors",
     "gans": "training fields errors",
     "training": "plotting fields files errors",
     "metrics": "data toons files errors",
@@ -34,8 +34,6 @@ ROOMS = {
     "files": "errors",
     "errors": "",
 }
-# Files that are not in their room yet.
-FORMER = {"course": "batch", "report": "batch", "generators": "trained", "translation": "trained"}
 
 
 def modules():
@@ -43,7 +41,7 @@ def modules():
     rooms = {}
     for path in sorted(PACKAGE.rglob("*.py")):
         name = path.relative_to(PACKAGE).parts[0].removesuffix(".py")
-        rooms.setdefault(FORMER.get(name, name), []).append(path)
+        rooms.setdefault(name, []).append(path)
     return rooms
 
 
@@ -66,7 +64,7 @@ def room_of(dotted):
     top, *names = dotted.split(".")
     if top != "gancourse":
         return None
-    name = FORMER.get(names[0], names[0]) if names else "__init__"
+    name = names[0] if names else "__init__"
     return name if name in modules() else "__init__"
 
 

@@ -7,7 +7,7 @@ import json
 from dataclasses import asdict
 
 from gancourse.errors import CheckpointError
-from gancourse.files import flatten, load, restore, save
+from gancourse.files import flatten, load, save
 
 __all__ = [
     "describe",
@@ -15,7 +15,6 @@ __all__ = [
     "flatten",
     "load",
     "load_parts",
-    "restore",
     "save",
     "save_generator",
 ]

@@ -73,7 +73,7 @@ class View:
 
     def losses(self, history):
         """Return the latest logged values as text."""
-        return "  ".join(f"{tag} {values[-1]:.3f}" for tag, values in history.values.items())
+        return "  ".join(f"{tag} {value:.3f}" for tag, value in history.latest().items())
 
 
 class Terminal(View):

@@ -1,11 +1,8 @@
 """Each rule of a lesson: a good lesson has no finding, and one that breaks the rule has one."""
 
-import inspect
-
 import nbformat
 import pytest
 
-from gancourse import lesson
 from tools import lint
 
 SETUP = "setup(preset=preset, seed=seed, device=device, data=data, out_dir=out_dir)"
@@ -22,8 +19,11 @@ def test_good_lesson_has_no_findings(book, found):
     assert found(book) == []
 
 
-def test_parameters_are_those_of_setup():
-    assert lint.PARAMETERS == set(inspect.signature(lesson.setup).parameters)
+def test_a_lesson_may_choose_its_precision_in_the_call_of_setup(book, found):
+    call = SETUP.replace("out_dir)", 'out_dir, precision="auto")')
+    book.cells[CODE].source = book.cells[CODE].source.replace(SETUP, call)
+    assert call in book.cells[CODE].source
+    assert found(book) == []
 
 
 def test_finding_names_notebook_cell_fault_and_remedy(book, found):
