@@ -73,13 +73,12 @@ class Generator(nn.Module):
         super().__init__()
         depth = int(math.log2(cfg.image_size // 4))
         widths = [cfg.ngf * 2**i for i in reversed(range(depth))] + [cfg.image_channels]
-        k = cfg.kernel_size
-        pads = {"padding": (k - 1) // 2, "output_padding": k % 2}  # the side doubles exactly
+        k, pad = cfg.kernel_size, (cfg.kernel_size - 1) // 2
         # No layer has a bias, as in the authors' code: batch norm has a shift of its own.
         self.project = nn.Linear(cfg.latent_dim, widths[0] * 4 * 4, bias=False)
         self.project_norm = nn.BatchNorm1d(widths[0] * 4 * 4)
-        self.up = nn.ModuleList(
-            nn.ConvTranspose2d(before, after, k, stride=2, **pads, bias=False)
+        self.up = nn.ModuleList(  # with this output_padding the side doubles exactly
+            nn.ConvTranspose2d(before, after, k, 2, pad, output_padding=k % 2, bias=False)
             for before, after in pairwise(widths)
         )
         self.norms = nn.ModuleList(nn.BatchNorm2d(width) for width in widths[1:-1])
@@ -106,10 +105,9 @@ class Discriminator(nn.Module):
         super().__init__()
         depth = int(math.log2(cfg.image_size // 4))
         widths = [cfg.image_channels] + [cfg.ndf * 2**i for i in range(depth)]
-        k = cfg.kernel_size
+        k, pad = cfg.kernel_size, (cfg.kernel_size - 1) // 2
         self.down = nn.ModuleList(
-            nn.Conv2d(before, after, k, stride=2, padding=(k - 1) // 2, bias=False)
-            for before, after in pairwise(widths)
+            nn.Conv2d(before, after, k, 2, pad, bias=False) for before, after in pairwise(widths)
         )
         norms = [nn.BatchNorm2d(width) for width in widths[2:]]
         self.norms = nn.ModuleList([nn.Identity(), *norms])  # none at D's input
