@@ -45,7 +45,7 @@ class Config:
     lr_g: float = 0.1  # step size of G
     lr_d: float = 0.1  # step size of D
     lr_decay: float = 1.00004  # SGD: divides both step sizes after each step
-    lr_least: float = 1e-6  # SGD: where the decay ends
+    lr_least: float = 1e-6  # SGD: the smallest step size, at which the decay ends
     momentum: tuple = (0.5, 0.7)  # SGD: at the first step, and from `momentum_steps` on
     momentum_steps: int = 125_000  # SGD: steps over which momentum rises (as in mnist.yaml)
     betas: tuple = (0.5, 0.999)  # Adam's two decay rates
