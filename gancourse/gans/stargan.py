@@ -129,21 +129,9 @@ class Generator(nn.Module):
         self.layers = nn.Sequential(*layers)
 
     def forward(self, x, c, source):
-        """Translate pictures x to the target labels c.
+        """Translate pictures x, (N, C, H, W) in [-1, 1], to the target labels c, (N, total labels).
 
-        Parameters
-        ----------
-        x : Tensor, (N, image_channels, H, W)
-            In [-1, 1].
-        c : Tensor, (N, total labels)
-            Labels of all sets, 0 or 1.
-        source : int64 Tensor, (N,)
-            The set whose labels are to be reached; those of the other sets are ignored.
-
-        Returns
-        -------
-        Tensor, (N, image_channels, H, W)
-            In [-1, 1].
+        source: int64 (N,), the label set to reach; G ignores the labels of the others.
         """
         if len(self.label_sizes) > 1:
             m = F.one_hot(source, len(self.label_sizes)).to(c.dtype)  # the mask vector, (N, sets)
@@ -207,9 +195,8 @@ def gradient_penalty(netD, real, fake):
 def slope_penalty(loss, real):
     """Return the R1 penalty on D_cls: the mean of |gradient|^2 of each picture's class loss.
 
-    Mescheder et al. 2018 (arXiv 1801.04406) have it for the adversarial output, D_src, which has
-    the gradient penalty here. loss: the class loss of real pictures, a mean over N; real: these
-    pictures, (N, C, H, W), with ``requires_grad``.
+    Mescheder et al. 2018 (arXiv 1801.04406) have it for D_src. loss: the mean class loss of real,
+    (N, C, H, W), which has ``requires_grad``.
     """
     (gradient,) = torch.autograd.grad(len(real) * loss, real, create_graph=True)
     return gradient.float().square().flatten(1).sum(1).mean()
@@ -229,8 +216,7 @@ def class_loss(class_logits, labels, source, kinds, sizes):
     Returns
     -------
     Tensor, ()
-        The mean over the pictures, in nats: of the cross-entropy for a set of classes, of the sum
-        of the binary cross-entropies for a set of attributes.
+        In nats, the mean over pictures; binary cross-entropies are summed over a set's attributes.
     """
     total = 0
     sets = zip(class_logits.float().split(sizes, 1), labels.split(sizes, 1), kinds, strict=True)
@@ -244,12 +230,9 @@ def class_loss(class_logits, labels, source, kinds, sizes):
 
 
 def shuffled(source):
-    """Return a random order, (N,), that exchanges pictures of the same label set only.
-
-    source: int64 (N,), the label set of each picture.
-    """
-    # Both sorts list the pictures set by set: the first as they come, the second in a random
-    # order within each set. What is drawn is below 1/2, so that no rounding reaches the next set.
+    """Return a random order, (N,), that exchanges pictures of the same label set, source, only."""
+    # Both sorts list the pictures set by set: the first as they come, the second at random within
+    # a set. The fraction stays below 1/2, so that rounding cannot reach the next set's number.
     fraction = torch.rand(len(source), device=source.device) / 2
     order = torch.empty_like(source)
     order[source.argsort(stable=True)] = (source + fraction).argsort()
