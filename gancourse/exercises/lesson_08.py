@@ -212,7 +212,7 @@ def mended(g_loss):
 
     def note(_, inputs, options, out):
         given = names.bind(*inputs, **options).arguments
-        told.append((given["x"], given["labels"], out))
+        told.append((given["x"], given["c"], out))
 
     gan.netG.register_forward_hook(note, with_kwargs=True)
     gan.netD.register_forward_hook(lambda _, inputs, out: named.append(inputs[0]))
