@@ -34,23 +34,15 @@ class Config:
     g_downs: int = 2  # how often G halves the side, and doubles it again (7.2)
     g_blocks: int = 9  # residual blocks in the middle; 6 for 128x128 (section 4)
     g_kernel: int = 7  # pixels; odd; of G's first and last layer (7.2)
-    g_skip: bool = (
-        False  # G adds its input to its output, and need not learn to copy it; not in the paper
-    )
+    g_skip: bool = False  # G adds its input to its output, so that it need not learn to copy
     ndf: int = 64  # channels of D's first layer; doubled by each further one, up to 8 times (7.2)
     d_layers: int = 3  # of stride 2 in D; 3 sees patches of 70x70, 2 of 34, 1 of 16 (section 4)
-    lambda_adv: float = (
-        1.0  # weight of the adversarial loss; 0 trains by the cycle loss only (5.1.4)
-    )
+    lambda_adv: float = 1.0  # weight of the adversarial loss; 0 trains without D (5.1.4)
     lambda_cyc: float = 10.0  # weight of the cycle loss (section 4)
     cycles: tuple = CYCLES  # "forward" is A -> B -> A, "backward" is B -> A -> B (5.1.4)
-    cycle_norm: str = (
-        "l1"  # distance of a picture from its reconstruction: "l1" (the paper's) or "l2"
-    )
+    cycle_norm: str = "l1"  # of the difference in the cycle loss: "l1" (the paper's) or "l2"
     lambda_idt: float = 0.5  # weight of the identity loss, times lambda_cyc (5.2); 0 means none
-    pool_size: int = (
-        50  # earlier fakes from which each D's batch is drawn (section 4); 0 means none
-    )
+    pool_size: int = 50  # earlier fakes that each D draws on (section 4); 0 means none
     lr: float = 2e-4  # step size of all four networks, to begin with (section 4)
     constant: float = 0.5  # share of the steps before lr falls linearly to 0 (section 4)
     betas: tuple = (0.5, 0.999)  # Adam's decay rates

@@ -28,17 +28,13 @@ class Config:
 
     image_size: int = 128  # pixels; a multiple of 2 ** g_downs and 2 ** d_layers (section 5.2)
     image_channels: int = 3  # 3 for colour, 1 for grey
-    label_kinds: tuple = (
-        "attributes",
-    )  # of each label set: "attributes", any of them true, or "classes", one
+    label_kinds: tuple = ("attributes",)  # "attributes", any of them true, or "classes", one true
     label_sizes: tuple = (5,)  # labels in each set; CelebA: black, blond, brown, gender, age
     ngf: int = 64  # maps after G's first layer; doubled by each layer down (table 4)
     g_downs: int = 2  # layers of G that halve the side, and as many that double it (table 4)
     g_blocks: int = 6  # residual blocks in the middle of G (table 4)
     g_kernel: int = 7  # pixels, of G's first and last layer (table 4)
-    g_skip: bool = (
-        False  # G adds its input to its output, and need not learn to copy it; not in the paper
-    )
+    g_skip: bool = False  # G adds its input to its output, so that it need not learn to copy
     ndf: int = 64  # maps after D's first layer; doubled by each of the others (table 5)
     d_layers: int = 6  # layers of D before its two outputs, each halves the side (table 5)
     d_slope: float = 0.01  # of D's units below zero (section 7.2)

@@ -31,9 +31,7 @@ class Config:
     prior: str = "uniform"  # of each number in z, with mean 0 and variance 1: "uniform" or "normal"
     g_hidden: tuple = (1200, 1200)  # ReLU units per hidden layer of G
     d_hidden: tuple = (240, 240)  # units per hidden layer of D
-    maxout_pieces: int = (
-        5  # linear pieces per maxout unit of D; 1 means LeakyReLU(0.2) units instead
-    )
+    maxout_pieces: int = 5  # linear pieces per unit of D; 1 means LeakyReLU(0.2) in place of maxout
     dropout: tuple = (0.2, 0.5)  # share dropped of D's input, of its hidden units
     g_init: float = 0.05  # weights of G start uniform in +-g_init; 0 means PyTorch's default
     d_init: float = 0.005  # the same for D
