@@ -110,7 +110,7 @@ class Generator(nn.Module):
         x = self.activation(self.project_norm(self.project(z)))
         x = x.unflatten(1, (-1, self.side, self.side))  # (N, g_channels[0], side, side)
         for up, norm in zip(self.up[:-1], self.norms, strict=True):
-            x = self.activation(norm(up(x)))  # (N, g_channels[i], stride times the side)
+            x = self.activation(norm(up(x)))  # (N, g_channels[i + 1], stride times the side)
         return torch.tanh(self.up[-1](x))  # (N, image_channels, image_size, image_size)
 
 
