@@ -5,7 +5,6 @@ from dataclasses import replace
 
 import pytest
 import torch
-from torch import nn
 
 from gancourse import files
 from gancourse.data.source import ImageData
@@ -171,16 +170,6 @@ def test_the_step_uses_the_coding_of_its_config(coding):
     )
     assert losses["G/adv"].item() == pytest.approx(lsgan.g_loss(fake_logits, c).item(), rel=1e-5)
     assert losses["D/logit_real"].item() == pytest.approx(real_logits.mean().item(), abs=1e-6)
-
-
-@pytest.mark.parametrize("player", ["g", "d"])
-def test_batch_norm_can_be_taken_from_each_player(player):
-    gan = lsgan.build(replace(TINY, **{f"{player}_norm": False}), runtime.start("cpu", 0))
-    kinds = (nn.BatchNorm1d, nn.BatchNorm2d)
-    bare, other = (gan.netG, gan.netD) if player == "g" else (gan.netD, gan.netG)
-    assert not any(isinstance(layer, kinds) for layer in bare.modules())
-    if other is gan.netG:  # TINY's D has one layer, the input, which is never normalised
-        assert any(isinstance(layer, kinds) for layer in other.modules())
 
 
 @pytest.mark.parametrize("name", ["adam", "rmsprop"])

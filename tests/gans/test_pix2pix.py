@@ -218,7 +218,7 @@ def test_the_average_is_what_samples():
     [
         ({"image_size": 18}, "multiple of 4"),
         ({"g_channels": ()}, "there must be a layer"),
-        ({"d_strides": (2,)}, "as many"),
+        ({"d_strides": (2,)}, "one number each"),
         ({"d_channels": (), "d_strides": ()}, "at least one"),
         ({"d_channels": (4,) * 5, "d_strides": (2,) * 5}, "leave nothing of 16 pixels"),
         ({"norm": "layer"}, "there are: instance, batch"),
