@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 import zipfile
+from collections import defaultdict
 from pathlib import Path
 
 import pytest
@@ -82,9 +83,16 @@ def imported(path):
 
 @pytest.fixture(scope="module")
 def distributions():
-    """The installed distributions that a top-level package can come from."""
-    found = importlib.metadata.packages_distributions()
-    return {module: {name.lower() for name in names} for module, names in found.items()}
+    """The installed distributions that a top-level package can come from.
+
+    ``importlib.metadata.packages_distributions`` finds wheels without a top_level.txt only from
+    Python 3.11 on.
+    """
+    found = defaultdict(set)
+    for distribution in importlib.metadata.distributions():
+        for file in distribution.files or ():
+            found[file.parts[0].removesuffix(".py")].add(distribution.name.lower())
+    return found
 
 
 def test_whatever_the_package_imports_is_declared(project, distributions):
