@@ -307,7 +307,8 @@ def train_step(gan, batch, run):
         log["D/prob_fake"] = fake_logits.detach().sigmoid().mean()
 
     gan.netD.requires_grad_(False)
-    l1, l2 = F.l1_loss(fake, y), F.mse_loss(fake, y)
+    with run.autocast():
+        l1, l2 = F.l1_loss(fake, y), F.mse_loss(fake, y)
     loss_g = cfg.lambda_l1 * l1 + cfg.lambda_l2 * l2  # equation 4
     if cfg.lambda_adv:
         with run.autocast():
