@@ -70,6 +70,8 @@ def test_python_versions_agree(project):
     workflow = (ROOT / ".github/workflows/test.yml").read_text(encoding="utf-8")
     assert f'target-version = "py{lowest.replace(".", "")}"' in config
     assert f'python: ["{lowest}",' in workflow
+    assert f'python-version: "{lowest}"' in workflow
+    assert f"UV_PYTHON={lowest} " in (ROOT / "Makefile").read_text(encoding="utf-8")
 
 
 def imported(path):
