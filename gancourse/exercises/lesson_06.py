@@ -206,7 +206,7 @@ def tilted_squares(fake, real, q):
 
 def broken_step(gan, batch, run):
     """Update D, then G; somewhere in here G goes deaf."""
-    x, y, cfg = batch["real_A"], batch["real_B"], gan.cfg
+    x, y, cfg = batch["input"], batch["target"], gan.cfg
     fake = gan.netG(x)
     fake_logits = gan.netD(x, fake.detach())
     loss_d = pix2pix.d_loss(gan.netD(x, y), fake_logits)
@@ -227,7 +227,7 @@ def mended(step):
     """Expect a ``train_step``."""
     run = runtime.start("cpu", 0)
     cfg = replace(pix2pix.PRESETS["smoke"], image_size=16, g_channels=(8, 8), dropout=0.0)
-    batch = {name: torch.rand(4, 3, 16, 16) * 2 - 1 for name in ("real_A", "real_B")}
+    batch = {name: torch.rand(4, 3, 16, 16) * 2 - 1 for name in ("input", "target")}
 
     def after(one_step, **changes):
         runtime.start("cpu", 0)
@@ -263,7 +263,7 @@ def mended(step):
 @mended.solution
 def mended_step(gan, batch, run):
     """Update D, then G; D looks at the fake again, this time with the way to G open."""
-    x, y, cfg = batch["real_A"], batch["real_B"], gan.cfg
+    x, y, cfg = batch["input"], batch["target"], gan.cfg
     fake = gan.netG(x)
     loss_d = pix2pix.d_loss(gan.netD(x, y), gan.netD(x, fake.detach()))
     gan.opt_d.zero_grad()
@@ -284,7 +284,7 @@ mended.wrong(broken_step)
 
 @mended.wrong
 def detached_in_one_place_less(gan, batch, run):
-    x, y, cfg = batch["real_A"], batch["real_B"], gan.cfg
+    x, y, cfg = batch["input"], batch["target"], gan.cfg
     fake = gan.netG(x)
     loss_d = pix2pix.d_loss(gan.netD(x, y), gan.netD(x, fake.detach()))
     gan.opt_d.zero_grad()
@@ -299,7 +299,7 @@ def detached_in_one_place_less(gan, batch, run):
 
 @mended.wrong
 def d_is_not_frozen(gan, batch, run):
-    x, y, cfg = batch["real_A"], batch["real_B"], gan.cfg
+    x, y, cfg = batch["input"], batch["target"], gan.cfg
     fake = gan.netG(x)
     loss_d = pix2pix.d_loss(gan.netD(x, y), gan.netD(x, fake.detach()))
     gan.opt_d.zero_grad()
