@@ -176,10 +176,12 @@ def draw_opinion(ax, probability, limit):
 
 
 def draw_curves(ax, history, tags, title="", ylabel="", colours=None):
-    """Draw logged curves over steps."""
+    """Draw logged curves over steps; a log window that lacks a tag gets no point."""
+    steps = np.array(history.steps)
     for i, tag in enumerate(tags):
-        colour = {"color": colours[i]} if colours else {}
-        ax.plot(history.steps, history[tag], label=tag, **colour)
+        values, colour = history[tag], {"color": colours[i]} if colours else {}
+        logged = ~np.isnan(values)
+        ax.plot(steps[logged], values[logged], label=tag, **colour)
     ax.set(title=title, xlabel="step", ylabel=ylabel)
     ax.legend()
 
