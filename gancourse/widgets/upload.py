@@ -8,7 +8,7 @@ import anywidget
 import torch
 import traitlets
 
-from gancourse.data import images
+from gancourse.data.own import files, reading
 from gancourse.errors import DataError
 
 MOST = 9_000_000  # bytes; Jupyter's server ends a connection at a message of 10 MiB
@@ -52,7 +52,7 @@ class Upload(anywidget.AnyWidget):
                 raise DataError(f"{name} could not be read: {facts['problem']}")
             if not buffers:
                 raise DataError(
-                    f"{images.shown(name)} has {facts['size'] / 1e6:.1f} MB, and the limit is "
+                    f"{files.shown(name)} has {facts['size'] / 1e6:.1f} MB, and the limit is "
                     f"{self.most / 1e6:.0f} MB: scale the picture down."
                 )
             return read_picture(name, bytes(buffers[0]), size)
@@ -84,10 +84,10 @@ def read_picture(name, content, size):
     ending = PurePath(name).suffix.lower()
     with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
         warnings.filterwarnings("ignore", module=r"PIL\.")  # large pictures, odd EXIF tags
-        known = images.ENDINGS + images.FOREIGN
+        known = files.ENDINGS + files.FOREIGN
         path = Path(folder, f"picture{ending if ending in known else ''}")
         path.write_bytes(content)
-        seen = images.look(images.Picture(path, name), size)
+        seen = reading.look(files.Picture(path, name), size)
     if seen.problem:
-        raise DataError(f"{images.shown(name)} cannot be read: {seen.problem}.")
+        raise DataError(f"{files.shown(name)} cannot be read: {seen.problem}.")
     return torch.from_numpy(seen.pixels.copy())[None] / 127.5 - 1
