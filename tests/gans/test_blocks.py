@@ -29,12 +29,12 @@ def test_gains_stay_as_they_are_if_nothing_is_said():
 
 
 def test_sampling_gives_the_average_in_evaluation_mode_and_puts_the_mode_back():
-    net = nn.Dropout()
+    net = nn.Sequential(nn.Linear(1, 1), nn.Dropout())
     gan = GAN(None, ("netG",), netG=net)
     with sampling(gan) as found:
         assert found is net and not net.training
     assert net.training
-    gan.average = EMA(net, 0.5)
+    gan.average = EMA(net, 0.5, torch.optim.SGD(net.parameters(), lr=0.1))
     with pytest.raises(ZeroDivisionError), sampling(gan) as found:
         assert found is gan.average.net
         raise ZeroDivisionError
