@@ -77,6 +77,7 @@ def test_an_average_follows_the_optimizer_of_its_network():
 
 def test_a_gan_samples_from_the_average_of_each_published_network():
     one, two = nn.Linear(1, 1), nn.Linear(1, 1)
+    networks = {"netG": one, "netE": two, "netD": nn.Linear(1, 1)}
     gan = GAN(
         None,
         ("netG", "netE"),
