@@ -78,14 +78,7 @@ def test_an_average_follows_the_optimizer_of_its_network():
 def test_a_gan_samples_from_the_average_of_each_published_network():
     one, two = nn.Linear(1, 1), nn.Linear(1, 1)
     networks = {"netG": one, "netE": two, "netD": nn.Linear(1, 1)}
-    gan = GAN(
-        None,
-        ("netG", "netE"),
-        netG=one,
-        netE=two,
-        netD=nn.Linear(1, 1),
-        any_name=EMA(two, 0, optimizer()),
-    )
+    gan = GAN(None, ("netG", "netE"), any_name=EMA(two, 0, optimizer()), **networks)
     assert gan.generators() == {"netG": one, "netE": gan.any_name.net}
 
 
