@@ -24,7 +24,7 @@ lab: setup ## open JupyterLab on the first lesson
 	$(BIN)/jupyter lab notebooks/01_vanilla_gan.ipynb
 
 test: lint ## everything that must pass before a change lands
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n logical --maxprocesses 4
 
 course: setup ## execute all lessons into build/PRESET (make course PRESET=smoke)
 	$(BIN)/gancourse run all -p preset $(PRESET) --out build/$(PRESET)
