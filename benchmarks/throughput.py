@@ -7,7 +7,6 @@ it: machines differ and are noisy, ratios less so. The result is written to
 
 import argparse
 import datetime
-import importlib
 import json
 import platform
 import statistics
@@ -16,10 +15,11 @@ from pathlib import Path
 
 import torch
 
+from gancourse import gans, trained
+from gancourse.fields import Points, example
 from gancourse.training import runtime
 
 HERE = Path(__file__).parent
-GANS = sorted(p.stem for p in (HERE.parent / "gancourse" / "gans").glob("[a-z]*.py"))
 VARIANTS = {
     "fp32": {},
     "bf16": {"precision": "bf16"},
@@ -37,7 +37,11 @@ def main():
     parser.add_argument("--rounds", type=int, default=5, help="turns that each variant gets")
     options = parser.parse_args()
     device = runtime.find_device(options.device)
-    rows = [row for name in GANS for row in measure(name, options.preset, device, options.rounds)]
+    rows = [
+        row
+        for name in gans.names()
+        for row in measure(name, options.preset, device, options.rounds)
+    ]
     for row in rows:
         print(f"{row['gan']:<10} {row['variant']:<20} {row['ratio']:.2f} x fp32")
     result = {
@@ -55,11 +59,12 @@ def main():
 
 def measure(name, preset, device, rounds):
     """Time all variants of one GAN in turns; return a row for each that runs here."""
-    module = importlib.import_module(f"gancourse.gans.{name}")
+    module = gans.find(name)
     cfg = module.PRESETS[preset]
+    points = any(isinstance(field, Points) for field in module.inputs(cfg).values())
     steppers = {}
     for variant, options in VARIANTS.items():
-        if variant == "channels_last" and len(getattr(cfg, "sample_shape", (0, 0, 0))) < 3:
+        if "channels_last" in variant and points:
             continue
         try:
             steppers[variant] = stepper(module, cfg, runtime.start(str(device), 0, **options))
@@ -82,30 +87,13 @@ def measure(name, preset, device, rounds):
 
 def stepper(module, cfg, run):
     """Build a GAN on made-up data and return a function that trains it for one step."""
-    gan = module.build(cfg, run)
-    batch = made_up(cfg, run.device)
+    gan = module.build(cfg, run, **trained.frozen_for(module, run.device))
+    step, _ = gans.step_function(module, cfg)
+    taken = {name: field for name, field in module.inputs(cfg).items() if name in module.TAKES}
+    batch = example(taken, cfg.batch_size, device=run.device)
     for _ in range(3):  # compiles, and fills the caches
-        module.train_step(gan, batch, run)
-    return lambda: module.train_step(gan, batch, run)
-
-
-def made_up(cfg, device):
-    """Return a batch of noise in the form that the GAN trains on."""
-    n, size = cfg.batch_size, getattr(cfg, "image_size", None)
-    if hasattr(cfg, "channels_A"):
-        sides = {"real_A": cfg.channels_A, "real_B": cfg.channels_B}
-        return {
-            side: torch.rand(n, c, size, size, device=device) * 2 - 1 for side, c in sides.items()
-        }
-    shape = getattr(cfg, "sample_shape", None) or (cfg.image_channels, size, size)
-    batch = {"real": torch.rand(n, *shape, device=device) * 2 - 1}
-    if getattr(cfg, "num_classes", 0):
-        batch["labels"] = torch.arange(n, device=device) % cfg.num_classes
-    if hasattr(cfg, "label_sizes"):
-        batch["labels"] = torch.eye(sum(cfg.label_sizes), device=device).repeat(n, 1)[:n]
-        ends = torch.tensor(cfg.label_sizes, device=device).cumsum(0)
-        batch["source"] = torch.bucketize(batch["labels"].argmax(1), ends, right=True)
-    return batch
+        step(gan, batch, run)
+    return lambda: step(gan, batch, run)
 
 
 def timed(step, device, seconds=1.0):

@@ -11,7 +11,7 @@ __version__ = "0.1.0"
 def __getattr__(name):
     # PyTorch is imported when a generator is asked for, not for ``gancourse --help``.
     if name == "pretrained":
-        from gancourse.generators import pretrained
+        from gancourse.trained import pretrained
 
         return pretrained
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

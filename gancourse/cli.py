@@ -3,7 +3,6 @@
 Nothing heavy is imported before a command is chosen, so that help comes at once.
 """
 
-import dataclasses
 import sys
 from pathlib import Path
 from textwrap import indent
@@ -11,7 +10,7 @@ from textwrap import indent
 import click
 
 from gancourse import __version__
-from gancourse.errors import CourseError, choose
+from gancourse.errors import CourseError
 
 INTERRUPTED = 130  # what a shell expects after Ctrl-C
 
@@ -50,7 +49,7 @@ def main():
 
 
 @main.command()
-@click.argument("lessons", nargs=-1, required=True)
+@click.argument("names", metavar="LESSONS...", nargs=-1, required=True)
 @click.option(
     "-p",
     "--parameter",
@@ -58,28 +57,28 @@ def main():
     nargs=2,
     multiple=True,
     metavar="NAME VALUE",
-    help="Set a parameter of the lesson, as in -p preset smoke. Can be repeated.",
+    help="Set a parameter of every lesson, as in -p preset smoke. Can be repeated.",
 )
 @click.option("--out", type=click.Path(path_type=Path), help="Output folder [build/PRESET].")
-@click.option("--check-claims", is_flag=True, help="Fail when a claim does not hold.")
-def run(lessons, given, out, check_claims):
+@click.option("--check-claims", is_flag=True, help="Exit with 1 if a claim does not hold.")
+def run(names, given, out, check_claims):
     """Execute LESSONS: numbers or names (01 02), "all", or notebooks of your own.
 
-    Leaves the executed notebooks, a page for each, index.html and claims.json. A lesson that
-    fails does not stop the others.
+    The output folder then holds each executed notebook and its page, index.html and claims.json.
+    A lesson that fails does not stop the others.
     """
-    from gancourse import course
+    from gancourse.batch import execute, lessons
 
-    jobs = course.prepare(course.find(lessons), dict(given), out)
-    from gancourse import report
+    jobs = execute.prepare(lessons.find(names), dict(given), out)
+    from gancourse.batch import report
 
     bad = 0
     for job in jobs:
-        notebook = course.run(job)
+        notebook = execute.run(job)
         outcome = notebook.metadata.gancourse.run
         found = report.add(job, notebook)
         done, total = outcome.cells
-        summary = f"{done}/{total} cells  {outcome.seconds:.1f} s  {course.verdict(found)}"
+        summary = f"{done}/{total} cells  {outcome.seconds:.1f} s  {report.verdict(found)}"
         click.echo(f"{job.name}  {summary}  {outcome.status}")
         for claim in found:
             if claim["holds"] is False:
@@ -98,50 +97,6 @@ def run(lessons, given, out, check_claims):
 # GANs
 
 
-def fit(cfg, **facts):
-    """Return ``cfg`` with those of ``facts`` that it has a field for."""
-    fields = {field.name for field in dataclasses.fields(cfg)}
-    return dataclasses.replace(cfg, **{k: v for k, v in facts.items() if k in fields})
-
-
-def configure(module, name, preset, data_name, labels=(), **changes):
-    """Load the data, and choose the preset's configuration for it.
-
-    Parameters
-    ----------
-    module : module
-        A GAN's file.
-    name, preset, data_name : str
-    labels : sequence
-        See :func:`gancourse.translation.fitting`.
-    **changes
-        Fields of the configuration that shall not be the preset's.
-
-    Returns
-    -------
-    cfg : dataclass
-        The preset, with the fields that the data decide.
-    data
-        See :class:`gancourse.data.source.Data`; on the CPU.
-    """
-    from gancourse import translation
-    from gancourse.data import load
-
-    cfg = module.PRESETS[choose("preset", preset, module.PRESETS)]
-    data = translation.fitting(module, name, load(data_name), labels)
-    if len(data.shape) == 3 and hasattr(cfg, "image_size"):
-        data = data.resized(changes.get("image_size", cfg.image_size))
-    facts = {"sample_shape": tuple(data.shape), "num_classes": data.num_classes}
-    if len(data.shape) == 3:
-        facts |= {"image_channels": data.shape[0], "image_size": data.shape[-1]}
-    elif hasattr(module, "PLANE"):
-        cfg = module.PLANE[choose("preset", preset, module.PLANE)]
-    else:
-        raise CourseError(f"{name} draws pictures, but {data_name} is points in the plane.")
-    facts |= translation.facts(data)
-    return dataclasses.replace(fit(cfg, **facts), **changes), data
-
-
 @main.command()
 @click.argument("name", metavar="GAN")
 @click.option("--preset", default="laptop", show_default=True, help="smoke, laptop or paper.")
@@ -158,38 +113,15 @@ def train(name, preset, data_name, seed, steps, device, precision, compiled, out
 
     Ctrl-C stops after the step in hand; --resume goes on from there.
     """
-    from gancourse import gans
-
-    module = gans.find(name)
-    from gancourse.data.images import absolute
-
-    data_name = absolute(data_name)  # to be found again from another folder
-    cfg, data = configure(module, name, preset, data_name)
-    from gancourse import translation
+    from gancourse import runs
     from gancourse.training import runtime
-    from gancourse.training.trainer import train
 
+    changes = {} if steps is None else {"steps": steps}
+    plan = runs.prepare(name, data_name, preset, **changes)
     run = runtime.start(device, seed, precision=precision, compile=compiled)
-    gan = module.build(cfg, run)
-    pictures = module.sample
-    if translation.is_translator(module):
-        shown = translation.unseen(module, name, data_name, cfg.image_size, translation.SHOWN)
-        pictures = translation.held_out(module, shown, run)
-    steps = steps or cfg.steps
-    data = data.to(run.device)
-    data.batch(0, cfg.batch_size, run)  # too few pictures are told before anything is written
-    train(
-        gan,
-        module.train_step,
-        data,
-        run,
-        steps=steps,
-        sample=pictures,
-        out_dir=out,
-        resume=resume,
-        card={"model": name, "preset": preset, "data": data_name},
-    )
-    if gan.step < steps:
+    gan = plan.build(run)
+    history = plan.train(gan, run, out_dir=out, resume=resume)
+    if not history.finished:
         click.echo(f"stopped after step {gan.step:,}; go on with --resume", err=True)
         sys.exit(INTERRUPTED)
     click.echo(f"{out}: trained to step {gan.step:,}; see samples/, or `gancourse sample {out}`")
@@ -203,7 +135,14 @@ def train(name, preset, data_name, seed, steps, device, precision, compiled, out
     "--input",
     "path",
     type=click.Path(path_type=Path),
-    help="A picture, or a folder of them, to translate [pictures that were held out].",
+    help="A picture, or a folder of them, to translate [held-out pictures].",
+)
+@click.option(
+    "--given",
+    nargs=2,
+    multiple=True,
+    metavar="NAME VALUE",
+    help="A condition, as in --given labels 3. Can be repeated.",
 )
 @click.option("--device", default="auto", show_default=True, help="auto, cuda, cuda:1, mps, cpu.")
 @click.option(
@@ -213,20 +152,17 @@ def train(name, preset, data_name, seed, steps, device, precision, compiled, out
     show_default=True,
     type=click.Path(path_type=Path, dir_okay=False),
 )
-def sample(folder, count, seed, path, device, output):
+def sample(folder, count, seed, path, given, device, output):
     """Draw samples from the trained generator in DIR (or from a .safetensors file).
 
-    A translator's are pictures side by side: input, output and, if there is one, the target.
+    A generator that is given pictures shows them beside its own: input, output and, for held-out
+    ones, the target.
     """
-    from gancourse import generators, plotting, translation
+    from gancourse import plotting, trained
+    from gancourse.trained import show
 
-    g = generators.load(folder, device)
-    if g.translates:
-        samples = translation.examples(g, count, path)
-    elif path is not None:
-        raise CourseError(f"{g!r} draws from noise and takes no --input.")
-    else:
-        samples = g.sample(count, seed).float().cpu()
+    g = trained.load(folder, device)
+    samples = show.examples(g, count, seed, path=path, given=dict(given))
     plotting.save_samples(samples, output)
     click.echo(
         f"{output}: {len(samples)} samples of {g.card['model']}, "
@@ -275,7 +211,7 @@ def check(what):
 @main.command()
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def doctor(as_json):
-    """Say what this machine has, what is missing, and what the lessons will take here."""
+    """Show what this machine has, what is missing, and how long each lesson takes here."""
     from gancourse import doctor
 
     sys.exit(doctor.main(as_json))

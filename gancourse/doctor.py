@@ -14,7 +14,7 @@ from pathlib import Path
 
 from packaging.requirements import Requirement
 
-from gancourse import course
+from gancourse.batch import lessons
 
 INSTALL = "python -m pip install {}"
 
@@ -25,13 +25,13 @@ def examine(measure=True):
     Parameters
     ----------
     measure : bool
-        Also measure its speed (some seconds), for the estimates.
+        Also measure its speed, which the estimates need; takes some seconds.
 
     Returns
     -------
     dict
-        JSON-able; None stands for what is unknown. ``problems`` is a list of ``what`` is
-        missing and the command that ``mends`` it; empty when the course can run.
+        Can be written as JSON; None stands for an unknown value. ``problems`` lists ``what`` is
+        missing and the command that ``mends`` it; it is empty if the course can run.
     """
     packages = find_packages()
     problems = [
@@ -66,7 +66,7 @@ def examine(measure=True):
 
 
 def find_packages():
-    """Compare what is installed with what the package's metadata asks for."""
+    """Compare the installed packages with the requirements of the course."""
     found = []
     for line in importlib.metadata.requires("gancourse") or []:
         need = Requirement(line)
@@ -88,10 +88,10 @@ def find_packages():
 
 
 def find_devices():
-    """Return what PyTorch can compute on, the one that ``auto`` takes first."""
+    """Return the devices that PyTorch can use, first the one that ``auto`` takes."""
     try:
         import torch
-    except (ImportError, OSError):  # OSError: its libraries do not load
+    except (ImportError, OSError):  # an OSError if its shared libraries do not load
         return []
     devices = [
         {
@@ -109,7 +109,7 @@ def find_devices():
 
 
 def memory_free():
-    """Return how many bytes of memory can still be used; None where Linux is not."""
+    """Return the free memory in bytes; None where there is no /proc/meminfo, as on macOS."""
     try:
         text = Path("/proc/meminfo").read_text(encoding="ascii")
     except OSError:
@@ -118,20 +118,20 @@ def memory_free():
 
 
 def disk_free(place):
-    """Return how many bytes can still be written where ``place`` is or will be."""
+    """Return the free bytes on the disk of ``place``, a folder that need not exist yet."""
     place = next(folder for folder in (place, *place.parents) if folder.exists())
     return shutil.disk_usage(place).free
 
 
 def cache_folder():
-    """Return where downloads go."""
+    """Return the folder of downloaded data."""
     import pooch
 
     return Path(os.environ.get("GANCOURSE_CACHE") or pooch.os_cache("gancourse"))
 
 
 def find_kernel():
-    """Return whether JupyterLab can start a kernel of this Python."""
+    """Return whether JupyterLab can start a kernel with this Python."""
     return importlib.util.find_spec("ipykernel") is not None
 
 
@@ -146,9 +146,9 @@ def find_browser():
 
 
 def measure_speed(device="cpu", seconds=2.0):
-    """Train a small convolutional GAN on noise, and return its steps per second.
+    """Train two small convolutional networks on noise, and return the steps per second.
 
-    The figure means nothing by itself. Two of them compare two machines.
+    Only the ratio of two such speeds has a meaning: it compares two machines.
     """
     import torch
     from torch import nn
@@ -176,28 +176,33 @@ def measure_speed(device="cpu", seconds=2.0):
             loss.item()  # waits for the device
         return steps
 
-    train(0)  # the first steps pay for memory and kernels
+    train(0)  # the first steps are slower: they allocate memory and load kernels
     start = time.perf_counter()
     steps = train(start + seconds)
     return steps / (time.perf_counter() - start)
 
 
 def estimates(speed):
-    """Return how long each lesson will take here in each preset.
+    """Estimate how long each lesson takes here in each preset.
 
-    A lesson's notebook records how long it took and how fast that machine was. The estimate
-    scales the one by the other: right within a factor of two or so, not better.
+    A lesson's notebook records the seconds that it took and the speed of that machine. The
+    estimate scales these seconds by the ratio of speeds, and is right to a factor of two or so.
+
+    Parameters
+    ----------
+    speed : float or None
+        From :func:`measure_speed`, on this machine.
 
     Returns
     -------
     list of dict
         ``lesson``, ``preset``, ``recorded`` (seconds, on the recording machine) and ``seconds``
-        (the estimate for this one); None where it is not known.
+        (the estimate for this one); None where they are unknown.
     """
     rows = []
-    for path in course.lessons().values():
-        record = course.read(path).metadata.get("gancourse", {})
-        for preset in course.PRESETS:
+    for path in lessons.by_number().values():
+        record = lessons.read(path).metadata.get("gancourse", {})
+        for preset in lessons.PRESETS:
             recorded = record.get("seconds", {}).get(preset)
             there = record.get("speed", {}).get(preset)
             here = round(recorded * there / speed, 1) if recorded and there and speed else None
@@ -207,7 +212,7 @@ def estimates(speed):
 
 
 def size(number):
-    """Return bytes as text."""
+    """Return a number of bytes as text in GiB."""
     return "unknown" if number is None else f"{number / 2**30:.1f} GiB"
 
 

@@ -1,31 +1,31 @@
-"""The errors that a person meets: each says what was wrong, what was expected and what to do."""
+"""The errors that a user can mend: each says what was wrong, what was expected and what to do."""
 
 
 class CourseError(Exception):
-    """A problem that the user can mend; its message is the whole story.
+    """A problem that the user can mend, by its message alone.
 
-    The command line prints the message alone, a notebook shows it as the last line of the
-    traceback. Anything that is not a ``CourseError`` is a defect of the course itself.
+    The command line prints the message without a traceback; a notebook shows it as the last line
+    of the traceback. An exception of another class is a defect of the course.
     """
 
 
 class DataError(CourseError):
-    """A data set or a file of pictures cannot be used."""
+    """A data set, or a file or folder of pictures, that cannot be used."""
 
 
 class CheckpointError(CourseError):
-    """A checkpoint cannot be written, read, or does not belong to this run."""
+    """A checkpoint that cannot be written or read, or that belongs to another run."""
 
 
 class TrainingDiverged(CourseError):
-    """A loss became NaN or infinite.
+    """A loss that is NaN or infinite.
 
     Attributes
     ----------
     term : str
-        The log tag of the first loss that was not finite, such as ``"D/adv_real"``.
+        The log tag of the first such loss, such as ``"D/adv_real"``.
     step : int
-        The step (counted from 1) at which that happened.
+        The step at which it occurred, counted from 1.
     """
 
     def __init__(self, message, *, term, step):
@@ -35,21 +35,27 @@ class TrainingDiverged(CourseError):
 
 
 def choose(kind, value, known):
-    """Return ``value`` if it is one of ``known``, else explain which ones there are.
+    """Return a name that a user gave if it is a known one, else raise an error that lists these.
 
     Parameters
     ----------
     kind : str
-        What the value names, for the message: "preset", "data set", ...
+        What is named, for the message: "preset", "data set", ...
     value : str
-        What the user gave.
+        The name that the user gave.
     known : iterable of str
-        The values that exist.
+        The known names.
+
+    Returns
+    -------
+    str
+        ``value``.
 
     Raises
     ------
     CourseError
-        With the known values listed, and the nearest one suggested.
+        If ``value`` is not known. The message lists the known names and suggests the most similar
+        one.
     """
     import difflib
 

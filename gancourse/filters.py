@@ -1,4 +1,4 @@
-"""Which filters of a generator draw an object, and what it draws without them.
+"""Find the filters of a generator that draw an object, and generate without them.
 
 After Radford et al. 2016 (arXiv:1511.06434), section 6.3.1.
 """
@@ -13,7 +13,7 @@ from gancourse.errors import CourseError
 
 @contextmanager
 def watched(layer):
-    """Catch what a layer puts out inside the block, as a list with one tensor for each pass."""
+    """Record a layer's outputs inside the block, in a list with one tensor for each pass."""
     caught = []
     handle = layer.register_forward_hook(lambda module, inputs, output: caught.append(output))
     try:
@@ -24,14 +24,14 @@ def watched(layer):
 
 @contextmanager
 def dropped(layer, drop):
-    """Set some feature maps of a layer to 0 inside the block, everywhere in the picture.
+    """Set some feature maps of a layer to 0 inside the block, at every pixel.
 
     Parameters
     ----------
     layer : torch.nn.Module
-        Puts out maps (N, channels, H, W).
+        Its output is feature maps (N, channels, H, W).
     drop : torch.Tensor
-        Of bool, (channels,), True for a map that is dropped; or the numbers of those maps.
+        The maps to set to 0: bool, (channels,), True for those maps; or int64, their numbers.
     """
 
     def without(module, inputs, maps):
@@ -47,25 +47,27 @@ def dropped(layer, drop):
 
 
 def responsible(maps, box, present):
-    """Rank the filters of a layer by how much their maps speak for an object.
+    """Rank the filters of a layer by how well their maps predict an object.
 
-    Logistic regression, from the activations at each place of the box to whether the picture
-    shows the object; the authors contrast places inside boxes with places elsewhere.
+    A logistic regression predicts from the activations at each pixel of the box whether the
+    picture shows the object. (The authors' regression predicts whether a pixel lies in a box.)
 
     Parameters
     ----------
     maps : float torch.Tensor, (N, channels, H, W)
+        The layer's output for N pictures.
     box : four numbers in [0, 1]
-        Left, top, right, bottom of where the object is or would be, as shares of the sides.
+        Left, top, right and bottom of the place where the object is or would be, as shares of
+        the picture's sides.
     present : bool torch.Tensor, (N,)
         Whether each picture shows the object.
 
     Returns
     -------
     order : int64 torch.Tensor, (channels,)
-        From the filter that speaks most for the object to the one that speaks most against it.
+        The filters by descending weight: the first is the best evidence for the object.
     weights : float torch.Tensor, (channels,)
-        Of the regression, for activations of variance 1.
+        The weights of the regression, for activations of variance 1.
 
     Raises
     ------
@@ -73,7 +75,11 @@ def responsible(maps, box, present):
         If all pictures show the object, or none does.
     """
     if present.all() or not present.any():
-        raise CourseError("to find what draws an object, some pictures must show it and some not.")
+        count = "all" if present.all() else "none"
+        raise CourseError(
+            f"{count} of the {len(present)} pictures show the object: to find the filters that "
+            "draw it, give some pictures that show it and some that do not."
+        )
     height, width = maps.shape[2:]
     left, top, right, bottom = box
     columns = slice(int(left * width), max(int(left * width) + 1, round(right * width)))
@@ -102,12 +108,12 @@ def responsible(maps, box, present):
 
 @contextmanager
 def shifted(layer, direction):
-    """Add a direction to what a layer puts out inside the block.
+    """Add a direction to a layer's output inside the block.
 
     Parameters
     ----------
     layer : torch.nn.Module
-        Puts out maps (N, channels, H, W).
+        Its output is feature maps (N, channels, H, W).
     direction : float torch.Tensor, (channels, H, W)
     """
     handle = layer.register_forward_hook(lambda module, inputs, maps: maps + direction)

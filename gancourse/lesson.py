@@ -17,32 +17,30 @@ from IPython.display import display
 import gancourse
 from gancourse import data as datasets
 from gancourse import exercises, plotting
+from gancourse.batch.lessons import CLAIM, DEFAULT_PRESET, PARAMETERS, PRESETS
 from gancourse.errors import CourseError, choose
 from gancourse.exercises import short
 from gancourse.training import runtime
 
-PRESETS = ("smoke", "laptop", "paper")
-DEFAULT_PRESET = "laptop"  # what every notebook's parameters cell says
-CLAIM = "application/vnd.gancourse.claim+json"
-CHECK = "application/vnd.gancourse.check+json"
+CHECK = "application/vnd.gancourse.check+json"  # the MIME type of what check() records
 
-_current = None  # the last setup()'s Lesson; claim() asks it for the preset
+_current = None  # the Lesson that setup() returned last; claim() reads its preset
 
 
 @dataclass(frozen=True, kw_only=True)
 class Lesson:
-    """What :func:`setup` made of a notebook's parameters.
+    """A notebook's parameters, checked; returned by :func:`setup`.
 
     Attributes
     ----------
     preset : {"smoke", "laptop", "paper"}
         How much is computed.
     run : gancourse.training.runtime.Run
-        Device, seed and precision.
+        Device, seed, precision and memory format.
     data : str
         The name of the data set, for ``gancourse.data.load``.
     out_dir : pathlib.Path or None
-        Where the lesson keeps what it makes; None keeps nothing.
+        The folder for the files that the lesson writes; None if it shall write none.
     """
 
     preset: str
@@ -55,16 +53,16 @@ class Lesson:
         return {"smoke": smoke, "laptop": laptop, "paper": paper}[self.preset]
 
 
-def setup(*, preset, seed, device, data, out_dir):
-    """Check a notebook's parameters, choose the device, seed everything and print all of it.
+def setup(*, preset, seed, device, data, out_dir, precision="fp32", channels_last=False):
+    """Check a notebook's parameters, choose the device, seed everything, and print the settings.
 
     The environment variable GANCOURSE_PRESET takes the place of the default preset, for tools
-    that cannot inject parameters.
+    that cannot inject parameters, such as nbval.
 
     Parameters
     ----------
     preset : {"smoke", "laptop", "paper"}
-        How much is computed: a test's worth, a laptop's, or what the paper did.
+        How much is computed: enough for a test, for a laptop, or as much as in the paper.
     seed : int
         Seeds every random source; at least 0.
     device : {"auto", "cuda", "mps", "cpu"} or str
@@ -72,7 +70,12 @@ def setup(*, preset, seed, device, data, out_dir):
     data : str
         A data set that ``gancourse data list`` shows.
     out_dir : str or pathlib.Path
-        A folder for what the lesson makes; "" keeps nothing.
+        A folder for the files that the lesson writes; "" if it shall write none.
+    precision : {"fp32", "bf16", "auto"}
+        See :func:`gancourse.training.runtime.start`. This and the next are the lesson's choice
+        and not its parameters: papermill cannot inject them.
+    channels_last : bool
+        See :func:`gancourse.training.runtime.start`.
 
     Returns
     -------
@@ -86,15 +89,16 @@ def setup(*, preset, seed, device, data, out_dir):
     """
     global _current
     for name in _injected_parameters():
-        choose("parameter", name, inspect.signature(setup).parameters)
+        choose("parameter", name, PARAMETERS)
     choose("preset", preset, PRESETS)
     choose("data set", str(data).partition(":")[0], datasets.DATASETS)
     note = ""
     if preset == DEFAULT_PRESET and os.environ.get("GANCOURSE_PRESET"):
         preset = choose("preset in GANCOURSE_PRESET", os.environ["GANCOURSE_PRESET"], PRESETS)
         note = " (from GANCOURSE_PRESET)"
-    run = runtime.start(device, seed)
-    # Free on the CPU; elsewhere it costs speed, and some layers have no deterministic form.
+    run = runtime.start(device, seed, precision=precision, channels_last=channels_last)
+    # Deterministic algorithms cost nothing on the CPU. Elsewhere they are slower, and some layers
+    # have none.
     torch.use_deterministic_algorithms(run.device.type == "cpu", warn_only=True)
     torch.utils.deterministic.fill_uninitialized_memory = False
     plotting.use_style()
@@ -110,6 +114,8 @@ def setup(*, preset, seed, device, data, out_dir):
         "data": data,
         "out_dir": _current.out_dir or "none: nothing is kept",
     }
+    if precision != "fp32" or channels_last:
+        rows["precision"] = run.precision + ", channels last" * channels_last
     print("\n".join(f"{name:<10} {value}" for name, value in rows.items()))
     return _current
 
@@ -128,21 +134,26 @@ def show(obj):
 
 
 def claim(text, condition, value):
-    """Display one statement of the lesson, whether it holds here, and what was measured.
+    """Display a statement of the lesson, whether it holds in this run, and what was measured.
 
     Parameters
     ----------
     text : str
         The statement, such as "all 8 modes are covered".
     condition : bool
-        Whether it holds; a Python, NumPy or 0-d tensor boolean.
+        Whether it holds: a Python or NumPy boolean, or a boolean 0-d tensor.
     value : int, float, str or 0-d array or tensor
         What was measured.
 
     Returns
     -------
     bool or None
-        None in the smoke preset, which is too small to judge anything.
+        Whether it holds; None in the smoke preset, which is too small to judge it.
+
+    Raises
+    ------
+    CourseError
+        If the condition is not a boolean.
     """
     condition, value = (x.item() if hasattr(x, "item") else x for x in (condition, value))
     if not isinstance(condition, bool):
@@ -159,9 +170,9 @@ def claim(text, condition, value):
 
 
 def check(number, answer):
-    """Test the answer to an exercise and show which property holds and which fails.
+    """Test the answer to an exercise and show which properties hold and which one fails.
 
-    Nothing that the answer does raises an error here, so that a whole notebook runs through.
+    An error in the answer is shown and not raised, so that the rest of the notebook still runs.
 
     Parameters
     ----------
@@ -212,11 +223,9 @@ def _injected_parameters():
     """Return the names that papermill's injected cell assigns; none outside a notebook."""
     shell = get_ipython()
     cells = shell.user_ns.get("In", []) if shell else []
-    for cell in cells:
-        if cell.startswith("# Parameters\n"):  # papermill's first line, always
-            for node in ast.walk(ast.parse(cell)):
-                if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
-                    yield node.id
+    injected = [cell for cell in cells if cell.startswith("# Parameters\n")]  # as papermill begins
+    nodes = [node for cell in injected for node in ast.walk(ast.parse(cell))]
+    return [n.id for n in nodes if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)]
 
 
 def _device_text(device):
@@ -226,7 +235,7 @@ def _device_text(device):
 
 
 def _source(obj):
-    """Return where ``obj`` is defined, as text, and its source."""
+    """Return the place where ``obj`` is defined, as "gancourse/file.py:12", and its source."""
     obj = inspect.unwrap(obj.fget if isinstance(obj, property) else obj)
     module = obj.__name__ if inspect.ismodule(obj) else getattr(obj, "__module__", None)
     here = module == "__main__"
@@ -247,17 +256,17 @@ def _source(obj):
 
 
 def _fence(source):
-    """Return the source as Markdown that every notebook viewer colours in its own theme."""
+    """Return the source as a Markdown code block, which each viewer colours in its own theme."""
     return f"````python\n{source.rstrip()}\n````"
 
 
-# Colours that read on white and on black: a notebook that isn't trusted yet, as one fresh from a
-# clone, keeps these but not the variables of JupyterLab's themes.
+# These colours are legible on white and on black. We cannot use the variables of JupyterLab's
+# themes: it removes them from a notebook that isn't trusted yet, such as one just cloned.
 _MARKS = {True: ("✓", "#388e3c"), False: ("✗", "#e04040"), None: ("–", "#808080")}
 
 
 def _lines(*lines):
-    """Return lines of whether it holds, a text and a remark as plain text and as HTML."""
+    """Return lines, each (whether it holds, text, remark), as plain text and as HTML."""
     plain, rows = [], []
     for holds, text, remark in lines:
         sign, colour = _MARKS[holds]
@@ -273,7 +282,7 @@ def _lines(*lines):
 
 
 class _Output:
-    """One output in several MIME types; a plain Python prints the text."""
+    """One output in several MIME types; outside a notebook, its plain text."""
 
     def __init__(self, bundle):
         self.bundle = bundle
@@ -286,7 +295,7 @@ class _Output:
 
 
 class _Verdict(int):
-    """A boolean that a notebook doesn't echo when it is the last value of a cell."""
+    """A boolean that a notebook doesn't display when it is the last value of a cell."""
 
     def __repr__(self):
         return repr(bool(self))

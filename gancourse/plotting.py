@@ -1,6 +1,6 @@
-"""Pictures in one style: sample grids, points, curves, tables.
+"""Figures in one style: grids of pictures, points, curves, tables.
 
-Real is blue and fake is red everywhere; the pair keeps its contrast for colour-blind readers.
+Real is blue and fake is red in every figure, two colours that colour-blind readers can tell apart.
 """
 
 import html
@@ -19,7 +19,7 @@ from torchvision.utils import make_grid
 from gancourse.files import write_atomically
 
 REAL, FAKE, INK, PALE = "#1b6ca8", "#d1495b", "#2b2d33", "#c9ccd3"
-# D's opinion over the plane: red where it says fake, blue where it says real.
+# D's probability of "real", from the colour of fake (0) to the colour of real (1).
 OPINION = mpl.colors.LinearSegmentedColormap.from_list(
     "opinion", ["#d1495b", "#efb3b8", "#f7f5f2", "#a9cbe4", "#1b6ca8"]
 )
@@ -52,7 +52,7 @@ STYLE = {
 
 
 def use_style():
-    """Take this look for every figure; in a notebook, show each as a small, sharp PNG."""
+    """Set the style of all figures; in a notebook, show them as PNG of twice the usual density."""
     mpl.rcParams.update(STYLE)
     if "IPython" in sys.modules and (shell := sys.modules["IPython"].get_ipython()):
         shell.run_line_magic("matplotlib", "inline")
@@ -60,10 +60,10 @@ def use_style():
 
 
 def _small_png(figure):
-    """Draw a figure for a screen of twice the usual density; return PNG data and its size.
+    """Return a figure as PNG data of twice the usual density, and its size on the page.
 
-    A palette of 256 colours makes the file several times smaller. They are chosen for coverage,
-    then moved amid the pixels that they stand for, so that soft gradients show no bands.
+    A palette of 256 colours makes the file several times smaller. The colours are chosen to cover
+    the range of the pixels, then improved by k-means, which avoids visible bands in gradients.
     """
     data = io.BytesIO()
     figure.savefig(data, format="png", dpi=2 * STYLE["figure.dpi"])
@@ -76,18 +76,18 @@ def _small_png(figure):
 
 
 def to_pil(images, ncol=8, pad=2, scale=1):
-    """Lay images out in a grid.
+    """Arrange images in a grid.
 
     Parameters
     ----------
-    images : Tensor, (N, C, H, W)
-        Pixels in [-1, 1]; C is 1 or 3.
+    images : float torch.Tensor, (N, C, H, W) in [-1, 1]
+        Values outside are clamped. C is 1 or 3.
     ncol : int
-        Images in a row.
+        The number of images in a row.
     pad : int
-        Pixels between images, before scaling.
+        The distance between images in pixels, before scaling.
     scale : int
-        Each pixel becomes scale x scale.
+        The factor by which the grid is enlarged, without interpolation.
 
     Returns
     -------
@@ -103,44 +103,46 @@ def to_pil(images, ncol=8, pad=2, scale=1):
 
 
 def side_by_side(*columns):
-    """Lay pictures that belong together beside each other.
+    """Join pictures that belong together, such as input, output and target, side by side.
 
     Parameters
     ----------
-    *columns : Tensor, (N, 1 or 3, H, W)
-        In [-1, 1]; grey ones become colour.
+    *columns : float torch.Tensor, (N, 1 or 3, H, W) in [-1, 1]
+        Grey pictures become colour pictures; smaller ones are enlarged pixel by pixel.
 
     Returns
     -------
-    Tensor, (N, 3, H, number of columns * W)
+    float32 torch.Tensor, (N, 3, H, number of columns * W), on the CPU
+        H and W are those of the largest.
     """
-    shape = (-1, 3, *columns[0].shape[2:])
-    return torch.cat([images.float().cpu().expand(shape) for images in columns], 3)
+    size = max(tuple(images.shape[2:]) for images in columns)
+    shown = [torch.nn.functional.interpolate(c.float().cpu(), size) for c in columns]
+    return torch.cat([images.expand(-1, 3, -1, -1) for images in shown], 3)
 
 
 def columns_for(images):
-    """Return how many images in a row make a grid about as wide as it is high."""
+    """Return the number of images in a row that makes their grid about square."""
     n, _, height, width = images.shape
     return int(np.ceil(np.sqrt(n * height / width)))
 
 
 def draw_images(ax, images, title="", ncol=8):
-    """Draw a grid of images into ``ax``; see :func:`to_pil`."""
+    """Draw a grid of images on matplotlib Axes; see :func:`to_pil`."""
     ax.imshow(to_pil(images, ncol), cmap="gray", vmin=0, vmax=255)
     ax.set_title(title)
     ax.axis("off")
 
 
 def draw_points(ax, fake=None, real=None, title="", limit=None):
-    """Draw points of the plane: real under fake.
+    """Draw points of the plane, the fake ones over the real ones.
 
     Parameters
     ----------
     ax : matplotlib Axes
-    fake, real : Tensor, (N, 2), optional
+    fake, real : float torch.Tensor, (N, 2), optional
     title : str
     limit : float, optional
-        The axes run from -limit to limit.
+        Both axes run from -limit to limit; by default matplotlib fits them to the points.
     """
     if real is not None:
         ax.scatter(*real.cpu().T, s=9, color=REAL, alpha=0.35, linewidths=0, label="real")
@@ -159,9 +161,14 @@ def draw_opinion(ax, probability, limit):
     Parameters
     ----------
     ax : matplotlib Axes
-    probability : Tensor, (rows, columns)
-        In [0, 1]; the first row is the lowest y.
+    probability : float torch.Tensor, (rows, columns) in [0, 1]
+        The first row has the lowest y.
     limit : float
+
+    Returns
+    -------
+    matplotlib AxesImage
+        For a colour bar.
     """
     extent = (-limit, limit, -limit, limit)
     return ax.imshow(
@@ -176,7 +183,18 @@ def draw_opinion(ax, probability, limit):
 
 
 def draw_curves(ax, history, tags, title="", ylabel="", colours=None):
-    """Draw logged curves over steps."""
+    """Draw logged values over the steps.
+
+    Parameters
+    ----------
+    ax : matplotlib Axes
+    history : History
+    tags : sequence of str
+        The log tags to draw.
+    title, ylabel : str
+    colours : sequence of str, optional
+        One for each tag; by default those of the style.
+    """
     for i, tag in enumerate(tags):
         colour = {"color": colours[i]} if colours else {}
         ax.plot(history.steps, history[tag], label=tag, **colour)
@@ -185,14 +203,14 @@ def draw_curves(ax, history, tags, title="", ylabel="", colours=None):
 
 
 def training_view(history, data):
-    """Draw what a run shows while it goes: fixed-z samples beside the losses.
+    """Draw the figure that a run shows during training: samples beside the losses.
 
     Parameters
     ----------
     history : History
-        With ``samples`` of shape (N, C, H, W) or (N, 2).
-    data
-        The data set; real points are drawn under the fake ones.
+        With ``samples`` of shape (N, C, H, W) in [-1, 1], or (N, 2).
+    data : gancourse.data.Data
+        The data set, from which real points are drawn if the samples are points.
 
     Returns
     -------
@@ -211,14 +229,18 @@ def training_view(history, data):
             real = data.sample(512, torch.Generator().manual_seed(0))
             limit = 1.3 * float(real.abs().max())
             draw_points(left, history.samples, real, "fixed z", limit)
-        beside = ("prob", "logit", "accuracy")  # on other scales than the losses
-        tags = [tag for tag in history.values if not any(word in tag for word in beside)]
+        not_losses = ("prob", "logit", "accuracy")  # they have other scales
+        tags = [tag for tag in history.values if not any(word in tag for word in not_losses)]
         draw_curves(right, history, tags, ylabel="loss")
         return figure
 
 
 def as_display(figure):
-    """Turn a figure into a picture for a notebook, as :func:`use_style` has all figures shown.
+    """Return a figure as a picture for a notebook, in the density of :func:`use_style`.
+
+    Parameters
+    ----------
+    figure : matplotlib Figure
 
     Returns
     -------
@@ -231,12 +253,17 @@ def as_display(figure):
 
 
 def save_samples(samples, path):
-    """Write samples to a PNG file: a grid of images, or a plot of points.
+    """Write samples to a PNG file, as a grid of images or a plot of points.
 
     Parameters
     ----------
-    samples : Tensor, (N, C, H, W) in [-1, 1], or (N, 2)
+    samples : float torch.Tensor, (N, C, H, W) in [-1, 1], or (N, 2)
     path : str or Path
+
+    Raises
+    ------
+    CourseError
+        If the file cannot be written.
     """
     data = io.BytesIO()
     if samples.dim() == 4:
@@ -253,33 +280,36 @@ def save_samples(samples, path):
 
 
 def mean_std(values, form=".1f"):
-    """Write the mean of several runs and how far they scatter, as in "34.3 ± 4.3".
+    """Return the mean and the standard deviation of several runs as text, such as "34.3 ± 4.3".
 
     Parameters
     ----------
     values : sequence of float
-        One of each run.
+        One value for each run.
     form : str
-        Of both numbers.
+        The format of both numbers.
 
     Returns
     -------
     str
-        The standard deviation is that of these very runs: divided by their number.
+        The standard deviation is the square root of the mean squared deviation: the sum is
+        divided by the number of runs, not by one less.
     """
     values = torch.tensor([float(value) for value in values], dtype=torch.float64)
     return f"{values.mean():{form}} ± {values.std(correction=0):{form}}"
 
 
 def table(columns, rows, caption=""):
-    """Show a table that reads well in a notebook and as plain text.
+    """Return a table that a notebook shows as HTML and that prints as aligned text.
 
     Parameters
     ----------
     columns : list of str
+        The headings.
     rows : list of list
-        Numbers are shown as given; write them with the digits that are meant.
+        The cells, shown as ``str`` gives them. Format numbers beforehand.
     caption : str
+        A line below the table.
 
     Returns
     -------
@@ -289,7 +319,7 @@ def table(columns, rows, caption=""):
 
 
 class Table:
-    """What :func:`table` returns."""
+    """A table; made by :func:`table`."""
 
     def __init__(self, columns, rows, caption):
         self.columns, self.rows, self.caption = columns, rows, caption

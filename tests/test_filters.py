@@ -1,4 +1,4 @@
-"""Filters that draw an object: found, dropped, put back."""
+"""Filters that draw an object: found, set to 0, and back as they were."""
 
 import pytest
 import torch
@@ -12,7 +12,7 @@ BOX = (0.25, 0.5, 0.75, 0.75)  # columns 2 to 5, rows 4 to 5
 
 
 def maps_with_an_object():
-    """Make maps in which channel 2 speaks for the object, channel 4 against it."""
+    """Make maps in which channel 2 is larger where the object is, channel 4 where it is not."""
     generator = torch.Generator().manual_seed(0)
     present = torch.arange(N) % 2 == 0
     maps = torch.rand(N, CHANNELS, SIDE, SIDE, generator=generator)
@@ -23,32 +23,26 @@ def maps_with_an_object():
 
 
 def test_the_filter_that_draws_the_object_is_first_and_its_opposite_last():
-    order, weights = filters.responsible(*with_box())
+    maps, present = maps_with_an_object()
+    order, weights = filters.responsible(maps, BOX, present)
     assert order[0] == 2 and order[-1] == 4
     assert weights[2] > 0 > weights[4]
     assert weights[[0, 1, 3, 5]].abs().max() < weights[2] / 3
 
 
-def with_box():
+def test_a_box_smaller_than_a_pixel_holds_the_pixel_that_it_lies_in():
     maps, present = maps_with_an_object()
-    return maps, BOX, present
+    order, weights = filters.responsible(maps, (0.5, 0.5, 0.51, 0.51), present)
+    assert order[0] == 2 and order[-1] == 4
+    _, beside = filters.responsible(maps, (0.5, 0.5, 0.625, 0.625), present)  # all of that pixel
+    assert torch.equal(weights, beside)
 
 
-def test_every_filter_has_its_place():
-    order, weights = filters.responsible(*with_box())
-    assert sorted(order.tolist()) == list(range(CHANNELS))
-    assert torch.equal(weights[order], weights.sort(descending=True).values)
-
-
-def test_a_box_smaller_than_a_pixel_still_holds_one():
-    maps, present = maps_with_an_object()
-    filters.responsible(maps, (0.5, 0.5, 0.51, 0.51), present)
-
-
-def test_an_object_that_is_always_there_cannot_be_told():
-    maps, _, _ = with_box()
-    with pytest.raises(CourseError, match="some not"):
-        filters.responsible(maps, BOX, torch.ones(N, dtype=torch.bool))
+@pytest.mark.parametrize("shown", [True, False])
+def test_an_object_that_all_pictures_show_or_none_is_refused(shown):
+    maps, _ = maps_with_an_object()
+    with pytest.raises(CourseError, match="show"):
+        filters.responsible(maps, BOX, torch.full((N,), shown))
 
 
 def test_dropped_maps_are_zero_inside_the_block_only():

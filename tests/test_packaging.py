@@ -109,7 +109,7 @@ def test_a_wheel_carries_the_package_the_data_and_the_lessons(tmp_path):
     subprocess.run(command, cwd=ROOT, check=True, capture_output=True)
     (wheel,) = tmp_path.glob("*.whl")
     names = set(zipfile.ZipFile(wheel).namelist())
-    assert {"gancourse/cli.py", "gancourse/report.css"} <= names
+    assert {"gancourse/cli.py", "gancourse/batch/report.css"} <= names
     for folder in ("data", "notebooks"):
         shipped = {path.name for path in (ROOT / folder).glob("*") if path.is_file()}
         inside = {Path(name).name for name in names if f"gancourse/_shipped/{folder}/" in name}

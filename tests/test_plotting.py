@@ -1,4 +1,4 @@
-"""Pictures: the right pixels, small files, and the same look everywhere."""
+"""Figures: the right pixels, small files, and one style."""
 
 import io
 

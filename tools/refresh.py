@@ -19,12 +19,12 @@ import torch
 from papermill.exceptions import PapermillExecutionError
 from PIL import Image
 
+from gancourse.batch.lessons import PRESETS
 from gancourse.doctor import measure_speed
 from gancourse.errors import CourseError, choose
 from gancourse.training.runtime import find_device
 from tools import sync
 
-PRESETS = ("smoke", "laptop", "paper")
 LARGE = 60_000  # characters of a PNG, from which on a JPEG may take its place
 
 

@@ -24,12 +24,14 @@ from pathlib import Path
 
 import torch
 import torch.nn.functional as F
+from torchmetrics.functional.classification import multiclass_jaccard_index
 
 from gancourse import toons
 from gancourse.data import load
+from gancourse.files import save
 from gancourse.metrics.judges import JUDGES, FaceJudge, Judge, SceneJudge
-from gancourse.metrics.segmentation import confusion_matrix, segmentation_scores
-from gancourse.training import checkpoint, runtime
+from gancourse.metrics.segmentation import segmentation_scores
+from gancourse.training import runtime
 
 ROOT = Path(__file__).resolve().parents[1]
 BATCH, WEIGHT_DECAY = 64, 1e-2
@@ -414,8 +416,7 @@ def examine_scenes(name, net):
     for size in SCENES:
         scenes = load(name, split="test").resized(size).scenes
         predicted, truth = judge.predict(as_floats(scenes.images)), scenes.semantic.long()
-        counts = confusion_matrix(predicted, truth, classes).double()
-        iou = counts.diag() / (counts.sum(0) + counts.sum(1) - counts.diag())
+        iou = multiclass_jaccard_index(predicted, truth, classes, average="none")
         real = segmentation_scores(predicted, truth, classes)
         some = scenes.factors[:WORSENED]
         images, truth = as_floats(scenes.images[:WORSENED]), truth[:WORSENED]
@@ -502,7 +503,7 @@ def make(name, seed, out):
         "commit": commit,
     }
     path = out / f"judge-{name}.safetensors"
-    checkpoint.save(path, state, card=card)
+    save(path, state, card=card)
     print(f"{path}: {path.stat().st_size:,} bytes")
     for key, value in card.items():
         print(f"  {key}: {value}")

@@ -10,7 +10,6 @@ in each file says for how long, on what, and how good the result is.
 """
 
 import argparse
-import itertools
 import subprocess
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
@@ -19,18 +18,16 @@ from pathlib import Path
 import torch
 import torch.nn.functional as F
 
-from gancourse import generators, metrics
-from gancourse.cli import configure
+from gancourse import metrics, runs, trained
 from gancourse.data import load
 from gancourse.errors import choose
-from gancourse.gans import find
-from gancourse.toons import SCENE_CLASSES
+from gancourse.fields import Flags
+from gancourse.toons import FACTORS, SCENE_CLASSES
+from gancourse.trained import show
 from gancourse.training import checkpoint, runtime
-from gancourse.training.trainer import train
-from gancourse.translation import SHOWN, held_out, is_translator, unseen
 
 ROOT = Path(__file__).resolve().parents[1]
-SHIPPED = ROOT / "data" / generators.FOLDER
+SHIPPED = ROOT / "data" / trained.FOLDER
 MEASURED = 2_000  # samples
 
 
@@ -44,7 +41,7 @@ class Recipe:
     changes: dict = field(default_factory=dict)  # fields of the Config
     precision: str = "auto"
     channels_last: bool = True  # the memory format; see gancourse.training.runtime.Run
-    labels: tuple = ()  # the label sets of a StarGAN; see gancourse.translation.fitting
+    like: dict | None = None  # the form of a field; see gancourse.data.source.Data.take
 
 
 # A longer average than the laptop preset's, as there is more time to forget the beginning.
@@ -65,13 +62,19 @@ WIDE = LONG | {
 }
 # Four times the pixels of the lesson's.
 STAR = LONG | {"image_size": 64, "d_layers": 5, "g_blocks": 3, "lambda_slope": 2.0, "lr_g": 1e-3}
-FACES = (
-    (
-        *("Black_Hair", "Blond_Hair", "Brown_Hair", "Grey_Hair", "Red_Hair"),
-        *("Eyeglasses", "Male_presenting", "Young"),
-    ),
-    "classes",
+FACES = Flags(
+    sets=(
+        (
+            "attributes",
+            (
+                *("Black_Hair", "Blond_Hair", "Brown_Hair", "Grey_Hair", "Red_Hair"),
+                *("Eyeglasses", "Male_presenting", "Young"),
+            ),
+        ),
+        ("classes", FACTORS["expression"]),
+    )
 )
+STYLES = Flags(sets=(("classes", ("noto", "twemoji", "fluent")),))
 
 RECIPES = {
     "vanilla-digits": Recipe(
@@ -98,12 +101,17 @@ RECIPES = {
         model="pix2pix", data="noto2fluent", channels_last=False, steps=6_000, changes=SLOW
     ),
     "stargan-toons": Recipe(
-        model="stargan", data="toons", labels=FACES, channels_last=False, steps=12_000, changes=STAR
+        model="stargan",
+        data="toons",
+        like={"labels": FACES},
+        channels_last=False,
+        steps=12_000,
+        changes=STAR,
     ),
     "stargan-emoji": Recipe(
         model="stargan",
         data="emoji",
-        labels=("classes",),
+        like={"labels": STYLES},
         channels_last=False,
         steps=5_000,
         changes=STAR,
@@ -143,13 +151,12 @@ def measure(g, data_name):
     -------
     dict of str to float
     """
-    if g.card["model"] == "stargan":
+    if "labels" in g.given and g.pictures:
         return {"toons": measure_faces, "emoji": measure_studios}[data_name](g)
-    if g.translates:
+    if g.pictures:
         return measure_translations(g, data_name)
-    shape = (g.cfg.image_size,) if hasattr(g.cfg, "image_size") else ()
-    unseen = load(data_name, split="test", image_size=shape[0] if shape else None)
-    real = unseen.images()[:MEASURED]
+    held_out = show.held_out(g.module, data_name, g.cfg, MEASURED)
+    real = held_out.images()
     fake = torch.cat([g.sample(250, seed) for seed in range(MEASURED // 250)])[: len(real)]
     # The judge of emoji looks for the studio, and has no eyes for what is shown.
     if data_name not in metrics.JUDGES or data_name == "emoji":
@@ -160,7 +167,7 @@ def measure(g, data_name):
         "judge_fid": round(metrics.judge_fid(real, fake, judge), 2),
         "pictures": len(real),
     }
-    if g.conditional:
+    if "labels" in g.given:
         labels = torch.arange(MEASURED) % g.cfg.num_classes
         fake = torch.cat(
             [g.sample(len(part), seed, labels=part) for seed, part in enumerate(labels.split(250))]
@@ -191,19 +198,20 @@ def measure_translations(g, data_name, n=500):
     -------
     dict of str to float
     """
-    labels = g.card.get("labels", ())
-    data = unseen(g.module, g.card["model"], data_name, g.cfg.image_size, n, labels)
-    quality = {"pictures": len(data)}
-    if getattr(data, "paired", False):
-        x, y = data.a.images(), data.b.images()
-        quality["l1"] = round(F.l1_loss(in_parts(g.translate, x), y).item(), 4)
-        if "netG_BA" in g.gan.generators():
-            back = in_parts(g.translate, y, direction="BA")
-            quality["l1_back"] = round(F.l1_loss(back, x).item(), 4)
+    (y_name, (x_name, *_)), *back = g.module.SAMPLES.items()
+    data = show.held_out(g.module, data_name, g.cfg, n)
+    batch, together = data.preview(n, runtime.start("cpu"))
+    x, y = batch[x_name], batch[y_name]
+    quality = {"pictures": len(x)}
+    if together:
+        fake = in_parts(g, **{x_name: x})
+        quality["l1"] = round(F.l1_loss(fake, y).item(), 4)
+        if back:
+            quality["l1_back"] = round(F.l1_loss(in_parts(g, **{y_name: y}), x).item(), 4)
         if data_name == "map2scene":
-            fake = in_parts(g.translate, x)
+            judge = metrics.load_judge("scenes")
             read = metrics.segmentation_scores(
-                in_parts(metrics.load_judge("scenes").predict, fake),
+                torch.cat([judge.predict(part) for part in fake.split(50)]),
                 data.a.drawing.semantic,
                 len(SCENE_CLASSES),
             )
@@ -233,9 +241,9 @@ def measure_faces(g, n=300):
         ``others``: the share of other attributes that changed, by the judge of faces.
     """
     data = load("toons", split="test", image_size=g.cfg.image_size)
-    factors = data.faces.factors
+    factors = data.drawing.factors
     shown = ((factors.hat == 0) & (factors.hair > 0)).nonzero()[:n, 0]
-    before, names = data.images(shown), FACES[0]
+    before, names = data.images(shown), FACES.sets[0][1]
     columns = [data.attribute_names.index(name) for name in names]
     own = data.attributes[shown][:, columns]
     judge, names = metrics.load_judge("toons"), (*names, *data.classes)
@@ -267,7 +275,7 @@ def measure_studios(g):
         for b in range(k):
             if a != b:
                 target = torch.eye(k)[[b]].expand(len(studios[a]), -1)
-                after = in_parts(g.translate, studios[a], target)
+                after = in_parts(g, real=studios[a], labels=target)
                 far.append(F.l1_loss(after, studios[b]))
                 before.append(F.l1_loss(studios[a], studios[b]))
                 wrong.append((judge.predict(after) != b).float().mean())
@@ -275,11 +283,10 @@ def measure_studios(g):
     return {name: round(torch.stack(values).mean().item(), 4) for name, values in lists.items()}
 
 
-def in_parts(function, images, target=None, **options):
-    """Apply ``function`` to 50 pictures at a time."""
-    targets = [{}] if target is None else [{"target": part} for part in target.split(50)]
-    parts = zip(images.split(50), itertools.cycle(targets), strict=False)
-    return torch.cat([function(part, **told, **options) for part, told in parts])
+def in_parts(g, **given):
+    """Sample from 50 rows of what is given at a time."""
+    parts = zip(*(rows.split(50) for rows in given.values()), strict=True)
+    return torch.cat([g.sample(**dict(zip(given, part, strict=True))) for part in parts])
 
 
 def make(name, *, steps=None, device="auto", seed=0, folder=None, out=SHIPPED):
@@ -291,45 +298,24 @@ def make(name, *, steps=None, device="auto", seed=0, folder=None, out=SHIPPED):
     """
     recipe = RECIPES[name]
     folder = Path(folder or ROOT / "runs" / "pretrained" / name)
-    steps = steps or recipe.steps
-    module = find(recipe.model)
-    cfg, data = configure(
-        module,
+    plan = runs.prepare(
         recipe.model,
-        "laptop",
         recipe.data,
-        recipe.labels,
+        "laptop",
+        like=recipe.like,
         **recipe.changes,
-        steps=steps,
+        steps=steps or recipe.steps,
     )
     run = runtime.start(
-        device,
-        seed,
-        precision=recipe.precision,
-        channels_last=recipe.channels_last and len(data.shape) == 3,
+        device, seed, precision=recipe.precision, channels_last=recipe.channels_last
     )
-    gan = module.build(cfg, run)
-    card = {"model": recipe.model, "preset": "laptop", "data": recipe.data}
-    pictures = module.sample
-    if is_translator(module):
-        card |= {"labels": recipe.labels} if recipe.labels else {}
-        shown = unseen(module, recipe.model, recipe.data, cfg.image_size, SHOWN, recipe.labels)
-        pictures = held_out(module, shown, run)
-    history = train(
-        gan,
-        module.train_step,
-        data.to(run.device),
-        run,
-        sample=pictures,
-        out_dir=folder,
-        resume=True,
-        card=card,
-    )
-    if gan.step < steps:
+    gan = plan.build(run)
+    history = plan.train(gan, run, out_dir=folder, resume=True)
+    if not history.finished:
         raise SystemExit(f"{name}: stopped at step {gan.step:,}; run it again to go on")
     path = out / f"{name}.safetensors"
     path.parent.mkdir(parents=True, exist_ok=True)
-    card |= {
+    card = plan.card | {
         "changes": recipe.changes,
         "seed": seed,
         "precision": run.precision,
@@ -342,7 +328,7 @@ def make(name, *, steps=None, device="auto", seed=0, folder=None, out=SHIPPED):
         ).stdout.strip(),
     }
     checkpoint.save_generator(path, gan, half=True, **card)
-    quality = measure(generators.load(path), recipe.data)  # of the rounded weights
+    quality = measure(trained.load(path), recipe.data)  # of the rounded weights
     checkpoint.save_generator(path, gan, half=True, **card, quality=quality)
     return path
 

@@ -23,8 +23,8 @@ from gancourse.data import (
     mixtures,
     pair_folders,
 )
-from gancourse.data import toons as toons_dataset
-from gancourse.data.source import Data, ImageData, StoredImages, shipped
+from gancourse.data.pairs import PairedImages
+from gancourse.data.source import Data, ImageData, shipped
 from gancourse.errors import DataError, choose
 
 __all__ = ["DATASETS", "Data", "DataSet", "ImageData", "check", "fetch", "load", "shipped"]
@@ -40,6 +40,8 @@ class DataSet:
         What it shows, and how much of it there is.
     licence : str
         In short; data/README.md has the whole.
+    gives : tuple of str
+        The fields that can be taken of it; see :mod:`gancourse.data.source`.
     load : callable
         ``load(option, split)`` returns the :class:`Data`.
     option : str
@@ -56,6 +58,7 @@ class DataSet:
 
     about: str
     licence: str
+    gives: tuple
     load: Callable
     option: str = ""
     files: tuple = ()
@@ -72,7 +75,8 @@ class DataSet:
         else:
             how = "ships with the course" if self.files else self.otherwise
         option = f"; after a colon: {self.option}" if self.option else ""
-        return f"{self.about}\n{'':15}{how}; {self.licence}{option}"
+        gives = f"{'':15}fields: {', '.join(self.gives)}"
+        return f"{self.about}\n{'':15}{how}; {self.licence}{option}\n{gives}"
 
 
 def _modes(option):
@@ -83,8 +87,23 @@ def _modes(option):
     return {"modes": int(option)}
 
 
+LABELLED = ("real", "labels")
+PAIRS = ("input", "target")
+DOMAINS = ("real_A", "real_B")
+OWN = (*LABELLED, "attributes")
+DRAWN = (*OWN, "captions", "sketch", "map", "boxes")
+
+
+def _small2large(option, split):
+    large = load(option or "toons", split=split).take("real")
+    if not isinstance(large, ImageData):
+        raise DataError(f"small2large takes a data set of pictures after the colon, not {option!r}")
+    return PairedImages(large.shrunk(4), large, f"small2large:{large.name}")
+
+
 def _canonical(name, **facts):
     return DataSet(
+        gives=PAIRS if canonical.CANONICAL[name].kind == "pairs" else DOMAINS,
         load=lambda option, split: canonical.load(name, split),
         downloads=(canonical.CANONICAL[name].download,),
         **facts,
@@ -95,18 +114,21 @@ DATASETS = {
     "ring": DataSet(
         about="points in the plane around 8 modes on a circle",
         licence="no licence needed",
+        gives=("real",),
         load=lambda option, split: mixtures.ring(**_modes(option)),
         option="number of modes",
     ),
     "grid": DataSet(
         about="points in the plane around 25 modes on a square grid",
         licence="no licence needed",
+        gives=("real",),
         load=lambda option, split: mixtures.grid(**_modes(option)),
         option="number of modes",
     ),
     "digits": DataSet(
         about="5,000 handwritten digits of MNIST, 28x28 grey, 10 classes",
         licence="CC BY-SA 3.0 as commonly stated, see data/README.md",
+        gives=LABELLED,
         load=lambda option, split: digits.digits(split),
         files=("digits.npz",),
         record="digits.json",
@@ -114,6 +136,7 @@ DATASETS = {
     "fashion": DataSet(
         about="10,000 pictures of clothes from Fashion-MNIST, 28x28 grey, 10 classes",
         licence="MIT",
+        gives=LABELLED,
         load=lambda option, split: digits.fashion(split),
         files=("fashion.npz",),
         record="digits.json",
@@ -121,30 +144,35 @@ DATASETS = {
     "mnist": DataSet(
         about="all 70,000 handwritten digits of MNIST, 28x28 grey, 10 classes",
         licence="CC BY-SA 3.0 as commonly stated, see data/README.md",
+        gives=LABELLED,
         load=lambda option, split: digits.mnist(split),
         downloads=tuple(digits.MNIST_FILES.values()),
     ),
     "fashion_mnist": DataSet(
         about="all 70,000 pictures of clothes of Fashion-MNIST, 28x28 grey, 10 classes",
         licence="MIT",
+        gives=LABELLED,
         load=lambda option, split: digits.fashion_mnist(split),
         downloads=tuple(digits.FASHION_MNIST_FILES.values()),
     ),
     "cifar10": DataSet(
         about="60,000 small photographs of CIFAR-10, 32x32 in colour, 10 classes",
         licence="none is stated, see data/README.md",
+        gives=LABELLED,
         load=lambda option, split: cifar10.load(split),
         downloads=(cifar10.ARCHIVE,),
     ),
     "celeba": DataSet(
         about="202,599 faces of CelebA with 40 attributes each, in colour, 64x64 if not resized",
         licence="for non-commercial research alone",
+        gives=("real", "attributes"),
         load=lambda option, split: celeba.load(split),
         downloads=(celeba.IMAGES, celeba.ATTRIBUTES, celeba.PARTITION),
     ),
     "emoji": DataSet(
         about="1,570 emoji, each by three studios, 64x64 in colour, 3 styles or 9 categories",
         licence="Apache 2.0 (Noto), CC BY 4.0 (Twemoji), MIT (Fluent)",
+        gives=LABELLED,
         load=lambda option, split: emoji.load(option, split),
         option="style (noto, twemoji or fluent)",
         files=("emoji/noto.webp", "emoji/twemoji.webp", "emoji/fluent.webp", "emoji/index.json"),
@@ -153,30 +181,43 @@ DATASETS = {
     "toons": DataSet(
         about="10,000 faces drawn by the course itself, 64x64 in colour, 6 expressions",
         licence="MIT, as the course",
-        load=lambda option, split: toons_dataset.load(option, split),
+        gives=DRAWN,
+        load=lambda option, split: drawn.load_toons(option, split),
         option="number of faces",
     ),
     "scenes": DataSet(
         about="10,000 scenes drawn by the course itself, 64x64 in colour, 4 seasons",
         licence="MIT, as the course",
-        load=lambda option, split: toons_dataset.load_scenes(option, split),
+        gives=(*DRAWN, "masks"),
+        load=lambda option, split: drawn.load_scenes(option, split),
         option="number of scenes",
     ),
     "sketch2face": DataSet(
         about="10,000 pairs: a line drawing and the toon face of it, 64x64, grey to colour",
         licence="MIT, as the course",
+        gives=(*PAIRS, *DRAWN[1:]),
         load=lambda option, split: drawn.load_sketch2face(option, split),
         option="number of pairs",
     ),
     "map2scene": DataSet(
         about="10,000 pairs: a semantic map and the scene of it, 64x64 in colour",
         licence="MIT, as the course",
+        gives=(*PAIRS, *DRAWN[1:], "masks"),
         load=lambda option, split: drawn.load_map2scene(option, split),
         option="number of pairs",
+    ),
+    "small2large": DataSet(
+        about="pairs: a picture at a quarter of its size and the picture, of another data set",
+        licence="that of the other data set",
+        gives=(*PAIRS, *DRAWN[1:]),
+        load=_small2large,
+        option="name of the other data set [toons]",
+        otherwise="made of the other data set",
     ),
     "noto2fluent": DataSet(
         about="1,413 pairs: the same emoji by Noto and by Fluent, 64x64 in colour",
         licence="Apache 2.0 (Noto), MIT (Fluent)",
+        gives=(*PAIRS, "labels"),
         load=lambda option, split: emoji.load_noto2fluent(split),
         files=("emoji/noto.webp", "emoji/fluent.webp", "emoji/index.json"),
         record="emoji.json",
@@ -184,6 +225,7 @@ DATASETS = {
     "studios": DataSet(
         about="emoji by Noto and other ones by Fluent, unpaired, 64x64 in colour",
         licence="Apache 2.0 (Noto), MIT (Fluent)",
+        gives=DOMAINS,
         load=lambda option, split: emoji.load_studios(split),
         files=("emoji/noto.webp", "emoji/fluent.webp", "emoji/index.json"),
         record="emoji.json",
@@ -191,12 +233,14 @@ DATASETS = {
     "seasons": DataSet(
         about="10,000 scenes in summer and others in winter, unpaired, 64x64 in colour",
         licence="MIT, as the course",
+        gives=DOMAINS,
         load=lambda option, split: drawn.load_seasons(option, split),
         option="number of scenes of each season",
     ),
     "daynight": DataSet(
         about="10,000 scenes by day and others by night, unpaired, 64x64 in colour",
         licence="MIT, as the course",
+        gives=DOMAINS,
         load=lambda option, split: drawn.load_daynight(option, split),
         option="number of scenes of each kind",
     ),
@@ -238,6 +282,7 @@ DATASETS = {
     "folder": DataSet(
         about="your own pictures, with sub-folders as classes, in colour, 64x64 if not resized",
         licence="yours",
+        gives=OWN,
         load=lambda option, split: images.load(option, split),
         option="path of a folder of pictures",
         otherwise="read from your disk",
@@ -245,6 +290,7 @@ DATASETS = {
     "pairs": DataSet(
         about="your own pairs of pictures, in one file each or in two folders, in colour, 64x64",
         licence="yours",
+        gives=PAIRS,
         load=lambda option, split: pair_folders.load_pairs(option, split),
         option="path of a folder, or two with a comma between",
         otherwise="read from your disk",
@@ -252,6 +298,7 @@ DATASETS = {
     "unpaired": DataSet(
         about="your own pictures in two folders, in colour, 64x64 if not resized",
         licence="yours",
+        gives=DOMAINS,
         load=lambda option, split: pair_folders.load_unpaired(option, split),
         option="path of a folder, or two with a comma between",
         otherwise="read from your disk",
@@ -298,8 +345,6 @@ def load(name, *, split="train", image_size=None, device="cpu", limit=None):
         form = f", or {kind}: and the {dataset.option}" if dataset.option else ""
         raise DataError(f"there is no data set {name!r}: write {kind}{form}.")
     data = dataset.load(option, split)
-    if not hasattr(data, "resized") and (image_size is not None or limit is not None):
-        raise DataError(f"{name} is drawn point by point: it takes no image_size and no limit.")
     if limit is not None:
         data = data.first(limit)
     if image_size is not None:
@@ -387,15 +432,12 @@ def _contents(name, dataset):
         return
     for split in ("train", "test"):
         data = load(name, split=split)
-        if hasattr(data, "paired"):
+        if not isinstance(data, ImageData) or data.labels is None:
             yield f"  {split:<5} {data!r}"
-            continue
-        line = f"  {split:<5} {len(data):>7,} pictures of {tuple(data.shape)}"
-        if isinstance(data, StoredImages):  # minutes to read, and its hash is right
-            yield f"{line}, {len(data.attribute_names)} attributes"
             continue
         low, high = (round(float(end), 2) for end in data.images().aminmax())
         counts = data.labels.bincount(minlength=data.num_classes)
         few, many = counts.min().item(), counts.max().item()
         each = f"{few:,}" if few == many else f"{few:,} to {many:,}"
-        yield f"{line} in [{low:g}, {high:g}], {each} of each class"
+        size = f"{len(data):>7,} pictures of {tuple(data.shape)}"
+        yield f"  {split:<5} {size} in [{low:g}, {high:g}], {each} of each class"

@@ -15,7 +15,7 @@ from gancourse.data import archives
 from gancourse.data.attributes import read_attributes
 from gancourse.data.images import in_threads, square
 from gancourse.data.packed import packed
-from gancourse.data.source import StoredImages
+from gancourse.data.source import Column, ImageData
 from gancourse.errors import DataError, choose
 
 SIZE = 64  # pixels a side, unless another size is asked for
@@ -74,7 +74,7 @@ def load(split="train"):
 
     Returns
     -------
-    StoredImages
+    ImageData
         uint8 (N, 3, 64, 64) unless resized, with 40 ``attributes`` and no labels. Decoded once
         for each size, and kept in the cache folder; with ``limit`` only so many.
 
@@ -92,12 +92,11 @@ def load(split="train"):
     rows = np.flatnonzero(parts == wanted)
     if not len(rows):
         raise DataError(f"{PARTITION.path} assigns no picture to the {split} split ({wanted})")
-    return StoredImages(
-        partial(_packed, split, names[rows], set(names)),
-        len(rows),
-        SIZE,
+    return ImageData(
+        Column.read(partial(_packed, split, names[rows], set(names)), len(rows), SIZE),
+        None,
         "celeba",
-        attributes=torch.from_numpy(attributes[rows]).float(),
+        attributes=torch.from_numpy(attributes[rows]),
         attribute_names=attribute_names,
     )
 

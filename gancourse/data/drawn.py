@@ -1,87 +1,130 @@
-"""What our own renderer draws, as data to translate: sketches, maps, seasons, day and night.
+"""What our own renderer draws, as data: faces, scenes, and pairs and domains made of them.
 
->>> data = load_sketch2face("100")
->>> data.b.drawing.captions[0].split()[0]
+>>> data = load_toons("100")
+>>> data.take("real", "captions").fields["captions"].decode_text(
+...     data.columns["captions"].values[:1])[0].split()[0]
+'a'
+>>> load_sketch2face("100").b.drawing.captions[0].split()[0]
 'A'
 """
 
-from functools import cached_property
+import functools
 
+import torch
+
+from gancourse import toons
 from gancourse.data.pairs import PairedImages, UnpairedImages
-from gancourse.data.source import ImageData, check_limit
-from gancourse.data.toons import SPLITS
+from gancourse.data.source import Column, ImageData
 from gancourse.errors import DataError, choose
-from gancourse.toons.factors import sample
-from gancourse.toons.landscape import Scenes, palette_image
-from gancourse.toons.portrait import Faces
-from gancourse.toons.scene_factors import SceneFactors
+from gancourse.fields import Boxes, Map, Masks, Pictures, Tokens, split_words
+from gancourse.toons.landscape import palette_image
 
-OTHER_SEED = 2  # of the scenes of B, in training: SPLITS has 0 and 1
+SIZE = 64  # pixels a side, unless another size is asked for
+# How many pictures a split has if nothing is said, and the seed that they are drawn from.
+SPLITS = {"train": (10_000, 0), "test": (2_000, 1)}
+OTHER_SEED = 2  # of the scenes of B, in training
 
 
-class DrawnImages(ImageData):
-    """What our own renderer draws, in one medium; nothing is drawn before it is needed.
+def how_many(option, name, split):
+    """Return the count and the seed of a split, or the count that follows the colon.
+
+    Raises
+    ------
+    DataError
+        If what follows is no number above 0.
+    """
+    n, seed = SPLITS[choose("split", split, SPLITS)]
+    if option:
+        if not (option.isascii() and option.isdigit() and int(option)):
+            raise DataError(f"after the colon comes a number, as in {name}:500, not {option!r}")
+        n = int(option)
+    return n, seed
+
+
+class Drawer:
+    """Draws the first of some factors at the size that is asked for.
+
+    All columns of a data set share one, so that what two of them need is drawn once.
 
     Parameters
     ----------
-    drawing : gancourse.toons.Faces or Scenes
-        Anything with ``factors``, ``size`` and ``to``, made from the first two.
-    show : callable
-        ``show(drawing)`` returns its pictures, uint8 (N, channels, H, W).
-    channels : int
-    name : str
-
-    Attributes
-    ----------
-    drawing
-        Also knows the factors, maps and captions of the same pictures, in the same order.
+    kind : type
+        :class:`gancourse.toons.Faces` or :class:`gancourse.toons.Scenes`.
+    factors : gancourse.toons.table.Table
     """
 
-    labels = None
-    classes = ()
+    def __init__(self, kind, factors):
+        self.kind, self.factors, self._last = kind, factors, {}
 
-    def __init__(self, drawing, show, channels, name):
-        self.drawing, self.show, self.channels, self.name = drawing, show, channels, name
-        self._order = (None, None)
+    def __call__(self, count, size, device="cpu"):
+        """Return the drawing of the first ``count`` factors, ``size`` pixels wide."""
+        key = (count, size, str(device))
+        if key not in self._last:
+            self._last = {key: self.kind(self.factors[:count].to(device), size)}
+        return self._last[key]
 
-    @cached_property
-    def pixels(self):
-        """The pictures, uint8 (N, C, H, W)."""
-        return self.show(self.drawing)
+    def column(self, field, show):
+        """Return a column of what ``show(drawing)`` returns."""
+        size = getattr(field, "size", SIZE)
 
-    def __len__(self):
-        return len(self.drawing)
+        def make(count, field, device):
+            return show(self(count, getattr(field, "size", size), device))
 
-    @property
-    def shape(self):
-        """The shape of one picture, (C, H, W)."""
-        return (self.channels, self.drawing.size, self.drawing.size)
+        return Column(field, len(self.factors), make)
 
-    @property
-    def device(self):
-        """Where the pictures lie, or will be drawn."""
-        return self.drawing.factors.codes.device
 
-    def to(self, device):
-        """Return the same pictures on another device."""
-        other = self._of(self.drawing.to(device))
-        if "pixels" in vars(self):
-            other.pixels = self.pixels.to(device)
-        return other
+def drawn(factors, name, show=None, channels=3):
+    """Return what is drawn from factors as a data set, with all that is known of the pictures.
 
-    def resized(self, image_size):
-        """Return the same things drawn at another size, 32 to 256 pixels."""
-        if image_size == self.drawing.size:
-            return self
-        return self._of(type(self.drawing)(self.drawing.factors, image_size))
+    Parameters
+    ----------
+    factors : gancourse.toons.Factors or gancourse.toons.SceneFactors
+    name : str
+    show : callable, optional
+        ``show(drawing)`` returns the pictures, uint8 (N, channels, H, W); those in colour if left
+        out.
+    channels : int
 
-    def first(self, limit):
-        """Return the first ``limit`` pictures; a larger limit is an error."""
-        check_limit(self, limit)
-        return self._of(type(self.drawing)(self.drawing.factors[:limit], self.drawing.size))
+    Returns
+    -------
+    ImageData
+        Faces have the expression as label, scenes the season; both have attributes, "captions",
+        "map", "boxes" and "sketch" besides, scenes also "masks". Nothing is drawn before it is
+        needed.
+    """
+    faces = isinstance(factors, toons.Factors)
+    kind, label = (toons.Faces, "expression") if faces else (toons.Scenes, "season")
+    things = toons.PARTS if faces else toons.SCENE_INSTANCES
+    classes = toons.CLASSES if faces else toons.SCENE_CLASSES
+    draw = Drawer(kind, factors)
+    text = vocabulary(type(factors))
+    more = {
+        "captions": draw.column(text, lambda drawing: text.encode(drawing.captions)),
+        "sketch": draw.column(Pictures(shape=(1, SIZE, SIZE)), lines),
+        "map": draw.column(Map(classes=tuple(classes), size=SIZE), lambda d: d.semantic),
+        "boxes": draw.column(Boxes(things=tuple(things)), shares_of_a_side),
+    }
+    if not faces:
+        field = Masks(things=tuple(things), size=SIZE)
+        more["masks"] = draw.column(field, lambda drawing: drawing.instances)
+    return ImageData(
+        draw.column(Pictures(shape=(channels, SIZE, SIZE)), show or colours),
+        getattr(factors, label),
+        name,
+        factors.columns[label],
+        attributes=factors.attributes,
+        attribute_names=factors.has,
+        more=more,
+        drawing=draw,
+    )
 
-    def _of(self, drawing):
-        return DrawnImages(drawing, self.show, self.channels, self.name)
+
+@functools.cache
+def vocabulary(factors):
+    """Return the field of the captions of a kind of factors: all words that they use."""
+    texts = [split_words(text) for text in factors.sample(5_000, seed=0).captions]
+    words = sorted({word for text in texts for word in text})
+    return Tokens(words=tuple(words), length=max(map(len, texts)) + 4)
 
 
 def colours(drawing):
@@ -99,20 +142,20 @@ def maps(drawing):
     return palette_image(drawing.semantic)
 
 
-def how_many(option, name, split, splits):
-    """Return the count and the seed of a split, or the count that follows the colon.
+def shares_of_a_side(drawing):
+    """Return a drawing's boxes, float32 (N, things, 4), in shares of a side; -1 for none."""
+    boxes = drawing.boxes.float()
+    return torch.where(boxes < 0, -1.0, boxes / drawing.size)
 
-    Raises
-    ------
-    DataError
-        If what follows is no number above 0.
-    """
-    n, seed = splits[choose("split", split, splits)]
-    if option:
-        if not (option.isascii() and option.isdigit() and int(option)):
-            raise DataError(f"after the colon comes a number, as in {name}:500, not {option!r}")
-        n = int(option)
-    return n, seed
+
+def load_toons(option="", split="train"):
+    """Return 10,000 faces for training or 2,000 for testing, or as many as ``option`` says."""
+    return drawn(toons.sample(*how_many(option, "toons", split)), "toons")
+
+
+def load_scenes(option="", split="train"):
+    """Return 10,000 scenes for training or 2,000 for testing, or as many as ``option`` says."""
+    return drawn(toons.SceneFactors.sample(*how_many(option, "scenes", split)), "scenes")
 
 
 def load_sketch2face(option="", split="train"):
@@ -121,13 +164,9 @@ def load_sketch2face(option="", split="train"):
     10,000 pairs for training and 2,000 for testing, or as many as ``option`` says: the faces of
     the data set "toons".
     """
-    n, seed = how_many(option, "sketch2face", split, SPLITS)
-    faces = Faces(sample(n, seed))
-    return PairedImages(
-        DrawnImages(faces, lines, 1, "toons sketches"),
-        DrawnImages(faces, colours, 3, "toons"),
-        "sketch2face",
-    )
+    faces = toons.sample(*how_many(option, "sketch2face", split))
+    sketches = drawn(faces, "toons sketches", lines, 1)
+    return PairedImages(sketches, drawn(faces, "toons"), "sketch2face")
 
 
 def load_map2scene(option="", split="train"):
@@ -136,13 +175,8 @@ def load_map2scene(option="", split="train"):
     10,000 pairs for training and 2,000 for testing, or as many as ``option`` says: the scenes of
     the data set "scenes". A map says neither the season nor the time of day.
     """
-    n, seed = how_many(option, "map2scene", split, SPLITS)
-    scenes = Scenes(SceneFactors.sample(n, seed))
-    return PairedImages(
-        DrawnImages(scenes, maps, 3, "maps of scenes"),
-        DrawnImages(scenes, colours, 3, "scenes"),
-        "map2scene",
-    )
+    scenes = toons.SceneFactors.sample(*how_many(option, "map2scene", split))
+    return PairedImages(drawn(scenes, "maps of scenes", maps), drawn(scenes, "scenes"), "map2scene")
 
 
 def load_seasons(option="", split="train"):
@@ -160,12 +194,10 @@ def load_daynight(option="", split="train"):
 
 
 def _two_states(name, factor, values, option, split):
-    n, seed = how_many(option, name, split, SPLITS)
+    n, seed = how_many(option, name, split)
     seeds = (seed, OTHER_SEED) if split == "train" else (seed, seed)
     a, b = (
-        DrawnImages(
-            Scenes(SceneFactors.sample(n, seed).replace(**{factor: value})), colours, 3, value
-        )
+        drawn(toons.SceneFactors.sample(n, seed).replace(**{factor: value}), value)
         for seed, value in zip(seeds, values, strict=True)
     )
     return UnpairedImages(a, b, name, hidden=PairedImages(a, b, name) if split == "test" else None)

@@ -27,7 +27,7 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 from tqdm import tqdm
 
 from gancourse.data import attributes
-from gancourse.data.source import StoredImages
+from gancourse.data.source import Column, ImageData
 from gancourse.errors import DataError, choose
 
 SIZE = 64  # pixels a side, unless another size is asked for
@@ -60,7 +60,7 @@ def load(option, split="train"):
 
     Returns
     -------
-    StoredImages
+    ImageData
         uint8 (N, 3, 64, 64) unless resized; with the sub-folders as labels, if there are any, and
         ``attributes`` where a list of them lies in the folder, see
         :mod:`gancourse.data.attributes`. The order is that of the hash, so that the first N are a
@@ -83,14 +83,14 @@ def load(option, split="train"):
             "split, which a hash of the names decides. Add pictures."
         )
     labels = [folder.classes.index(picture.label) for picture in chosen if folder.classes]
-    return StoredImages(
-        lambda count, size: read_pictures(folder.root, chosen[:count], size),
-        len(chosen),
-        SIZE,
-        f"folder:{folder.root}",
-        labels=torch.tensor(labels) if labels else None,
-        classes=folder.classes,
-        attributes=None if folder.attributes is None else folder.attributes[rows].float(),
+    return ImageData(
+        Column.read(
+            lambda count, size: read_pictures(folder.root, chosen[:count], size), len(chosen), SIZE
+        ),
+        torch.tensor(labels) if labels else None,
+        f"folder:{os.path.realpath(folder.root)}",
+        folder.classes,
+        attributes=None if folder.attributes is None else folder.attributes[rows],
         attribute_names=folder.attribute_names,
     )
 
@@ -373,24 +373,6 @@ def absolute(name):
     """
     kind, folders = _folders(name)
     return f"{kind}:{','.join(str(folder.absolute()) for folder in folders)}" if folders else name
-
-
-def same(name, other):
-    """Return whether two names are of the same data: a folder's path can be written in many ways.
-
-    Parameters
-    ----------
-    name, other : str
-        As for :func:`absolute`; a relative path is taken from the current folder.
-    """
-    if name == other:
-        return True
-    try:
-        (kind, one), (other_kind, two) = _folders(name), _folders(other)
-    except DataError:
-        return False
-    one, two = ([os.path.realpath(folder) for folder in folders] for folders in (one, two))
-    return kind == other_kind and bool(one) and one == two
 
 
 def _folders(name):

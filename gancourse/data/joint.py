@@ -5,7 +5,7 @@
 >>> data = JointImages([(faces, ("Eyeglasses", "Smiling")), (faces, "classes")])
 >>> data
 <toons + toons: 40 and 40 pictures (3, 32, 32), 2 attributes and 6 classes on cpu>
->>> data.label_names[:3]
+>>> data.fields["labels"].names[:3]
 ('Eyeglasses', 'Smiling', 'neutral')
 """
 
@@ -13,8 +13,9 @@ import copy
 
 import torch
 
-from gancourse.data.source import check_limit
+from gancourse.data.source import ImageData, check_limit, lacks
 from gancourse.errors import DataError, choose
+from gancourse.fields import Classes, Flags
 
 KINDS = ("attributes", "classes")
 
@@ -35,22 +36,15 @@ class JointImages:
     ----------
     members : tuple of ImageData
     name : str
-    sets : list of (str, tuple of str)
-        For each member ``"attributes"`` or ``"classes"``, and the names of its labels.
-    label_kinds : tuple of str
-    label_sizes : tuple of int
-        The same for a Config: the kinds alone, and how many labels each set has.
-    label_names : tuple of str
-        Those of all sets, in their order: the columns of the labels.
+    fields : dict of str to Field
+        ``"real"``; ``"labels"``, with a set of labels for each member; ``"source"``, the number of
+        the member.
 
     Raises
     ------
     DataError
         If a member has no such labels, or the pictures differ in shape.
     """
-
-    num_classes = 0  # no one label says what a picture is
-    classes = ()
 
     def __init__(self, members, name=None):
         members = [
@@ -69,13 +63,12 @@ class JointImages:
                 "Bring them to one with resized(64)."
             )
         read = [_read_labels(data, labels) for data, labels in members]
-        self.sets = [(kind, names) for kind, names, _ in read]
-        self.label_kinds = tuple(kind for kind, _ in self.sets)
-        self.label_sizes = tuple(len(names) for _, names in self.sets)
-        self.label_names = tuple(name for _, names in self.sets for name in names)
+        labels = Flags(sets=tuple((kind, names) for kind, names, _ in read))
+        source = Classes(count=len(members), names=tuple(data.name for data in self.members))
+        self._sets = {"labels": labels, "source": source}
         self._labels = []
         for number, (_, _, values) in enumerate(read):
-            before, after = sum(self.label_sizes[:number]), sum(self.label_sizes[number + 1 :])
+            before, after = sum(labels.sizes[:number]), sum(labels.sizes[number + 1 :])
             self._labels.append(torch.nn.functional.pad(values, (before, after)))
 
     def __len__(self):
@@ -83,8 +76,21 @@ class JointImages:
 
     def __repr__(self):
         counts = " and ".join(f"{len(data):,}" for data in self.members)
-        labels = " and ".join(f"{len(names)} {kind}" for kind, names in self.sets)
+        sets = self._sets["labels"].sets
+        labels = " and ".join(f"{len(names)} {kind}" for kind, names in sets)
         return f"<{self.name}: {counts} pictures {self.shape}, {labels} on {self.device}>"
+
+    @property
+    def fields(self):
+        """What a batch holds, by name."""
+        return {"real": self.members[0].fields["real"]} | self._sets
+
+    def take(self, *names, like=None):
+        """Return the same data: a batch holds "real", "labels" and "source", and nothing else."""
+        for name in names:
+            if name not in self.fields:
+                raise lacks(self.name, name, self.fields)
+        return self
 
     @property
     def shape(self):
@@ -108,7 +114,7 @@ class JointImages:
 
         Returns
         -------
-        float32 torch.Tensor of 0 and 1, (N, number of label_names)
+        float32 torch.Tensor of 0 and 1, (N, number of labels)
             0 in the columns of the other sets, where nothing is known.
         """
         return self._labels[number] if index is None else self._labels[number][index]
@@ -135,6 +141,10 @@ class JointImages:
         other.members = tuple(change(data) for data in self.members)
         return other
 
+    def preview(self, n, run):
+        """Return the batch of the first step; see :meth:`gancourse.data.source.Data.preview`."""
+        return self.batch(0, min(n, len(self)), run), True
+
     def batch(self, step, size, run):
         """Return the batch of a step, a pure function of ``(run.seed, step)``.
 
@@ -145,7 +155,7 @@ class JointImages:
         -------
         dict of str to torch.Tensor
             ``"real"``: float32 (N, C, H, W) in [-1, 1]; ``"labels"``: float32 (N, number of
-            label_names), see :meth:`labels`; ``"source"``: int64 (N,), the number of the set.
+            labels), see :meth:`labels`; ``"source"``: int64 (N,), the number of the set.
 
         Raises
         ------
@@ -171,7 +181,7 @@ class JointImages:
 
 def _read_labels(data, wanted):
     """Return the kind, the names, and the values, float32 (N, number of names)."""
-    if not hasattr(data, "attributes"):
+    if not isinstance(data, ImageData):
         raise DataError(f"{data.name} is not a set of pictures with labels or attributes")
     attributes = data.attributes is not None
     if wanted is None:

@@ -4,8 +4,9 @@ import math
 
 import torch
 
-from gancourse.data.source import BATCH_KEY
+from gancourse.data.source import BATCH_KEY, lacks
 from gancourse.errors import DataError
+from gancourse.fields import Points
 
 
 class Mixture:
@@ -20,9 +21,7 @@ class Mixture:
     name : str
     """
 
-    shape = (2,)
-    num_classes = 0
-    classes = ()
+    fields = {"real": Points()}  # noqa: RUF012 - the same for every mixture
 
     def __init__(self, means, std, name):
         if means.ndim != 2 or means.shape[1] != 2 or not len(means) or not std > 0:
@@ -40,6 +39,21 @@ class Mixture:
     def to(self, device):
         """Return the same mixture on another device."""
         return Mixture(self.means.to(device), self.std, self.name)
+
+    def take(self, *names, like=None):
+        """Return the mixture: a batch holds points, "real", and nothing else."""
+        for name in names:
+            if name not in self.fields:
+                raise lacks(self.name, name, self.fields)
+        return self
+
+    def first(self, limit):
+        """Refuse: there is no first point."""
+        raise DataError(f"{self.name} is drawn point by point: it takes no limit.")
+
+    def resized(self, image_size):
+        """Refuse: points have no size."""
+        raise DataError(f"{self.name} is drawn point by point: it takes no image_size.")
 
     def sample(self, n, generator):
         """Draw ``n`` points, float32 (n, 2), on the generator's device."""
@@ -64,6 +78,10 @@ class Mixture:
         square = (points[:, None] - means).square().sum(-1)  # (n, K)
         log_modes = -square / (2 * self.std**2) - math.log(2 * math.pi * self.std**2)
         return log_modes.logsumexp(1) - math.log(len(means))
+
+    def preview(self, n, run):
+        """Return the points of the first step; see :meth:`gancourse.data.source.Data.preview`."""
+        return self.batch(0, n, run), True
 
     def batch(self, step, size, run):
         """Return ``{"real": (size, 2)}``, fresh points at every step; see :class:`Data`."""

@@ -42,7 +42,7 @@ from gancourse.data.images import (
     survey,
 )
 from gancourse.data.pairs import JITTER, PairedImages, UnpairedImages
-from gancourse.data.source import StoredImages
+from gancourse.data.source import Column, ImageData
 from gancourse.errors import DataError, choose
 
 SPLIT_OF = {"train": "train", "training": "train", "test": "test", "testing": "test"}
@@ -87,7 +87,7 @@ def load_pairs(option, split="train"):
     def read(count, size):
         return read_pictures(sides.written, pairs[:count], size, channels=6, see=look_pair)
 
-    return paired_images(read, len(pairs), f"pairs:{sides.written}", split)
+    return paired_images(read, len(pairs), f"pairs:{sides.real}", split)
 
 
 def load_unpaired(option, split="train"):
@@ -113,7 +113,7 @@ def load_unpaired(option, split="train"):
         lambda count, size, side=side: read_pictures(sides.written, side[:count], size)
         for side in taken
     ]
-    return unpaired_images(reads, [len(side) for side in taken], f"unpaired:{sides.written}", split)
+    return unpaired_images(reads, [len(side) for side in taken], f"unpaired:{sides.real}", split)
 
 
 def paired_images(read, count, name, split):
@@ -136,7 +136,7 @@ def paired_images(read, count, name, split):
         return waiting.pop((number, *key))
 
     reads = [lambda *key, number=number: half(number, *key) for number in (0, 1)]
-    a, b = (StoredImages(read, count, SIZE, name) for read in reads)
+    a, b = (ImageData(Column.read(read, count, SIZE), None, name) for read in reads)
     varied = split == "train"
     return PairedImages(a, b, name, jitter=JITTER * varied, mirror=varied)
 
@@ -144,7 +144,7 @@ def paired_images(read, count, name, split):
 def unpaired_images(reads, counts, name, split):
     """Return two sets that are read when they are needed, each with its own function."""
     a, b = (
-        StoredImages(read, count, SIZE, f"{name} {side}")
+        ImageData(Column.read(read, count, SIZE), None, f"{name} {side}")
         for read, count, side in zip(reads, counts, "AB", strict=True)
     )
     varied = split == "train"
@@ -180,6 +180,8 @@ class Sides:
     ----------
     written : str
         The folder, or two with a comma between.
+    real : str
+        The same without links: one folder always has one name.
     parts : dict of str to tuple of lists of Placed
         By split, "" where the folders name none. Of pairs one list, else that of A and that of B.
     whole : bool
@@ -201,6 +203,7 @@ class Sides:
         self.kind = kind
         folders = _folders(option, kind)
         self.written = ",".join(map(str, folders))
+        self.real = ",".join(map(os.path.realpath, folders))
         self.called = tuple(folder.name for folder in folders) if len(folders) == 2 else ("", "")
         found, self.others = [], []
         for number, folder in enumerate(folders):

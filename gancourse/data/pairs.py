@@ -7,8 +7,9 @@
 >>> data.a.images(0).shape, data.b.images(0).shape
 (torch.Size([1, 64, 64]), torch.Size([3, 64, 64]))
 
-In a pair, both sides show the same: :class:`PairedImages`. Where nobody knows what belongs
-together there are :class:`UnpairedImages`, which may still know it for measuring.
+In a pair, both sides show the same: :class:`PairedImages`, whose batches hold "input" and
+"target". Where nobody knows what belongs together there are :class:`UnpairedImages`, with "real_A"
+and "real_B", which may still know it for measuring.
 """
 
 import copy
@@ -16,7 +17,7 @@ import copy
 import torch
 from torch.nn import functional as F
 
-from gancourse.data.source import BATCH_KEY, check_limit
+from gancourse.data.source import BATCH_KEY, check_limit, lacks
 from gancourse.errors import DataError
 
 # How pix2pix and CycleGAN vary their pictures of 256 pixels: scaled up by 30 pixels, cropped, and
@@ -31,17 +32,14 @@ ORDER_B, VARY_A, VARY_B = 1, 2, 3
 class _TwoSides:
     """What pairs and unpaired pictures share."""
 
-    num_classes = 0
-    classes = ()
-
     def __init__(self, a, b, name, *, jitter=0, mirror=False):
-        if a.shape[1:] != b.shape[1:]:
+        self.a, self.b, self.name = a, b, name
+        if not self._sizes_fit():
             raise DataError(
                 f"{name}: the pictures of A are {a.shape[2]}x{a.shape[1]} pixels (width x height) "
                 f"and those of B {b.shape[2]}x{b.shape[1]}. Bring both to one size, as with "
                 "resized(64)."
             )
-        self.a, self.b, self.name = a, b, name
         self._vary(jitter, mirror)
 
     def __repr__(self):
@@ -65,9 +63,8 @@ class _TwoSides:
         """Return the same data on another device."""
         return self._each(lambda side: side.to(device))
 
-    def resized(self, image_size):
-        """Return the data with pictures of ``image_size`` by ``image_size`` pixels."""
-        return self._each(lambda side: side.resized(image_size))
+    def _sizes_fit(self):
+        return self.a.shape[1:] == self.b.shape[1:]
 
     def swapped(self):
         """Return the same data the other way round: A becomes B, and B becomes A."""
@@ -93,6 +90,10 @@ class _TwoSides:
     def _vary(self, jitter, mirror):
         if isinstance(jitter, bool) or not isinstance(jitter, int) or jitter < 0:
             raise DataError(f"jitter is a whole number of pixels of 256, not {jitter!r}")
+        if jitter and self.a.shape[1:] != self.b.shape[1:]:
+            raise DataError(
+                f"{self.name}: jitter cuts two pictures alike only if both have one size"
+            )
         self.jitter, self.mirror = jitter, mirror
 
     def _each(self, change):
@@ -132,7 +133,8 @@ class PairedImages(_TwoSides):
     Parameters
     ----------
     a, b : ImageData
-        As many pictures in both, of one height and width; the channels may differ.
+        As many pictures in both. The sides of B's are a whole multiple of those of A's, mostly
+        one; the channels may differ.
     name : str
     jitter : int
         How far crops vary, in pixels of a picture of 256; see :meth:`augmented`. The papers take
@@ -144,16 +146,12 @@ class PairedImages(_TwoSides):
     ----------
     a, b : ImageData
     name : str
-    paired : bool
-        True.
 
     Raises
     ------
     DataError
         If the counts or the sizes of the sides differ.
     """
-
-    paired = True
 
     def __init__(self, a, b, name, *, jitter=0, mirror=False):
         super().__init__(a, b, name, jitter=jitter, mirror=mirror)
@@ -162,6 +160,46 @@ class PairedImages(_TwoSides):
                 f"{name}: {len(a):,} pictures of A and {len(b):,} of B are not pairs. Remove what "
                 "has no partner, or load them as unpaired."
             )
+        self._taken = ("input", "target")
+
+    def _sizes_fit(self):
+        small, large = self.a.shape[1:], self.b.shape[1:]
+        return any([n * k for n in small] == [*large] for k in range(1, large[0] + 1))
+
+    @property
+    def _columns(self):
+        both = {"input": self.a.columns["real"], "target": self.b.columns["real"]}
+        return {n: c for n, c in self.b.columns.items() if n != "real"} | both
+
+    @property
+    def fields(self):
+        """What a batch holds, by name."""
+        return {name: self._columns[name].field for name in self._taken}
+
+    def take(self, *names, like=None):
+        """Return the same pairs with batches of exactly these fields.
+
+        Besides "input" and "target" there is what is known of the targets. "real_A" and "real_B"
+        are the same pictures :meth:`unpaired`.
+        """
+        if set(names) == {"real_A", "real_B"}:
+            return self.unpaired()
+        for name in names:
+            if name not in self._columns:
+                raise lacks(self.name, name, self._columns)
+        other = copy.copy(self)
+        other._taken = names
+        return other
+
+    def resized(self, image_size):
+        """Return the data with targets of ``image_size`` by ``image_size`` pixels.
+
+        Inputs that are a fraction of their size stay that fraction.
+        """
+        ratio = self.b.shape[1] // self.a.shape[1]
+        other = copy.copy(self)
+        other.a, other.b = self.a.resized(image_size // ratio), self.b.resized(image_size)
+        return other
 
     def __len__(self):
         return len(self.a)
@@ -186,15 +224,20 @@ class PairedImages(_TwoSides):
         Returns
         -------
         dict of str to torch.Tensor
-            ``"real_A"`` and ``"real_B"``, float32 (N, C, H, W) in [-1, 1]: row i of one belongs to
-            row i of the other.
+            ``"input"`` and ``"target"``, float32 (N, C, H, W) in [-1, 1]: row i of one belongs to
+            row i of the other; and what else was taken.
         """
-        rows = self.a.rows(step, size, run)
-        vary = self._variation(step, size, run, VARY_A)
-        return {
-            "real_A": vary(self.a.images(rows).to(run.device)),
-            "real_B": vary(self.b.images(rows.to(self.b.device)).to(run.device)),
-        }
+        return self.at(self.a.rows(step, size, run), run, self._variation(step, size, run, VARY_A))
+
+    def preview(self, n, run):
+        """Return the first pairs as they are; see :meth:`gancourse.data.source.Data.preview`."""
+        return self.at(slice(0, n), run), True
+
+    def at(self, rows, run, vary=lambda images: images):
+        """Return the batch that consists of these rows, on the run's device."""
+        batch = {name: self._columns[name].rows(rows).to(run.device) for name in self._taken}
+        sides = {"input", "target"}
+        return {name: vary(value) if name in sides else value for name, value in batch.items()}
 
 
 class UnpairedImages(_TwoSides):
@@ -217,8 +260,6 @@ class UnpairedImages(_TwoSides):
     a, b : ImageData
     name : str
     hidden : PairedImages or None
-    paired : bool
-        False.
 
     Raises
     ------
@@ -226,11 +267,25 @@ class UnpairedImages(_TwoSides):
         If the sizes of the sides differ.
     """
 
-    paired = False
-
     def __init__(self, a, b, name, *, hidden=None, jitter=0, mirror=False):
         super().__init__(a, b, name, jitter=jitter, mirror=mirror)
         self.hidden = hidden
+
+    @property
+    def fields(self):
+        """What a batch holds, by name."""
+        return {"real_A": self.a.fields["real"], "real_B": self.b.fields["real"]}
+
+    def take(self, *names, like=None):
+        """Return the same data: a batch holds "real_A" and "real_B", and nothing else."""
+        for name in names:
+            if name not in self.fields:
+                raise lacks(self.name, name, self.fields)
+        return self
+
+    def resized(self, image_size):
+        """Return the data with pictures of ``image_size`` by ``image_size`` pixels."""
+        return self._each(lambda side: side.resized(image_size))
 
     def __len__(self):
         return max(len(self.a), len(self.b))
@@ -253,6 +308,14 @@ class UnpairedImages(_TwoSides):
         other = super()._each(change)
         other.hidden = None if self.hidden is None else change(self.hidden)
         return other
+
+    def preview(self, n, run):
+        """Return the first pictures; of hidden pairs, if there are any, so that they match."""
+        both = self if self.hidden is None else self.hidden
+        sides = {"real_A": both.a, "real_B": both.b}
+        n = min(n, len(both.a), len(both.b))
+        batch = {name: side.images(slice(0, n)).to(run.device) for name, side in sides.items()}
+        return batch, self.hidden is not None
 
     def batch(self, step, size, run):
         """Return the batch of a step; see :meth:`gancourse.data.source.Data.batch`.

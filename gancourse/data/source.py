@@ -1,4 +1,12 @@
-"""What every data set offers to the trainer, and the form in which pictures are kept."""
+"""What every data set offers to the trainer, and the one container of pictures.
+
+>>> import torch
+>>> data = ImageData(torch.zeros(5, 1, 28, 28).byte(), torch.tensor([0, 1, 1, 0, 2]), "x", "abc")
+>>> list(data.fields)
+['real', 'labels']
+>>> data.resized(32).first(2)
+<x: 2 pictures (1, 32, 32), 3 classes on cpu>
+"""
 
 import copy
 from functools import cached_property
@@ -9,6 +17,7 @@ import torch
 from torchvision.transforms.v2 import functional as transforms
 
 from gancourse.errors import DataError
+from gancourse.fields import Classes, Flags, Pictures
 
 # The first word of every key that a batch is drawn with, so that the data never share their
 # random numbers with the noise that a generator is fed at the same step.
@@ -16,24 +25,52 @@ BATCH_KEY = 0xDA7A
 
 
 class Data(Protocol):
-    """What a data set is: anything with these five members.
+    """What a data set is: anything with these members.
 
     Attributes
     ----------
     name : str
-        As :func:`gancourse.data.load` knows it.
-    shape : tuple of int
-        The shape of one sample: (1, 28, 28), or (2,) for points.
-    num_classes : int
-        0 where there are no labels.
-    classes : tuple of str
-        A name for each label; empty where there are none.
+        As :func:`gancourse.data.load` knows it; the same data always have the same name.
+    fields : dict of str to gancourse.fields.Field
+        What a batch holds, by name: "real" are pictures or points to imitate; "input" and "target"
+        belong together, "real_A" and "real_B" are pictures of two domains and do not; "labels",
+        "attributes", "captions", ... are of the same row as "real".
     """
 
     name: str
-    shape: tuple
-    num_classes: int
-    classes: tuple
+    fields: dict
+
+    def take(self, *names, like=None):
+        """Return the same data with batches of exactly these fields.
+
+        Parameters
+        ----------
+        *names : str
+        like : dict of str to Field, optional
+            Where data can give a field in several forms (which labels, and in which sets), the
+            one to give.
+
+        Raises
+        ------
+        DataError
+            If they have no such field; those that they have are listed.
+        """
+
+    def preview(self, n, run):
+        """Return the first rows, to show what becomes of them.
+
+        Parameters
+        ----------
+        n : int
+            How many, at most.
+        run : Run
+
+        Returns
+        -------
+        batch : dict of str to torch.Tensor
+        together : bool
+            Whether row i of one field belongs to row i of the others.
+        """
 
     def batch(self, step, size, run):
         """Return the batch of a step: a pure function of ``(run.seed, step)``.
@@ -53,33 +90,103 @@ class Data(Protocol):
         Returns
         -------
         dict of str to torch.Tensor
-            ``"real"``: float32, (N, C, H, W) in [-1, 1] or (N, 2) in the data's own units;
-            ``"labels"``: int64 (N,), where there are labels; ``"attributes"``: float32
-            (N, number of them), where there are attributes. Two sets that a picture is taken
-            from one to the other have ``"real_A"`` and ``"real_B"`` in place of ``"real"``, see
-            :mod:`gancourse.data.pairs`; several label sets have ``"source"`` besides, see
-            :mod:`gancourse.data.joint`.
+            One for each of ``fields``, in the form that the field describes.
         """
 
 
-class ImageData:
-    """Pictures with or without labels, kept as bytes and turned into floats by the batch.
+class Column:
+    """The rows of one field, made when the first of them is needed.
+
+    So a smaller set or another size costs nothing until then, and no picture is scaled twice.
 
     Parameters
     ----------
-    images : uint8 torch.Tensor, (N, C, H, W)
+    field : gancourse.fields.Field
+    count : int
+        How many rows.
+    make : callable
+        ``make(count, field, device)`` returns the first ``count`` rows as they are stored, on the
+        device, at the field's size.
+    device : str or torch.device
+    """
+
+    def __init__(self, field, count, make, device="cpu"):
+        self.field, self.count, self.make, self.device = field, count, make, torch.device(device)
+
+    @classmethod
+    def of(cls, field, values):
+        """Return a column of values that are there already, (N, ...)."""
+
+        def make(count, wanted, device):
+            rows = values[:count]
+            if wanted != field:
+                rows = resize(rows, wanted.size)
+            return rows.to(device)
+
+        return cls(field, len(values), make, values.device)
+
+    @classmethod
+    def read(cls, read, count, size, channels=3):
+        """Return a column of pictures that ``read(count, size)`` makes, uint8 (count, C, H, W)."""
+        field = Pictures(shape=(channels, size, size))
+        return cls(field, count, lambda count, field, device: read(count, field.size).to(device))
+
+    @cached_property
+    def values(self):
+        """All rows as they are stored."""
+        return self.make(self.count, self.field, self.device)
+
+    def rows(self, index=None):
+        """Return rows as a network takes them; all of them if ``index`` is left out."""
+        return self.field.decode(self.values if index is None else self.values[index])
+
+    def changed(self, *, field=None, count=None, device=None):
+        """Return the column at another size, of fewer rows, or on another device."""
+        other = Column(field or self.field, count or self.count, self.make, device or self.device)
+        if "values" in vars(self) and other.field == self.field:
+            other.values = self.values[: other.count].to(other.device)
+        return other
+
+
+def resize(pixels, size):
+    """Bring stored pictures, (N, C, H, W), to ``size`` by ``size`` pixels.
+
+    Pictures of 28 pixels get a border of 2 pixels to reach 32, the way MNIST is commonly brought
+    to a power of two: nothing is blurred. Every other size is reached by bilinear interpolation
+    with antialiasing.
+    """
+    if pixels.shape[2:] == (size, size):
+        return pixels
+    if pixels.shape[2:] == (28, 28) and size == 32:
+        return transforms.pad(pixels, [2])
+    return transforms.resize(pixels, [size, size], antialias=True)
+
+
+class ImageData:
+    """Pictures, and what is known of each, kept as bytes and turned into floats by the batch.
+
+    Parameters
+    ----------
+    images : uint8 torch.Tensor, (N, C, H, W), or Column
         0 is the darkest value and 255 the brightest.
     labels : torch.Tensor of whole numbers, (N,), or None
         Indices into ``classes``.
     name : str
     classes : sequence of str
         As many as there are kinds of label.
+    attributes : torch.Tensor of 0 and 1, (N, number of them), optional
+        What is true of a picture, where more than one thing can be.
+    attribute_names : sequence of str
+    more : dict of str to Column, optional
+        What else can be taken of the pictures: captions, maps, ...
+    drawing : callable, optional
+        ``drawing(count, size, device)`` returns what the pictures are drawn from.
 
     Attributes
     ----------
-    attributes : float32 torch.Tensor of 0 and 1, (N, number of them), or None
-        What is true of a picture, where more than one thing can be.
-    attribute_names : tuple of str
+    name : str
+    columns : dict of str to Column
+        All that there is of each picture; "real" are the pictures.
 
     Raises
     ------
@@ -92,45 +199,106 @@ class ImageData:
     batch is one indexing there, with no loader in other processes.
     """
 
-    attributes = None
-    attribute_names = ()
-
-    def __init__(self, images, labels, name, classes=()):
-        if images.dtype != torch.uint8 or images.ndim != 4 or not len(images):
-            raise DataError(
-                f"{name}: expected uint8 pictures of shape (N, C, H, W) with N > 0, "
-                f"found {str(images.dtype).removeprefix('torch.')} {tuple(images.shape)}"
-            )
-        if labels is not None:
-            if labels.shape != images.shape[:1]:
+    def __init__(
+        self,
+        images,
+        labels,
+        name,
+        classes=(),
+        *,
+        attributes=None,
+        attribute_names=(),
+        more=None,
+        drawing=None,
+    ):
+        if not isinstance(images, Column):
+            if images.dtype != torch.uint8 or images.ndim != 4 or not len(images):
                 raise DataError(
-                    f"{name}: {len(images):,} pictures need as many labels, "
+                    f"{name}: expected uint8 pictures of shape (N, C, H, W) with N > 0, "
+                    f"found {str(images.dtype).removeprefix('torch.')} {tuple(images.shape)}"
+                )
+            images = Column.of(Pictures(shape=tuple(images.shape[1:])), images)
+        self.name, self._drawing = name, drawing
+        self.columns = {"real": images}
+        if labels is not None:
+            if labels.shape != (images.count,):
+                raise DataError(
+                    f"{name}: {images.count:,} pictures need as many labels, "
                     f"found labels of shape {tuple(labels.shape)}"
                 )
-            labels = labels.to(images.device, torch.int64)
             low, high = labels.min().item(), labels.max().item()
             if low < 0 or high >= len(classes):
                 raise DataError(
                     f"{name}: labels must lie in 0..{len(classes) - 1} for {len(classes)} classes, "
                     f"found {low}..{high}"
                 )
-        self.name = name
-        self.pixels = images
-        self.labels = labels
-        self.classes = tuple(classes) if labels is not None else ()
+            field = Classes(count=len(classes), names=tuple(classes))
+            self.columns["labels"] = Column.of(field, labels.to(images.device, torch.int64))
+        if attributes is not None:
+            field = Flags(sets=(("attributes", tuple(attribute_names)),))
+            self.columns["attributes"] = Column.of(field, attributes.to(images.device).float())
+        self._taken = tuple(self.columns)
+        self.columns |= more or {}
         self._order = (None, None)
 
     def __len__(self):
-        return len(self.pixels)
+        return self.columns["real"].count
 
     def __repr__(self):
         kinds = f", {self.num_classes} classes" if self.num_classes else ""
+        kinds += f", {len(self.attribute_names)} attributes" if self.attribute_names else ""
         return f"<{self.name}: {len(self):,} pictures {self.shape}{kinds} on {self.device}>"
+
+    @property
+    def fields(self):
+        """What a batch holds, by name."""
+        return {name: self.columns[name].field for name in self._taken}
+
+    def take(self, *names, like=None):
+        """Return the same pictures with batches of exactly these fields; see :class:`Data`.
+
+        "labels" with "source", the number of the label set, are those of
+        :class:`gancourse.data.joint.JointImages`.
+        """
+        if "source" in names:
+            from gancourse.data.joint import JointImages
+
+            sets = like["labels"].sets if like else [(None, None)]
+            members = [(self, names if kind == "attributes" else kind) for kind, names in sets]
+            return JointImages(members, self.name).take(*names)
+        for name in names:
+            if name not in self.columns:
+                raise lacks(self.name, name, self.columns)
+        other = copy.copy(self)
+        other._taken = names
+        return other
+
+    # What is known of the pictures
 
     @property
     def shape(self):
         """The shape of one picture, (C, H, W)."""
-        return tuple(self.pixels.shape[1:])
+        return self.columns["real"].field.shape
+
+    @property
+    def device(self):
+        """Where the pictures lie, or will be made."""
+        return self.columns["real"].device
+
+    @property
+    def pixels(self):
+        """The pictures, uint8 (N, C, H, W)."""
+        return self.columns["real"].values
+
+    @property
+    def labels(self):
+        """Indices into ``classes``, int64 (N,); None where there are none."""
+        return self.columns["labels"].values if "labels" in self.columns else None
+
+    @property
+    def classes(self):
+        """A name for each label; empty where there are none."""
+        return self.columns["labels"].field.names if "labels" in self.columns else ()
 
     @property
     def num_classes(self):
@@ -138,22 +306,27 @@ class ImageData:
         return len(self.classes)
 
     @property
-    def device(self):
-        """Where the pictures lie."""
-        return self.pixels.device
+    def attributes(self):
+        """What is true of each picture, float32 (N, number of them) of 0 and 1; or None."""
+        return self.columns["attributes"].values if "attributes" in self.columns else None
 
-    def to(self, device):
-        """Return the same data on another device."""
-        return self._like(self.pixels.to(device))
+    @property
+    def attribute_names(self):
+        """A name for each attribute; empty where there are none."""
+        return self.columns["attributes"].field.names if "attributes" in self.columns else ()
 
-    def _like(self, pixels):
-        """Return other pixels with the labels and attributes of the first of these pictures."""
-        labels = None if self.labels is None else self.labels[: len(pixels)]
-        other = ImageData(pixels, labels, self.name, self.classes)
-        if self.attributes is not None:
-            other.attributes = self.attributes[: len(pixels)].to(pixels.device)
-            other.attribute_names = self.attribute_names
-        return other
+    @property
+    def drawing(self):
+        """The drawing of these pictures, with its factors, maps, boxes and captions.
+
+        Raises
+        ------
+        DataError
+            If nobody drew them here.
+        """
+        if self._drawing is None:
+            raise DataError(f"{self.name} was not drawn by the course: nothing more is known of it")
+        return self._drawing(len(self), self.shape[1], self.device)
 
     def images(self, index=None):
         """Return pictures as a model sees them.
@@ -168,29 +341,56 @@ class ImageData:
         float32 torch.Tensor in [-1, 1]
             (N, C, H, W), or (C, H, W) for a single number; byte 0 becomes -1, 255 becomes 1.
         """
-        pixels = self.pixels if index is None else self.pixels[index]
-        return pixels.float().div(127.5).sub(1)
+        return self.columns["real"].rows(index)
+
+    # The same in another form
+
+    def to(self, device):
+        """Return the same data on another device."""
+        return self._each(lambda column: column.changed(device=torch.device(device)))
 
     def resized(self, image_size):
         """Return the data with pictures of ``image_size`` by ``image_size`` pixels.
 
-        Pictures of 28 pixels get a border of 2 pixels to reach 32, the way MNIST is commonly
-        brought to a power of two: nothing is blurred. Every other size is reached by bilinear
-        interpolation with antialiasing.
+        Pictures that are drawn or read from files are made at that size; others are brought to
+        it, see :func:`resize`.
         """
         check_size(image_size)
-        if self.shape[1:] == (image_size, image_size):
-            return self
-        if self.shape[1:] == (28, 28) and image_size == 32:
-            pixels = transforms.pad(self.pixels, [2])
-        else:
-            pixels = transforms.resize(self.pixels, [image_size, image_size], antialias=True)
-        return self._like(pixels)
+        return self._each(lambda column: column.changed(field=column.field.sized(image_size)))
+
+    def shrunk(self, factor):
+        """Return the pictures alone, with the mean of each ``factor`` by ``factor`` pixels as one.
+
+        Raises
+        ------
+        DataError
+            If their side is no multiple of the factor.
+        """
+        large = self.columns["real"]
+        channels, size = large.field.channels, large.field.size
+        if size % factor:
+            raise DataError(f"{self.name}: {size} pixels are no multiple of {factor}")
+
+        def read(count, size):
+            column = large.changed(count=count, field=large.field.sized(size * factor))
+            means = torch.nn.functional.avg_pool2d(column.values.float(), factor)
+            return means.round().byte()
+
+        small = Column.read(read, len(self), size // factor, channels)
+        return ImageData(small, None, f"{self.name} / {factor}").to(self.device)
 
     def first(self, limit):
         """Return the first ``limit`` pictures; a larger limit is an error."""
         check_limit(self, limit)
-        return self._like(self.pixels[:limit])
+        return self._each(lambda column: column.changed(count=limit))
+
+    def _each(self, change):
+        other = copy.copy(self)
+        other.columns = {name: change(column) for name, column in self.columns.items()}
+        other._order = (None, None)
+        return other
+
+    # Batches
 
     def batch(self, step, size, run):
         """Return the batch of a step; see :meth:`Data.batch`.
@@ -202,13 +402,15 @@ class ImageData:
         DataError
             If a batch is larger than the data.
         """
-        index = self.rows(step, size, run)
-        batch = {"real": self.images(index).to(run.device)}
-        if self.labels is not None:
-            batch["labels"] = self.labels[index].to(run.device)
-        if self.attributes is not None:
-            batch["attributes"] = self.attributes[index].to(run.device)
-        return batch
+        return self.at(self.rows(step, size, run), run)
+
+    def preview(self, n, run):
+        """Return the first rows, which belong together; see :meth:`Data.preview`."""
+        return self.at(slice(0, n), run), True
+
+    def at(self, rows, run):
+        """Return the batch that consists of these rows, on the run's device."""
+        return {name: self.columns[name].rows(rows).to(run.device) for name in self._taken}
 
     def rows(self, step, size, run, *key):
         """Return which pictures are in the batch of a step.
@@ -251,96 +453,12 @@ class ImageData:
         return self._order[1]
 
 
-class StoredImages(ImageData):
-    """Pictures on a disk, read when they are first needed, at the size that is asked for by then.
-
-    So a smaller set or another size costs nothing, and no picture is scaled twice.
-
-    Parameters
-    ----------
-    read : callable
-        ``read(count, image_size)`` returns the first ``count`` pictures, uint8
-        (count, 3, image_size, image_size), or raises a DataError.
-    count : int
-        How many there are.
-    image_size : int
-        Their side in pixels.
-    name : str
-    labels, classes
-        As for :class:`ImageData`.
-    attributes, attribute_names
-        See :class:`ImageData`.
-    """
-
-    def __init__(
-        self,
-        read,
-        count,
-        image_size,
-        name,
-        *,
-        labels=None,
-        classes=(),
-        attributes=None,
-        attribute_names=(),
-    ):
-        self._read, self._count, self._size = read, count, image_size
-        self._device = torch.device("cpu")
-        self.name = name
-        self.labels, self.classes = labels, tuple(classes)
-        self.attributes, self.attribute_names = attributes, tuple(attribute_names)
-        self._order = (None, None)
-
-    @cached_property
-    def pixels(self):
-        """The pictures, uint8 (N, 3, H, W)."""
-        return self._read(self._count, self._size).to(self._device)
-
-    def __len__(self):
-        return self._count
-
-    @property
-    def shape(self):
-        """The shape of one picture, (3, H, W)."""
-        return (3, self._size, self._size)
-
-    @property
-    def device(self):
-        """Where the pictures lie, or will lie."""
-        return self._device
-
-    def to(self, device):
-        """Return the same data on a device, read: what is wrong comes out now."""
-        other = self._with(_device=torch.device(device), pixels=self.pixels.to(device))
-        for what in ("labels", "attributes"):
-            if getattr(self, what) is not None:
-                setattr(other, what, getattr(self, what).to(device))
-        return other
-
-    def resized(self, image_size):
-        """Return the same pictures at another size, read here: what is wrong comes out now."""
-        check_size(image_size)
-        other = self if image_size == self._size else self._with(_size=image_size)
-        _ = other.pixels
-        return other
-
-    def first(self, limit):
-        """Return the first ``limit`` pictures; a larger limit is an error."""
-        check_limit(self, limit)
-        other = self._with(
-            _count=limit,
-            labels=None if self.labels is None else self.labels[:limit],
-            attributes=None if self.attributes is None else self.attributes[:limit],
-        )
-        if "pixels" in self.__dict__:  # read already
-            other.pixels = self.pixels[:limit]
-        return other
-
-    def _with(self, **changes):
-        other = copy.copy(self)
-        other.__dict__.pop("pixels", None)
-        other.__dict__.update(changes, _order=(None, None))
-        return other
+def lacks(name, field, known):
+    """Return the error for data that have no such field."""
+    return DataError(
+        f"{name} has no field {field!r}, only {', '.join(known)}. `gancourse data list` shows "
+        "what each data set has."
+    )
 
 
 def check_size(image_size):

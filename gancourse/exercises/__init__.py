@@ -1,13 +1,13 @@
 """Exercises that check themselves.
 
 The exercises of lesson 1 stand in ``gancourse/exercises/lesson_01.py``. A checker names a
-property, then tests it; a solution must pass, and answers that people plausibly give must not::
+property, then tests it. The solution must pass, and plausible wrong answers must fail::
 
     @exercise("1.2", "The loss that does not saturate")
     def non_saturating(g_loss):
-        yield "the loss is log 2 where D cannot tell"
+        yield "the loss is log 2 where the logits are 0"
         expect(g_loss(torch.zeros(4, 1)), math.log(2))
-        yield "it falls as D believes more"
+        yield "it falls as the logits rise"
         assert g_loss(torch.ones(4, 1)) < g_loss(torch.zeros(4, 1)), "it rises"
 
     @non_saturating.solution
@@ -34,18 +34,18 @@ _registry = {}
 
 @dataclass(frozen=True)
 class Result:
-    """What a checker found out about one answer.
+    """The result of checking one answer.
 
     Attributes
     ----------
     holds : tuple of str
-        The properties that hold, up to the first that fails.
+        The properties that hold, in the order of testing, up to the first that fails.
     fails : str or None
         The first property that fails.
     detail : str
-        What was expected and what was found instead.
+        What the failing test expected and what it found.
     written : bool
-        False as long as the answer is still the stub that the notebook gives.
+        False if the answer is still the notebook's stub.
     """
 
     holds: tuple = ()
@@ -71,22 +71,22 @@ class Exercise:
     wrongs: list = field(default_factory=list)
 
     def solution(self, answer, why=""):
-        """Set the solution, a function or class (then a decorator) or a value and its reason."""
+        """Set the solution: decorates a function or class, or takes a value and why it is right."""
         self.answer, self.why = answer, why
         return answer
 
     def wrong(self, answer):
-        """Add an answer that must fail; a decorator, or called with a value."""
+        """Add an answer that must fail: decorates a function or class, or takes a value."""
         self.wrongs.append(answer)
         return answer
 
     def check(self, answer):
-        """Test ``answer`` property by property, always with the same random numbers.
+        """Test ``answer`` property by property, with the same random numbers in every call.
 
         Returns
         -------
         Result
-            Whatever the answer does: an exception in it fails the property that met it.
+            Also if the answer raises an exception: then the property under test fails.
         """
         if _is_stub(answer):
             return Result(written=False)
@@ -103,7 +103,7 @@ class Exercise:
                 detail = f"{type(problem).__name__}: {problem}"
             else:
                 return Result(holds=tuple(names))
-        *holds, fails = names or ["the answer has the form that was asked for"]
+        *holds, fails = names or ["the answer has the right form"]
         return Result(holds=tuple(holds), fails=fails, detail=detail)
 
 
@@ -116,11 +116,44 @@ def exercise(number, title):
 
     def register(checker):
         if not inspect.isgeneratorfunction(checker) or number in _registry:
-            raise TypeError(f"exercise {number} needs a checker of its own that yields names")
+            raise TypeError(
+                f"exercise {number}: the checker must be a generator function that yields names of "
+                "properties, and the number must not be taken"
+            )
         _registry[number] = Exercise(number, title, checker)
         return _registry[number]
 
     return register
+
+
+def multiple_choice(number, title, known, right, hints):
+    """Register an exercise that is answered by the letters of the right statements.
+
+    Parameters
+    ----------
+    number, title : str
+    known, right : str
+        The letters of all statements, and those of the right ones: "abcde", "ace".
+    hints : dict of str to str
+        For each wrong letter, what to read or to compute to see that it is wrong.
+
+    Returns
+    -------
+    Exercise
+    """
+    if set(hints) != set(known) - set(right):
+        raise TypeError(f"exercise {number}: each wrong letter needs a hint, and no other letter")
+
+    def checker(answer):
+        yield f"the answer is a set of the letters {known[0]} to {known[-1]}"
+        given = letters(answer, known)
+        yield "no letter is wrong"
+        wrong = sorted(given - set(right))
+        assert not wrong, f"{wrong[0]} is wrong: {hints[wrong[0]]}"
+        yield "no letter is missing"
+        assert given == set(right), "at least one more is right"
+
+    return exercise(number, title)(checker)
 
 
 def find(number):
@@ -129,14 +162,14 @@ def find(number):
     Raises
     ------
     CourseError
-        If there is no such exercise; the known ones of the lesson are listed.
+        If there is no such exercise; the message lists those of the lesson.
     """
     known = {ex.number: ex for ex in lesson(str(number).partition(".")[0])}
     return known[choose("exercise", str(number), known)]
 
 
 def lesson(number):
-    """Return the exercises of lesson ``number``, in the order in which they are written."""
+    """Return the exercises of lesson ``number``, in the order of their file."""
     choose("lesson with exercises", str(number), map(str, lessons()))
     importlib.import_module(f"{__name__}.lesson_{int(number):02d}")
     return [ex for ex in _registry.values() if ex.number.partition(".")[0] == str(number)]
@@ -149,20 +182,26 @@ def lessons():
 
 
 def letters(answer, known):
-    """Return the letters that an answer names: of a set, a list, or a text such as "a, c".
+    """Return the set of letters in an answer: a set, a list, or a text such as "a, c".
 
     Raises
     ------
     AssertionError
-        If it names another than those in ``known``, or is no collection at all.
+        If it holds something that is not one of the letters in ``known``.
     """
     given = {str(letter).strip().lower() for letter in answer} - {"", ","}
     assert given <= set(known), f"found {', '.join(sorted(given))}"
     return given
 
 
+def expect_names(answer, names):
+    """Assert that the answer is a dict with exactly these names."""
+    found = ", ".join(map(str, answer))
+    assert set(answer) == set(names), f"expected {', '.join(names)}; found {found}"
+
+
 def expect(got, expected, *, atol=1e-5):
-    """Assert that two numbers or tensors agree to within ``atol``, or that two others are equal.
+    """Assert that two numbers or tensors agree to within ``atol``, or that other values are equal.
 
     The message shows both, so don't use it where ``expected`` is what the reader must find.
     """
@@ -180,7 +219,7 @@ def expect(got, expected, *, atol=1e-5):
 
 
 def short(value):
-    """Return ``value`` as text, a number that isn't whole with 4 significant digits."""
+    """Return ``value`` as text: floats with 4 significant digits, large tensors as their range."""
     if isinstance(value, torch.Tensor):
         if value.numel() > 16:
             return (
@@ -193,7 +232,7 @@ def short(value):
 
 
 def _is_stub(answer):
-    """Whether nothing has been written in place of ``...`` or ``None`` yet."""
+    """Return whether the answer, or a part of it, is still ``...`` or ``None``."""
     if isinstance(answer, dict):
         answer = tuple(answer.values())
     if isinstance(answer, tuple | list):

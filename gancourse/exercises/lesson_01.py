@@ -7,12 +7,12 @@ import torch
 import torch.nn.functional as F
 
 from gancourse.data.mixtures import ring
-from gancourse.exercises import exercise, expect, letters
+from gancourse.exercises import exercise, expect, expect_names, multiple_choice, steps
 from gancourse.gans import vanilla
 from gancourse.training import runtime
 
 
-@exercise("1.1", "Predict: what the losses say when D cannot tell")
+@exercise("1.1", "Predict: the losses when D cannot tell real from fake")
 def at_the_optimum(answer):
     """Expect a dict of three numbers."""
     logits = torch.zeros(1)
@@ -22,7 +22,7 @@ def at_the_optimum(answer):
         "jsd": 0.0,
     }
     yield "the answer names loss_d, loss_g and jsd"
-    assert set(answer) == set(expected), f"found {', '.join(map(str, answer))}"
+    expect_names(answer, expected)
     for name, value in expected.items():
         yield f"{name} is right to three decimals"
         got = answer[name]
@@ -33,7 +33,7 @@ def at_the_optimum(answer):
 
 at_the_optimum.solution(
     {"loss_d": 1.3863, "loss_g": 0.6931, "jsd": 0.0},
-    "D says 1/2 everywhere, so d_loss is -log(1/2) - log(1/2) = log 4 and g_loss is -log(1/2) = "
+    "D outputs 1/2 everywhere, so d_loss is -log(1/2) - log(1/2) = log 4 and g_loss is -log(1/2) = "
     "log 2. The samples are distributed like the data, so the divergence is 0.",
 )
 at_the_optimum.wrong({"loss_d": 0.0, "loss_g": 0.0, "jsd": 0.0})
@@ -48,24 +48,24 @@ def label_smoothing(smooth_d_loss):
     yield "with target 1 it is d_loss"
     expect(smooth_d_loss(real, fake, 1.0), vanilla.d_loss(real, fake))
 
-    yield "no gradient is left where D gives a real sample the probability `target`"
+    yield "the gradient is 0 where D gives a real sample the probability `target`"
     t = torch.full((4,), math.log(0.9 / 0.1), requires_grad=True)
     (slope,) = torch.autograd.grad(smooth_d_loss(t, fake, 0.9), t)
     assert slope.abs().max() < 1e-5, f"the gradient there is {slope[0]:.4f} per sample"
 
-    yield "D is pulled back where it is surer than that"
+    yield "gradient descent lowers the logit where D is surer than that"
     t = torch.full((4,), 6.0, requires_grad=True)
     (slope,) = torch.autograd.grad(smooth_d_loss(t, fake, 0.9), t)
-    assert (slope > 0).all(), "a logit of 6 must be pushed down"
+    assert (slope > 0).all(), "at a logit of 6 the gradient must be positive"
 
-    yield "the fake side is not smoothed"
+    yield "the targets of fakes are not smoothed"
     t = torch.full((4,), -20.0, requires_grad=True)
     (slope,) = torch.autograd.grad(smooth_d_loss(real, t, 0.9), t)
-    assert slope.abs().max() < 1e-5, "at a logit of -20 the fake term should have nothing to say"
+    assert slope.abs().max() < 1e-5, "at a logit of -20 the gradient of the fake term should be 0"
 
-    yield "it stays finite where the sigmoid rounds"
+    yield "it is finite where the sigmoid rounds to 0 or 1"
     far = torch.tensor([300.0])
-    assert smooth_d_loss(-far, far, 0.9).isfinite(), "use a form of the loss on logits"
+    assert smooth_d_loss(-far, far, 0.9).isfinite(), "compute it from the logits"
 
 
 @label_smoothing.solution
@@ -99,7 +99,7 @@ def on_probabilities(real_logits, fake_logits, target=0.9):
 def packing(pack):
     """Expect ``pack(x, m)``."""
     x = torch.arange(24.0).view(12, 2)
-    yield "twelve points in packs of three are four inputs of six numbers"
+    yield "twelve points in packs of three become four inputs of six numbers"
     expect(tuple(pack(x, 3).shape), (4, 6))
 
     yield "with m = 1 nothing changes"
@@ -112,7 +112,7 @@ def packing(pack):
     yield "images are packed along their channels"
     expect(tuple(pack(torch.zeros(6, 1, 4, 4), 2).shape), (3, 2, 4, 4))
 
-    yield "gradients flow through it"
+    yield "the gradient reaches every point"
     t = torch.randn(4, 2, requires_grad=True)
     pack(t, 2).sum().backward()
     assert t.grad is not None and (t.grad == 1).all(), "the points' gradient was lost"
@@ -140,7 +140,7 @@ def detached(x, m):
 
 
 def broken_step(gan, batch, run):
-    """Train D and G, with one line of the real ``train_step`` missing."""
+    """Update D and G; one line of the real ``train_step`` is missing."""
     real = batch["real"]
     fake = gan.netG(vanilla.draw_z(gan.cfg, len(real), device=run.device))
     loss_d = vanilla.d_loss(gan.netD(real), gan.netD(fake.detach()))
@@ -160,42 +160,33 @@ def broken_step(gan, batch, run):
 def mended(step):
     """Expect a ``train_step``."""
     yield "it can be called like train_step"
-    first, _ = _two_steps(step)
-    reference, _ = _two_steps(vanilla.train_step)
+    gan, reference = _two_steps(step), _two_steps(vanilla.train_step)
 
-    yield "D's second update uses the second batch alone"
-    for name, weight in first["netD"].items():
-        gap = float((weight - reference["netD"][name]).abs().max())
-        assert gap < 1e-6, f"after two steps {name} is off by {gap:.2g}"
+    yield "D's second update uses the gradient of the second batch alone"
+    steps.expect_same_weights(gan.netD, reference.netD)
 
-    yield "G is trained as before"
-    for name, weight in first["netG"].items():
-        gap = float((weight - reference["netG"][name]).abs().max())
-        assert gap < 1e-6, f"after two steps {name} is off by {gap:.2g}"
+    yield "G is updated as by train_step"
+    steps.expect_same_weights(gan.netG, reference.netG)
 
 
 def _two_steps(step):
-    """Return the weights after two steps of a small GAN, always from the same start."""
+    """Return a small GAN after two steps, always from the same initial weights."""
     run = runtime.start("cpu", 0)
     cfg = replace(
         vanilla.PLANE["smoke"], optimizer="sgd", lr_g=0.1, lr_d=0.1, batch_size=16, ema_decay=0.0
     )
     gan = vanilla.build(cfg, run)
-    losses = None
-    for i in range(2):
-        losses = step(gan, ring().batch(i, cfg.batch_size, run), run)
-        if losses is None:
-            raise NotImplementedError
-    return {name: getattr(gan, name).state_dict() for name in ("netG", "netD")}, losses
+    steps.take(step, gan, [ring().batch(i, cfg.batch_size, run) for i in range(2)], run)
+    return gan
 
 
 @mended.solution
 def mended_step(gan, batch, run):
-    """Train D and G; D forgets the gradients of the last batch before it meets this one."""
+    """Update D and G; D's gradients of the last batch are cleared first."""
     real = batch["real"]
     fake = gan.netG(vanilla.draw_z(gan.cfg, len(real), device=run.device))
     loss_d = vanilla.d_loss(gan.netD(real), gan.netD(fake.detach()))
-    gan.opt_d.zero_grad()  # the missing line: .backward() adds to what is there
+    gan.opt_d.zero_grad()  # the missing line: .backward() adds to the gradients that are there
     loss_d.backward()
     gan.opt_d.step()
 
@@ -225,23 +216,23 @@ def half_the_rate(gan, batch, run):
     return broken_step(gan, batch, run)
 
 
-@exercise("1.5", "Read: what the convergence proof asks for")
-def the_proof(answer):
-    """Expect a set of letters."""
-    yield "the answer is a set of the letters a to e"
-    given = letters(answer, "abcde")
-    yield "nothing is named that proposition 2 does not ask for"
-    assert given <= set("abc"), "read proposition 2 (section 4.2) again: one of yours is not there"
-    yield "everything is named that it asks for"
-    assert given == set("abc"), "there is one more"
-
-
+the_proof = multiple_choice(
+    "1.5",
+    "Read: what the convergence proof asks for",
+    "abcde",
+    right="abc",
+    hints={
+        "d": "read proposition 2 (section 4.2) again: does it say anything about step sizes?",
+        "e": "read proposition 2 (section 4.2) again: does it say anything about momentum?",
+    },
+)
 the_proof.solution(
     ["a", "b", "c"],
     "Proposition 2 asks for enough capacity (a), for D to reach its optimum given G at each step "
-    "(b), and for updates of the distribution p_g itself (c): it is convex in p_g. Practice keeps "
-    "none of them: the networks are finite, D takes one step, and the updates are made to weights, "
-    "in which nothing is convex. The proof asks neither for equal step sizes nor for momentum.",
+    "(b), and for updates of the distribution p_g itself, in which the criterion is convex (c). "
+    "Practice meets none of them: the networks are finite, D takes one step, and the updates "
+    "change weights, in which nothing is convex. The proof asks neither for equal step sizes nor "
+    "for momentum.",
 )
 the_proof.wrong({"a", "b"})
 the_proof.wrong({"a", "b", "c", "d"})

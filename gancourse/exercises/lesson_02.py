@@ -4,7 +4,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from gancourse.exercises import exercise, expect, letters
+from gancourse.exercises import exercise, expect, expect_names, multiple_choice
 
 
 @exercise("2.1", "Predict: one layer of G")
@@ -12,18 +12,20 @@ def one_layer(answer):
     """Expect a dict of three numbers and a pair."""
     layer = nn.ConvTranspose2d(256, 128, 5, 2, padding=2, output_padding=1, bias=False)
     yield "the answer names side, weights and stamps"
-    assert set(answer) == {"side", "weights", "stamps"}, f"found {', '.join(map(str, answer))}"
+    expect_names(answer, ("side", "weights", "stamps"))
     yield "the side of the output is right"
     if answer["side"] == 8:
         raise AssertionError("a stride of 2 makes a *transposed* convolution's output larger")
-    assert answer["side"] == layer(torch.zeros(1, 256, 8, 8)).shape[-1], "not that"
+    assert answer["side"] == layer(torch.zeros(1, 256, 8, 8)).shape[-1], (
+        f"{answer['side']} is wrong: see the formula in the documentation of nn.ConvTranspose2d"
+    )
     yield "the number of weights is right"
     if answer["weights"] == 25 * 128 + 256:
         raise AssertionError("each of the 256 maps has a kernel for each of the 128")
-    assert answer["weights"] == layer.weight.numel(), "25 numbers for each pair of maps"
+    assert answer["weights"] == layer.weight.numel(), "each pair of maps has 25 weights"
     yield "the stamps along a row are right"
     found = tuple(sorted(answer["stamps"]))
-    assert found == (2, 3), "5 pixels wide, 2 pixels apart: count by hand on paper"
+    assert found == (2, 3), "stamps are 5 pixels wide and 2 apart: draw a row and count"
 
 
 one_layer.solution(
@@ -40,30 +42,30 @@ one_layer.wrong({"side": 16, "weights": 819_200, "stamps": (2, 2)})
 @exercise("2.2", "Implement: count the stamps")
 def stamps(overlap):
     """Expect ``overlap(kernel_size, stride, length)``."""
-    yield "one input pixel stamps once"
+    yield "one input pixel makes one stamp"
     expect(overlap(5, 2, 1), torch.ones(5))
 
-    yield "the output of `length` pixels has (length - 1) * stride + kernel_size"
+    yield "the output has (length - 1) * stride + kernel_size pixels"
     for kernel, stride, length in ((3, 1, 4), (5, 2, 6), (4, 2, 6), (6, 3, 5)):
         expect(len(overlap(kernel, stride, length)), (length - 1) * stride + kernel)
 
-    yield "every stamp paints kernel_size pixels, and all of them are counted"
+    yield "each stamp is counted at kernel_size pixels"
     for kernel, stride, length in ((5, 2, 6), (4, 2, 6), (7, 3, 8)):
         expect(
             float(torch.as_tensor(overlap(kernel, stride, length)).sum()), float(kernel * length)
         )
 
-    yield "inside, a kernel that the stride divides paints evenly"
+    yield "away from the ends the counts are equal if the stride divides the kernel size"
     for kernel, stride in ((4, 2), (6, 3), (2, 2), (3, 1)):
         inside = torch.as_tensor(overlap(kernel, stride, 12))[kernel:-kernel]
         assert inside.min() == inside.max() == kernel // stride, (
             f"kernel {kernel}: {inside.tolist()}"
         )
 
-    yield "and any other does not"
+    yield "and they differ if it does not"
     for kernel, stride in ((5, 2), (3, 2), (7, 3)):
         inside = torch.as_tensor(overlap(kernel, stride, 12))[kernel:-kernel]
-        assert inside.min() < inside.max(), f"kernel {kernel}, stride {stride}: even"
+        assert inside.min() < inside.max(), f"kernel {kernel}, stride {stride}: they are equal"
 
 
 @stamps.solution
@@ -93,19 +95,19 @@ def stride_ignored(kernel_size, stride, length):
 
 
 def broken_sample(netG, z):
-    """Draw samples from a generator that has just been trained."""
+    """Return a generator's samples for ``z``, in the middle of its training."""
     with torch.no_grad():
         return netG(z)
 
 
-@exercise("2.3", "Diagnose: a face that depends on the company")
+@exercise("2.3", "Diagnose: a face that depends on the rest of the batch")
 def alone_and_together(draw):
     """Expect ``draw(netG, z)``."""
     torch.manual_seed(0)
     net = nn.Sequential(nn.Linear(4, 8), nn.BatchNorm1d(8), nn.ReLU(), nn.Linear(8, 3), nn.Tanh())
     net.train()
     for _ in range(20):
-        net(torch.randn(32, 4))  # some training: statistics to sample with
+        net(torch.randn(32, 4))  # running statistics as after some training
     z = torch.randn(6, 4)
     before = {name: value.clone() for name, value in net.state_dict().items()}
 
@@ -115,26 +117,26 @@ def alone_and_together(draw):
         raise NotImplementedError
     expect(tuple(images.shape), (6, 3))
 
-    yield "a sample is the same alone and in company"
+    yield "a sample is the same alone and in a batch"
     single = torch.cat([draw(net, one[None]) for one in z])
     expect(images, single)
 
-    yield "drawing changes nothing in the network"
+    yield "sampling changes no weight and no buffer"
     changed = [
         name for name, value in net.state_dict().items() if not torch.equal(value, before[name])
     ]
     assert not changed, f"changed: {', '.join(changed)}"
 
-    yield "training goes on in training mode"
-    assert net.training, "the network is left in evaluation mode: the next step would train in it"
+    yield "the network is in training mode afterwards"
+    assert net.training, "it is left in evaluation mode, in which the next step would train"
 
-    yield "no graph is kept"
-    assert not images.requires_grad, "a graph of the forward pass stays in memory"
+    yield "the samples carry no graph"
+    assert not images.requires_grad, "the graph stays in memory: use torch.no_grad()"
 
 
 @alone_and_together.solution
 def draw(netG, z):
-    """Draw with the statistics that were kept in training, and leave the mode as it was."""
+    """Sample with the running statistics of training, and restore the mode."""
     training = netG.training
     try:
         with torch.no_grad():
@@ -154,7 +156,7 @@ def left_in_eval(netG, z):
 
 @alone_and_together.wrong
 def statistics_of_the_batch(netG, z):
-    """Keep the buffers, and still normalise by the company."""
+    """Restore the buffers, but normalise with the statistics of the batch."""
     kept = {name: value.clone() for name, value in netG.state_dict().items()}
     with torch.no_grad():
         images = netG(torch.cat([z, z]))[: len(z)]
@@ -171,9 +173,9 @@ def no_checkerboard(block):
     expect(tuple(net(torch.zeros(2, 4, 8, 8)).shape), (2, 6, 16, 16))
 
     yield "it has weights to learn"
-    assert any(p.requires_grad for p in net.parameters()), "there is nothing to train in it"
+    assert any(p.requires_grad for p in net.parameters()), "it has no weight that can be trained"
 
-    yield "an even grey stays even, away from the edges, whatever the weights are"
+    yield "for any weights a constant input gives a constant output, away from the edges"
     for seed in range(3):
         torch.manual_seed(seed)
         for weight in net.parameters():
@@ -182,12 +184,12 @@ def no_checkerboard(block):
         gap = (inside - inside[:, :, :1, :1]).detach().abs().max().item()
         assert gap < 1e-4, f"neighbouring pixels differ by up to {gap:.2g}"
 
-    yield "it sees neighbours: one pixel changes more than its own four"
+    yield "an input pixel changes more than the four output pixels in its place"
     x = torch.zeros(1, 4, 8, 8)
     base = net(x)
     x[0, :, 4, 4] = 1
     touched = ((net(x) - base).detach().abs().amax(1) > 1e-6).sum().item()
-    assert touched > 4, "a kernel of 1x1 draws no shapes"
+    assert touched > 4, "a 1x1 kernel does not connect neighbouring pixels"
 
 
 @no_checkerboard.solution
@@ -214,17 +216,16 @@ def same_side(inputs, outputs):
     return nn.Conv2d(inputs, outputs, kernel_size=3, padding=1)
 
 
-@exercise("2.5", "Read: what the paper did")
-def the_paper(answer):
-    """Expect a set of letters."""
-    yield "the answer is a set of the letters a to e"
-    given = letters(answer, "abcde")
-    yield "nothing is named that the authors did not do"
-    assert given <= set("abd"), "see sections 3 and 4: one of yours they avoided"
-    yield "everything is named that they did"
-    assert given == set("abd"), "there is one more"
-
-
+the_paper = multiple_choice(
+    "2.5",
+    "Read: what the authors did",
+    "abcde",
+    right="abd",
+    hints={
+        "c": "in section 3, which layers have no batch normalisation, and why?",
+        "e": "in section 4, which activation function sets the range of the pixels?",
+    },
+)
 the_paper.solution(
     ["a", "b", "d"],
     "Section 5.1 pools each layer of D to 4x4 and trains a linear classifier on top (a); section "

@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 
 from gancourse.data.source import ImageData
-from gancourse.exercises import exercise, expect, letters
+from gancourse.exercises import exercise, expect, expect_names, multiple_choice, steps
 from gancourse.gans import dcgan, lsgan
 from gancourse.training import runtime
 
@@ -21,18 +21,18 @@ def three_pulls(answer):
         "c = 0": lsgan.g_loss(t, 0.0),
     }
     yield f"the answer names {', '.join(losses)}"
-    assert set(answer) == set(losses), f"found {', '.join(map(str, answer))}"
+    expect_names(answer, losses)
     for name, loss in losses.items():
         yield f"{name}: three gradients, right to two decimals"
-        (slopes,) = torch.autograd.grad(3 * loss, t)  # the mean over three fakes, undone
+        (slopes,) = torch.autograd.grad(3 * loss, t)  # times 3, as the loss is a mean
         got = torch.tensor([float(x) for x in answer[name]])
         assert got.shape == (3,), f"found {len(got)} numbers"
         if torch.allclose(got, -slopes, atol=6e-3):
             raise AssertionError("the sizes are right; a positive gradient pushes the logit down")
         if torch.allclose(got, 2 * slopes, atol=6e-3):
-            raise AssertionError("the loss has a factor of 1/2, which the square's 2 cancels")
+            raise AssertionError("the factor 1/2 of the loss cancels the 2 of the derivative")
         for logit, mine, right in zip(t.tolist(), got, slopes, strict=True):
-            assert abs(mine - right) < 6e-3, f"at the logit {logit:g} it is not {mine:.3g}"
+            assert abs(mine - right) < 6e-3, f"{mine:.3g} is wrong at the logit {logit:g}"
 
 
 three_pulls.solution(
@@ -41,9 +41,9 @@ three_pulls.solution(
         "c = 1": [-4.0, -0.5, 5.0],
         "c = 0": [-3.0, 0.5, 6.0],
     },
-    "The cross-entropy's gradient is -(1 - sigmoid(t)): never below -1, never above 0, and next to "
-    "nothing at 6. Least squares give t - c: the further from the target, the stronger, on both "
-    "sides. A logit of 0.5 is already too high for c = 0 and not yet high enough for c = 1.",
+    "The cross-entropy's gradient is -(1 - sigmoid(t)): between -1 and 0, and nearly 0 at 6. "
+    "Least squares give t - c, which grows with the distance from the target, on both sides. A "
+    "logit of 0.5 is already too high for c = 0 and not yet high enough for c = 1.",
 )
 three_pulls.wrong(
     {"cross-entropy": [0.953, 0.378, 0.002], "c = 1": [4, 0.5, 5], "c = 0": [3, 1, 6]}
@@ -68,14 +68,14 @@ def limited_pull(huber_g_loss):
         (slope,) = torch.autograd.grad(len(t) * huber_g_loss(t, c, limit), t)
         return slope
 
-    yield "far from it the pull is exactly the limit, and points to the target"
+    yield "far from it the gradient is -limit below the target and +limit above"
     expect(slopes([-40.0, 40.0], 1.0, 2.0), torch.tensor([-2.0, 2.0]))
 
-    yield "the pull grows up to the limit without a jump"
+    yield "the gradient grows up to the limit without a jump"
     expect(slopes([1.5, 2.999, 3.001], 1.0, 2.0), torch.tensor([0.5, 1.999, 2.0]), atol=2e-3)
 
-    yield "no fake is left without a pull"
-    assert slopes([-300.0, 300.0], 0.0, 0.5).abs().min() > 0.49, "a far fake feels nothing"
+    yield "no fake is so far away that its gradient vanishes"
+    assert slopes([-300.0, 300.0], 0.0, 0.5).abs().min() > 0.49, "it is below the limit"
 
     yield "the loss itself has no jump at the limit"
     sides = [huber_g_loss(torch.tensor([x]), 0.0, 2.0) for x in (1.9999, 2.0001)]
@@ -84,7 +84,7 @@ def limited_pull(huber_g_loss):
 
 @limited_pull.solution
 def huber_g_loss(fake_logits, c=1.0, limit=1.0):
-    """Least squares up to a distance of ``limit`` from the target, a straight line beyond it."""
+    """Return least squares up to the distance ``limit`` from the target, then a straight line."""
     return F.huber_loss(fake_logits, torch.full_like(fake_logits, c), delta=limit)
 
 
@@ -118,8 +118,8 @@ def any_coding(value):
     names = {
         (-1, 1, 0): "for -1, 1, 0 it is the divergence itself",
         (0, 1, 1): "for 0, 1, 1 it agrees with the integral",
-        (0, 1, 0): "it does so for 0, 1, 0, where G wants to be spotted",
-        (1, -1, 0.3): "and for 1, -1, 0.3, where D has its targets the wrong way round",
+        (0, 1, 0): "for 0, 1, 0, where G has the target of fakes, it agrees with the integral",
+        (1, -1, 0.3): "for 1, -1, 0.3, where D's targets are swapped, it agrees with the integral",
     }
     for coding, name in names.items():
         yield name
@@ -135,7 +135,7 @@ def any_coding(value):
 
 @any_coding.solution
 def value(a, b, c, chi_square):
-    """Return 2 C(G): a constant, and the divergence in units of ((b - a) / 2)^2."""
+    """Return 2 C(G): a constant, and ((b - a) / 2)^2 times the divergence."""
     # With s = p + q and d = p - q the best D is (a + b) / 2 + (b - a) / 2 * d / s.
     # Squared, times s and integrated: s gives 2, d gives 0, and d^2 / s gives the divergence.
     return 2 * ((a + b) / 2 - c) ** 2 + ((b - a) / 2) ** 2 * chi_square
@@ -157,7 +157,7 @@ def for_the_paper_alone(a, b, c, chi_square):
 
 
 def broken_step(gan, batch, run):
-    """Train D and G; one line of D's part has a mistake that raises no error."""
+    """Update D and G; one line of D's part has a mistake that raises no error."""
     real, cfg = batch["real"], gan.cfg
     fake = gan.netG(lsgan.draw_z(cfg, len(real), device=run.device))
     logits = torch.cat([gan.netD(real), gan.netD(fake.detach())])  # (2 N,)
@@ -182,8 +182,8 @@ def broken_step(gan, batch, run):
 def mended(step):
     """Expect a ``train_step``."""
     yield "it can be called like train_step"
-    losses, weights = _one_step(step)
-    right, reference = _one_step(lsgan.train_step)
+    gan, losses = _one_step(step)
+    reference, right = _one_step(lsgan.train_step)
 
     yield "D's loss compares each logit with its own target"
     got = float(losses["D/adv"])
@@ -191,15 +191,15 @@ def mended(step):
         raise AssertionError("the mean of 2 N squares is (D(x) - b)^2 / 2 + (D(G(z)) - a)^2 / 2")
     assert abs(got - float(right["D/adv"])) < 1e-4, f"the loss of the first step is {got:.4f}"
 
-    for net in ("netD", "netG"):
-        yield f"{net} makes the step that it should"
-        for name, weight in weights[net].items():
-            gap = float((weight - reference[net][name]).abs().max())
-            assert gap < 1e-5, f"after one step {name} is off by {gap:.2g}"
+    yield "D is updated as by train_step"
+    steps.expect_same_weights(gan.netD, reference.netD)
+
+    yield "G is updated as by train_step"
+    steps.expect_same_weights(gan.netG, reference.netG)
 
 
 def _one_step(step):
-    """Return the losses and the weights after one step, always from the same start."""
+    """Return a small GAN after one step from the same initial weights, and the losses."""
     run = runtime.start("cpu", 0)
     cfg = lsgan.Config(
         image_size=8,
@@ -214,19 +214,17 @@ def _one_step(step):
     )
     gan = lsgan.build(cfg, run)
     pixels = torch.arange(8 * 64).reshape(8, 1, 8, 8) % 256
-    losses = step(gan, ImageData(pixels.byte(), None, "stripes").batch(0, 8, run), run)
-    if losses is None:
-        raise NotImplementedError
-    return losses, {name: getattr(gan, name).state_dict() for name in ("netD", "netG")}
+    batch = ImageData(pixels.byte(), None, "stripes").batch(0, 8, run)
+    return gan, steps.take(step, gan, [batch], run)
 
 
 @mended.solution
 def mended_step(gan, batch, run):
-    """Train D and G; the targets have the shape of the logits, so nothing is broadcast."""
+    """Update D and G; the targets have the shape of the logits, so nothing is broadcast."""
     real, cfg = batch["real"], gan.cfg
     fake = gan.netG(lsgan.draw_z(cfg, len(real), device=run.device))
     logits = torch.cat([gan.netD(real), gan.netD(fake.detach())])  # (2 N,)
-    # (2 N,) - (2 N, 1) had been (2 N, 2 N): each logit against every target.
+    # With targets (2 N, 1) the difference was (2 N, 2 N): each logit with every target.
     targets = torch.cat([torch.full((len(real),), cfg.b), torch.full((len(real),), cfg.a)])
     loss_d = (logits - targets.to(logits)).square().mean()
     gan.opt_d.zero_grad()
@@ -264,17 +262,16 @@ def g_left_out(gan, batch, run):
     return losses
 
 
-@exercise("3.5", "Read: what the authors ran")
-def authors_code(answer):
-    """Expect a set of letters."""
-    yield "the answer is a set of the letters a to e"
-    given = letters(answer, "abcde")
-    yield "nothing is named that is not so"
-    assert given <= set("bde"), "open both files named dcgan64.py again: one of yours is not there"
-    yield "everything is named that is so"
-    assert given == set("bde"), "something is still missing"
-
-
+authors_code = multiple_choice(
+    "3.5",
+    "Read: what the authors ran",
+    "abcde",
+    right="bde",
+    hints={
+        "a": "compare the targets in the two least squares files named dcgan64.py",
+        "c": "which labels does the cross-entropy of G's loss have in BN_G_sigmoid_adam?",
+    },
+)
 authors_code.solution(
     ["b", "d", "e"],
     "The run without batch norm in G (Adam) has the targets 0, 1 and 1, the one without it in "

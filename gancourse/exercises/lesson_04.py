@@ -6,12 +6,12 @@ from dataclasses import replace
 import torch
 import torch.nn.functional as F
 
-from gancourse.exercises import exercise, expect, letters
+from gancourse.exercises import exercise, expect, expect_names, multiple_choice, steps
 from gancourse.gans import acgan
 from gancourse.training import runtime
 
 
-@exercise("4.1", "Predict: what the class loss says")
+@exercise("4.1", "Predict: values of the class loss")
 def class_losses(answer):
     """Expect a dict of three numbers."""
     far = torch.full((1, 10), -50.0)
@@ -23,7 +23,7 @@ def class_losses(answer):
         "softmax_twice": acgan.class_loss(far.softmax(1), label),
     }
     yield "the answer names no_idea, sure_and_right and softmax_twice"
-    assert set(answer) == set(expected), f"found {', '.join(map(str, answer))}"
+    expect_names(answer, expected)
     hints = {
         "no_idea": "every class has the probability 1/10: what is minus its logarithm?",
         "sure_and_right": "the right class has the probability 1",
@@ -32,12 +32,12 @@ def class_losses(answer):
     for name, value in expected.items():
         yield f"{name} is right to two decimals"
         got = float(answer[name])
-        assert abs(got - float(value)) < 1e-2, f"{got:.4g} is not it; {hints[name]}"
+        assert abs(got - float(value)) < 1e-2, f"{got:.4g} is wrong: {hints[name]}"
 
 
 class_losses.solution(
     {"no_idea": 2.303, "sure_and_right": 0.0, "softmax_twice": 1.461},
-    "Without an idea each of ten classes has the probability 1/10: log 10 = 2.303. If D is sure "
+    "Without any idea each of ten classes has the probability 1/10: log 10 = 2.303. If D is sure "
     "and right, the loss is 0. With a softmax before the cross-entropy the logits of the sure "
     "answer are 1, 0, ..., 0, so the right class gets e / (e + 9) = 0.232 at best, and the loss "
     "cannot fall below log(1 + 9 / e) = 1.461.",
@@ -49,24 +49,24 @@ class_losses.wrong({"no_idea": math.log(2), "sure_and_right": 0.0, "softmax_twic
 
 @exercise("4.2", "Implement: pictures without a label")
 def missing_labels(partial_class_loss):
-    """Expect ``partial_class_loss(class_logits, labels)``; the label -1 means: not known."""
+    """Expect ``partial_class_loss(class_logits, labels)``; the label -1 means unknown."""
     logits = torch.randn(6, 10, generator=torch.Generator().manual_seed(1))
     labels = torch.tensor([3, 1, 4, 1, 5, 9])
-    yield "with every label there it is class_loss"
+    yield "if all labels are known it is class_loss"
     expect(partial_class_loss(logits, labels), acgan.class_loss(logits, labels))
 
-    yield "pictures without a label have no part in it: the mean is over the others"
+    yield "it is the mean over the pictures with a label"
     some = torch.tensor([3, -1, 4, -1, -1, 9])
     known = some >= 0
     expect(partial_class_loss(logits, some), acgan.class_loss(logits[known], some[known]))
 
-    yield "they get no gradient, the others do"
+    yield "only the pictures with a label get a gradient"
     t = logits.clone().requires_grad_(True)
     (slope,) = torch.autograd.grad(partial_class_loss(t, some), t)
-    assert slope[~known].abs().max() == 0, "a picture without a label was pushed somewhere"
-    assert slope[known].abs().sum() > 0, "the pictures with a label get no gradient"
+    assert slope[~known].abs().max() == 0, "one without a label gets a gradient"
+    assert slope[known].abs().sum() > 0, "those with a label get none"
 
-    yield "a batch without any label costs nothing, and is not NaN"
+    yield "for a batch without any label it is 0, not NaN"
     t = logits.clone().requires_grad_(True)
     value = partial_class_loss(t, torch.full((6,), -1))
     assert value.isfinite(), f"found {value.item()}: a mean over no pictures is 0 / 0"
@@ -74,10 +74,10 @@ def missing_labels(partial_class_loss):
     (slope,) = torch.autograd.grad(value, t, allow_unused=True)
     assert slope is None or slope.abs().max() == 0, "its gradient should be 0"
 
-    yield "the labels that were handed in are still the same"
+    yield "the argument labels is not changed"
     given = some.clone()
     partial_class_loss(logits, given)
-    assert torch.equal(given, some), "the labels were changed in place"
+    assert torch.equal(given, some), "it was changed in place"
 
 
 @missing_labels.solution
@@ -109,38 +109,38 @@ def on_probabilities(class_logits, labels):
     return F.cross_entropy(logits, labels, ignore_index=-1, reduction="sum") / known
 
 
-@exercise("4.3", "Implement: how much of the style belongs to z")
+@exercise("4.3", "Implement: how much of the style z decides")
 def agreement_of_style(agreement):
     """Expect ``agreement(values)``: (Z, C), a measure of style for each z and each class."""
     generator = torch.Generator().manual_seed(2)
     style = torch.randn(400, 1, generator=generator)
     noise = torch.randn(400, 5, generator=generator)
-    yield "it is 1 where every class shows the style of its z"
+    yield "it is 1 if z alone decides the style"
     expect(agreement(style.expand(-1, 5).clone()), 1.0)
 
-    yield "a class may be bolder, or wider spread, than another: that is not style"
+    yield "the mean and the spread of each class do not change it"
     shifted = style * torch.tensor([1.0, 2.0, 0.5, 3.0, 1.5]) + torch.arange(5.0)
     value = float(agreement(shifted))
     assert abs(value - 1) < 1e-4, (
-        f"found {value:.3f}: take out each class's mean, and divide by its spread"
+        f"found {value:.3f}: subtract each class's mean, and divide by its standard deviation"
     )
 
-    yield "it is about 0 where the classes have nothing to do with each other"
+    yield "it is about 0 if the classes are independent"
     value = float(agreement(noise + 10 * torch.arange(5.0)))
     assert abs(value) < 0.1, f"found {value:.3f}: is a class compared with itself?"
 
-    yield "half of the variance from z gives about 1/2"
+    yield "it is about 1/2 if z causes half of the variance"
     value = float(agreement(style + noise))
     assert abs(value - 0.5) < 0.1, f"found {value:.3f}"
 
-    yield "it is negative where two classes do the opposite of each other"
+    yield "it is -1 if two classes are the opposite of each other"
     value = float(agreement(torch.cat([style, -style], 1)))
     assert value < -0.99, f"found {value:.3f}: the sign of a correlation counts"
 
 
 @agreement_of_style.solution
 def agreement(values):
-    """Return the mean correlation between two different classes, over the same z: (Z, C) to ()."""
+    """Return the mean correlation of two different classes over the same z: (Z, C) to ()."""
     correlation = torch.corrcoef(values.T)  # (C, C); 1 on the diagonal
     classes = len(correlation)
     return (correlation.sum() - classes) / (classes * (classes - 1))
@@ -165,7 +165,7 @@ def size_alone(values):
 
 
 def broken_step(gan, batch, run):
-    """Train D and G; one name in it is not the one of the real ``train_step``."""
+    """Update D and G; one name in it is not the one of the real ``train_step``."""
     cfg, real, labels = gan.cfg, batch["real"], batch["labels"]
     wanted = torch.randint(cfg.num_classes, labels.shape, device=run.device)
     with run.autocast():
@@ -194,50 +194,46 @@ def broken_step(gan, batch, run):
     }
 
 
-@exercise("4.4", "Diagnose: a generator that does not listen")
+@exercise("4.4", "Diagnose: a generator that ignores the class")
 def mended(step):
     """Expect a ``train_step``."""
     yield "it can be called like train_step"
-    trained, losses = _two_steps(step)
-    reference, expected = _two_steps(acgan.train_step)
+    gan, losses = _after(1, step)
+    reference, expected = _after(1, acgan.train_step)
 
-    yield "D is trained as before"
-    _same(trained["netD"], reference["netD"])
+    yield "D is updated as by train_step"
+    steps.expect_same_weights(gan.netD, reference.netD)
 
-    yield "G is paid for the class that it was asked for"
-    _same(trained["netG"], reference["netG"])
+    yield "G's class loss is that of the classes that G was given"
     gap = abs(float(losses["G/class"] - expected["G/class"]))
-    assert gap < 1e-4, f"G/class is off by {gap:.3g}"
+    assert gap < 1e-4, f"G/class differs by {gap:.3g}"
+    steps.expect_same_weights(gan.netG, reference.netG)
+
+    yield "a second step is right too"
+    gan, _ = _after(2, step)
+    reference, _ = _after(2, acgan.train_step)
+    steps.expect_same_weights(gan.netD, reference.netD)
+    steps.expect_same_weights(gan.netG, reference.netG)
 
 
-def _same(found, expected):
-    for name, weight in found.items():
-        gap = float((weight.float() - expected[name].float()).abs().max())
-        assert gap < 1e-5, f"after two steps {name} is off by {gap:.2g}"
-
-
-def _two_steps(step):
-    """Return the weights after two steps of a small GAN, always from the same start."""
+def _after(count, step):
+    """Return a small GAN after some steps from the same initial weights, and the last losses."""
     run = runtime.start("cpu", 0)
     cfg = replace(acgan.PRESETS["smoke"], image_size=16, ema_decay=0.0)
     gan = acgan.build(cfg, run)
-    for player in (gan.netG, gan.netD):
-        optimizer = torch.optim.SGD(player.parameters(), lr=0.1)
-        setattr(gan, "opt_g" if player is gan.netG else "opt_d", optimizer)
-    losses = None
-    for i in range(2):
+    gan.opt_g = torch.optim.SGD(gan.netG.parameters(), lr=0.1)
+    gan.opt_d = torch.optim.SGD(gan.netD.parameters(), lr=0.1)
+    batches = []
+    for i in range(count):
         generator = torch.Generator().manual_seed(i)
         real = torch.rand(16, 1, 16, 16, generator=generator) * 2 - 1
-        labels = torch.randint(10, (16,), generator=generator)
-        losses = step(gan, {"real": real, "labels": labels}, run)
-        if losses is None:
-            raise NotImplementedError
-    return {name: getattr(gan, name).state_dict() for name in ("netG", "netD")}, losses
+        batches.append({"real": real, "labels": torch.randint(10, (16,), generator=generator)})
+    return gan, steps.take(step, gan, batches, run)
 
 
 @mended.solution
 def mended_step(gan, batch, run):
-    """Train D and G; G answers for the classes that it was asked for."""
+    """Update D and G; G's class loss is that of the classes that it was given."""
     cfg, real, labels = gan.cfg, batch["real"], batch["labels"]
     wanted = torch.randint(cfg.num_classes, labels.shape, device=run.device)
     with run.autocast():
@@ -276,22 +272,21 @@ def without_the_class(gan, batch, run):
 
 
 @mended.wrong
-def louder(gan, batch, run):
+def with_a_larger_weight(gan, batch, run):
     gan.cfg = replace(gan.cfg, lambda_class=10.0)
     return broken_step(gan, batch, run)
 
 
-@exercise("4.5", "Read: what the paper measured")
-def the_paper(answer):
-    """Expect a set of letters."""
-    yield "the answer is a set of the letters a to e"
-    given = letters(answer, "abcde")
-    yield "nothing is named that the paper does not say"
-    assert given <= set("ace"), "read sections 3, 4 and 4.2 again: one of yours is not there"
-    yield "everything is named that it says"
-    assert given == set("ace"), "one more is there: look at sections 4, 4.2 and 5"
-
-
+the_paper = multiple_choice(
+    "4.5",
+    "Read: what the paper measured",
+    "abcde",
+    right="ace",
+    hints={
+        "b": "in section 4.2, with which class of the training data is each class compared?",
+        "d": "in section 4.3, what is the sign of the correlation?",
+    },
+)
 the_paper.solution(
     ["a", "c", "e"],
     "Section 4: 100 models of ten classes each, since more classes made the samples worse "

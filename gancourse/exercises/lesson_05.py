@@ -6,19 +6,20 @@ from dataclasses import replace
 import torch
 import torch.nn.functional as F
 
-from gancourse.exercises import exercise, expect, letters
+from gancourse.exercises import exercise, expect, expect_names, multiple_choice, steps
 from gancourse.gans import cgan
 from gancourse.training import runtime
 
 
-@exercise("5.1", "Predict: a generator that draws perfectly and does not listen")
-def deaf_generator(answer):
+@exercise("5.1", "Predict: a generator that draws perfectly and ignores the label")
+def ignored_label(answer):
     """Expect a dict of three numbers."""
-    p, q = 1 / 10, 1 / 100  # of one matching pair of class and label, in the data and among fakes
+    # The probability of one matching pair of class and label, in the data and among fakes.
+    p, q = 1 / 10, 1 / 100
     expected = {"matching": p / (p + q), "mismatched": 0.0}
     expected["loss_d"] = -math.log(p / (p + q)) - 0.1 * math.log(q / (p + q))
     yield "the answer names matching, mismatched and loss_d"
-    assert set(answer) == set(expected), f"found {', '.join(map(str, answer))}"
+    expect_names(answer, expected)
     hints = {
         "matching": (0.5, "the pictures alone are perfect, but most fakes have the wrong label"),
         "mismatched": (0.5, "how often does the data show this picture with this label?"),
@@ -29,10 +30,10 @@ def deaf_generator(answer):
         trap, hint = hints[name]
         got = float(answer[name])
         assert abs(got - trap) > 0.005, hint
-        assert abs(got - value) < 0.006, f"{got} is not what p / (p + q) gives"
+        assert abs(got - value) < 0.006, f"{got:.4g} is wrong: D outputs p / (p + q)"
 
 
-deaf_generator.solution(
+ignored_label.solution(
     {"matching": 0.909, "mismatched": 0.0, "loss_d": 0.335},
     "The data show every class with its own label: 1/10 for each of ten matching pairs, 0 for the "
     "other ninety. The fakes fall on all hundred pairs alike: 1/100 each. So D* = p / (p + q) is "
@@ -40,9 +41,9 @@ deaf_generator.solution(
     "cost D -log(10/11) = 0.095; a tenth of the fakes match and cost -log(1/11) = 2.398 each, the "
     "rest costs nothing: 0.095 + 0.240 = 0.335, far below log 4, although no picture is wrong.",
 )
-deaf_generator.wrong({"matching": 0.5, "mismatched": 0.5, "loss_d": math.log(4)})
-deaf_generator.wrong({"matching": 1.0, "mismatched": 0.0, "loss_d": 0.0})
-deaf_generator.wrong({"matching": 0.909, "mismatched": 0.0, "loss_d": 0.095 + 2.398})
+ignored_label.wrong({"matching": 0.5, "mismatched": 0.5, "loss_d": math.log(4)})
+ignored_label.wrong({"matching": 1.0, "mismatched": 0.0, "loss_d": 0.0})
+ignored_label.wrong({"matching": 0.909, "mismatched": 0.0, "loss_d": 0.095 + 2.398})
 
 
 @exercise("5.2", "Implement: the label as planes of pixels")
@@ -63,10 +64,10 @@ def label_planes(with_label_planes):
     yield "it works for a single picture and a single class"
     expect(tuple(with_label_planes(x[:1], torch.tensor([0]), 1).shape), (1, 4, 5, 6))
 
-    yield "gradients reach the picture"
+    yield "the gradient reaches every pixel"
     t = torch.rand(2, 1, 2, 2, requires_grad=True)
     with_label_planes(t, torch.tensor([0, 1]), 2).sum().backward()
-    assert t.grad is not None and (t.grad == 1).all(), "the picture's gradient was lost"
+    assert t.grad is not None and (t.grad == 1).all(), "the gradient of the picture is lost"
 
 
 @label_planes.solution
@@ -108,28 +109,28 @@ def soft_labels(draw_mixture):
     netG = cgan.Generator(cfg).eval()
     z, labels = torch.randn(6, cfg.latent_dim), torch.tensor([3, 1, 4, 1, 5, 9])
     one_hot = torch.eye(10)[labels]
-    yield "with a one-hot y it is the generator itself"
+    yield "with a one-hot y it is the generator's output"
     expect(draw_mixture(netG, z, one_hot), netG(z, labels))
 
-    yield "every picture has a mixture of its own"
+    yield "each picture has its own mixture"
     other = torch.eye(10)[labels.flip(0)]
     half = draw_mixture(netG, z, (one_hot + other) / 2)
     expect(half[:1], draw_mixture(netG, z[:1], (one_hot[:1] + other[:1]) / 2))
 
-    yield "y enters before the ReLU: half way is not the average of two pictures"
+    yield "y enters before the ReLU: a mixture is not the average of two pictures"
     average = (netG(z, labels) + netG(z, labels.flip(0))) / 2
-    assert (half - average).abs().max() > 1e-3, "two finished pictures were averaged"
+    assert (half - average).abs().max() > 1e-3, "two pictures were averaged"
 
-    yield "a small change of y is a small change of the picture"
+    yield "a small change of y changes the picture a little"
     nudged = draw_mixture(netG, z, 0.99 * one_hot + 0.01 * other)
     gap = (nudged - netG(z, labels)).abs().max()
     assert 0 < gap < 0.1, f"the largest change of a pixel is {gap:.3f}"
 
-    yield "dropout and all else stay as the generator has them"
+    yield "dropout acts in training mode, as in the generator"
     netG.drop.p = 0.5
     assert not torch.equal(
         draw_mixture(netG.train(), z, one_hot), draw_mixture(netG, z, one_hot)
-    ), "in training mode the generator drops units at random"
+    ), "two calls in training mode give the same picture"
 
 
 @soft_labels.solution
@@ -159,10 +160,10 @@ def no_dropout(netG, z, y):
 
 
 def broken_step(gan, batch, run):
-    """Train D and G; somewhere in here a label goes astray."""
+    """Update D and G; some pictures in it are paired with the wrong labels."""
     real, labels, cfg = batch["real"], batch["labels"], gan.cfg
-    asked = torch.randint(cfg.num_classes, labels.shape, device=labels.device)
-    fake = gan.netG(cgan.draw_z(cfg, len(real), device=run.device), asked)
+    fake_labels = torch.randint(cfg.num_classes, labels.shape, device=labels.device)
+    fake = gan.netG(cgan.draw_z(cfg, len(real), device=run.device), fake_labels)
     loss_d = cgan.d_loss(gan.netD(real, labels), gan.netD(fake.detach(), labels))
     gan.opt_d.zero_grad()
     loss_d.backward()
@@ -177,68 +178,49 @@ def broken_step(gan, batch, run):
     return {"D/adv": loss_d.detach(), "G/adv": loss_g.detach()}
 
 
-@exercise("5.4", "Diagnose: good digits, in no order")
+@exercise("5.4", "Diagnose: good digits of the wrong classes")
 def mended(step):
     """Expect a ``train_step``."""
     yield "it can be called like train_step"
-    calls, batch, moved = _one_step(step)
-    of_g = [(inputs[1], output) for name, inputs, output in calls if name == "netG"]
-    of_d = [inputs for name, inputs, output in calls if name == "netD"]
-    assert len(of_g) == 1, f"G was called {len(of_g)} times, and once is enough"
-    (asked, fake), real = of_g[0], batch["real"]
-
-    yield "D sees each real picture with its own label"
-    pairs = [labels for x, labels in of_d if torch.equal(x, real)]
-    assert pairs, "D never saw the real pictures"
-    assert all(torch.equal(labels, batch["labels"]) for labels in pairs), "it saw other labels"
-
-    yield "D sees each fake with the label that G was asked for, in both updates"
-    pairs = [labels for x, labels in of_d if torch.equal(x, fake)]
-    assert len(pairs) == 2, f"D saw the fakes {len(pairs)} times"
-    for labels, update in zip(pairs, ("its own", "G's"), strict=True):
-        assert torch.equal(labels, asked), f"in {update} update it saw other labels"
-
-    yield "both players learn from it"
-    assert moved == {"netG", "netD"}, f"only {', '.join(moved) or 'nobody'} moved"
-
-
-def _one_step(step):
-    """Return who was called with what in one step, the batch, and whose weights moved."""
     run = runtime.start("cpu", 0)
     cfg = replace(cgan.PRESETS["smoke"], d_dropout=(0.0, 0.0), batch_size=16)
     gan = cgan.build(cfg, run)
     batch = {"real": torch.rand(16, 1, 28, 28) * 2 - 1, "labels": torch.arange(16) % 10}
-    calls, nets = [], {"netG": gan.netG, "netD": gan.netD}
-    before = {name: [p.clone() for p in net.parameters()] for name, net in nets.items()}
-    for name, net in nets.items():
-        net.register_forward_hook(
-            lambda _, inputs, output, name=name: calls.append(
-                (name, tuple(x.detach().clone() for x in inputs), output.detach().clone())
-            )
-        )
-    if step(gan, batch, run) is None:
-        raise NotImplementedError
-    moved = {
-        name
-        for name, net in nets.items()
-        if any(not torch.equal(a, b) for a, b in zip(before[name], net.parameters(), strict=True))
-    }
-    return calls, batch, moved
+    calls, changed = steps.observe(step, gan, batch, run)
+    of_g = [call for call in calls if call.network == "netG"]
+    assert len(of_g) == 1, f"G was called {len(of_g)} times; once is enough"
+    (_, (_, fake_labels), fake) = of_g[0]
+    pairs = [call.inputs for call in calls if call.network == "netD"]
+
+    yield "D sees each real picture with its own label"
+    labels_of_real = [labels for x, labels in pairs if torch.equal(x, batch["real"])]
+    assert labels_of_real, "D never saw the real pictures"
+    for labels in labels_of_real:
+        assert torch.equal(labels, batch["labels"]), "D saw other labels"
+
+    yield "D sees each fake with the label that G was given, in both updates"
+    labels_of_fake = [labels for x, labels in pairs if torch.equal(x, fake)]
+    assert len(labels_of_fake) == 2, f"D saw the fakes {len(labels_of_fake)} times"
+    for labels, player in zip(labels_of_fake, "DG", strict=True):
+        assert torch.equal(labels, fake_labels), f"D saw other labels in {player}'s update"
+
+    yield "the weights of both players change"
+    assert changed == {"netG", "netD"}, f"changed: {', '.join(changed) or 'none'}"
 
 
 @mended.solution
 def mended_step(gan, batch, run):
-    """Train D and G; a fake is shown with the label that G was asked for."""
+    """Update D and G; D sees each fake with the label that G was given."""
     real, labels, cfg = batch["real"], batch["labels"], gan.cfg
-    asked = torch.randint(cfg.num_classes, labels.shape, device=labels.device)
-    fake = gan.netG(cgan.draw_z(cfg, len(real), device=run.device), asked)
-    loss_d = cgan.d_loss(gan.netD(real, labels), gan.netD(fake.detach(), asked))  # not labels
+    fake_labels = torch.randint(cfg.num_classes, labels.shape, device=labels.device)
+    fake = gan.netG(cgan.draw_z(cfg, len(real), device=run.device), fake_labels)
+    loss_d = cgan.d_loss(gan.netD(real, labels), gan.netD(fake.detach(), fake_labels))  # not labels
     gan.opt_d.zero_grad()
     loss_d.backward()
     gan.opt_d.step()
 
     gan.netD.requires_grad_(False)
-    loss_g = cgan.g_loss(gan.netD(fake, asked))  # nor here
+    loss_g = cgan.g_loss(gan.netD(fake, fake_labels))  # nor here
     gan.opt_g.zero_grad()
     loss_g.backward()
     gan.opt_g.step()
@@ -252,47 +234,34 @@ mended.wrong(broken_step)
 @mended.wrong
 def mended_for_g_alone(gan, batch, run):
     real, labels, cfg = batch["real"], batch["labels"], gan.cfg
-    asked = torch.randint(cfg.num_classes, labels.shape, device=labels.device)
-    fake = gan.netG(cgan.draw_z(cfg, len(real), device=run.device), asked)
+    fake_labels = torch.randint(cfg.num_classes, labels.shape, device=labels.device)
+    fake = gan.netG(cgan.draw_z(cfg, len(real), device=run.device), fake_labels)
     loss_d = cgan.d_loss(gan.netD(real, labels), gan.netD(fake.detach(), labels))
-    loss_g = cgan.g_loss(gan.netD(fake, asked))
-    return _update(gan, loss_d, loss_g)
+    loss_g = cgan.g_loss(gan.netD(fake, fake_labels))
+    return steps.update(gan, loss_d, loss_g)
 
 
 @mended.wrong
-def the_reals_lose_theirs(gan, batch, run):
+def real_pictures_with_fake_labels(gan, batch, run):
     real, cfg = batch["real"], gan.cfg
-    asked = torch.randint(cfg.num_classes, (len(real),), device=real.device)
-    fake = gan.netG(cgan.draw_z(cfg, len(real), device=run.device), asked)
-    loss_d = cgan.d_loss(gan.netD(real, asked), gan.netD(fake.detach(), asked))
-    loss_g = cgan.g_loss(gan.netD(fake, asked))
-    return _update(gan, loss_d, loss_g)
+    fake_labels = torch.randint(cfg.num_classes, (len(real),), device=real.device)
+    fake = gan.netG(cgan.draw_z(cfg, len(real), device=run.device), fake_labels)
+    loss_d = cgan.d_loss(gan.netD(real, fake_labels), gan.netD(fake.detach(), fake_labels))
+    loss_g = cgan.g_loss(gan.netD(fake, fake_labels))
+    return steps.update(gan, loss_d, loss_g)
 
 
-def _update(gan, loss_d, loss_g):
-    """Move both players; for answers that are wrong elsewhere."""
-    gan.opt_g.zero_grad()
-    loss_g.backward()
-    gan.opt_g.step()
-    gan.opt_d.zero_grad()
-    loss_d.backward()
-    gan.opt_d.step()
-    return {"D/adv": loss_d.detach(), "G/adv": loss_g.detach()}
-
-
-@exercise("5.5", "Read: what the paper did, and what it found")
-def the_paper(answer):
-    """Expect a set of letters."""
-    yield "the answer is a set of the letters a to f"
-    given = letters(answer, "abcdef")
-    yield "nothing is named that the paper does not say"
-    assert "d" not in given, "compare the last two lines of table 1"
-    assert "e" not in given, "read section 4.1 again: where is the noise for MNIST drawn from?"
-    assert "f" not in given, "D is shown real pairs and generated ones, and nothing else"
-    yield "everything is named that it says"
-    assert given == set("abc"), "there is one more"
-
-
+the_paper = multiple_choice(
+    "5.5",
+    "Read: what the paper did, and what it found",
+    "abcdef",
+    right="abc",
+    hints={
+        "d": "compare the last two lines of table 1",
+        "e": "in section 4.1, which distribution does the noise for MNIST have?",
+        "f": "D is shown real pairs and generated ones, and nothing else",
+    },
+)
 the_paper.solution(
     ["a", "b", "c"],
     "The labels are one-hot vectors (a), dropout acts in both players (b), and y enters through a "

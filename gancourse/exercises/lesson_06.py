@@ -5,13 +5,13 @@ from dataclasses import replace
 import torch
 import torch.nn.functional as F
 
-from gancourse.exercises import exercise, expect, letters
+from gancourse.exercises import exercise, expect, expect_names, multiple_choice, steps
 from gancourse.gans import pix2pix
 from gancourse.training import runtime
 
 
-@exercise("6.1", "Predict: how much a logit sees")
-def fields(answer):
+@exercise("6.1", "Predict: the receptive field of a logit")
+def receptive_fields(answer):
     """Expect a dict of five whole numbers."""
     names = {"2, 1": (2, 1), "2, 2, 1": (2, 2, 1)}
     expected = {}
@@ -24,18 +24,20 @@ def fields(answer):
         expected[f"field {name}"] = pix2pix.receptive_field(cfg)
     expected["field of 3s"] = pix2pix.receptive_field(replace(cfg, d_kernel=3))
     yield "the answer names all five"
-    assert set(answer) == set(expected), f"found {', '.join(map(str, answer))}"
+    expect_names(answer, expected)
     for name, value in expected.items():
         yield f"{name} is right"
         got = int(answer[name])
         if "logits" in name:
-            hint = "a stride of 2 halves the side; a stride of 1 with a kernel of 4 takes one off"
+            hint = (
+                "a stride of 2 halves the side; a stride of 1 with a kernel of 4 makes it one less"
+            )
         else:
             hint = "from the last layer back: side = (side - 1) * stride + kernel, beginning with 1"
-        assert got == value, f"{got} is not: {hint}"
+        assert got == value, f"{got} is wrong: {hint}"
 
 
-fields.solution(
+receptive_fields.solution(
     {
         "field 2, 1": 16,
         "logits 2, 1": 30,
@@ -48,7 +50,7 @@ fields.solution(
     "then 31, then 30; with two strides of 2: 32, 16, 15, 14. With kernels of 3: 3, then 5, "
     "then (5 - 1) * 2 + 3 = 11, then (11 - 1) * 2 + 3 = 23.",
 )
-fields.wrong(
+receptive_fields.wrong(
     {
         "field 2, 1": 10,
         "logits 2, 1": 32,
@@ -59,7 +61,7 @@ fields.wrong(
 )
 
 
-@exercise("6.2", "Implement: vary both sides of a pair alike")
+@exercise("6.2", "Implement: crop and mirror both sides of a pair alike")
 def jitter(vary):
     """Expect ``vary(a, b, size, generator)``."""
     n, side, size = 64, 10, 8
@@ -70,32 +72,31 @@ def jitter(vary):
     def draw(seed=0):
         return vary(a.clone(), b.clone(), size, torch.Generator().manual_seed(seed))
 
-    yield "both sides have the size that was asked for, and their own channels"
+    yield "both sides have the given size and keep their channels"
     new_a, new_b = draw()
     expect(tuple(new_a.shape), (n, 1, size, size))
     expect(tuple(new_b.shape), (n, 2, size, size))
 
-    yield "both sides of a pair are cut and mirrored alike"
+    yield "both sides of a pair are cropped and mirrored alike"
     expect(new_b, torch.cat([new_a, -new_a], 1))
 
-    yield "what comes out is a piece of that very picture, mirrored or not"
-    corners, coins = set(), []
+    yield "each output is a piece of its own picture, mirrored or not"
+    corners, mirrored = set(), []
     for i, (picture,) in enumerate(new_a):
-        steps = picture[0, 1] - picture[0, 0]
-        coins.append(steps.item() < 0)
-        upright = picture.flip(1) if coins[-1] else picture
+        mirrored.append((picture[0, 1] < picture[0, 0]).item())
+        upright = picture.flip(1) if mirrored[-1] else picture
         top, left = divmod(int(upright[0, 0].item()) - 1000 * i, side)
         corners.add((top, left))
         inside = 0 <= top <= side - size and 0 <= left <= side - size
         assert inside, f"picture {i} begins at row {top}, column {left}"
         piece = a[i, 0, top : top + size, left : left + size]
-        assert torch.equal(upright, piece), f"picture {i} is not one piece of what came in"
+        assert torch.equal(upright, piece), f"picture {i} is not one piece of its input"
 
-    yield "every pair has a place and a coin of its own"
-    assert len(corners) > 1, "all of them were cut at one place"
-    assert 0.2 < sum(coins) / n < 0.8, f"{sum(coins)} of {n} were mirrored"
+    yield "the place is drawn for each pair, and so is whether it is mirrored"
+    assert len(corners) > 1, "all were cropped at one place"
+    assert 0.2 < sum(mirrored) / n < 0.8, f"{sum(mirrored)} of {n} were mirrored"
 
-    yield "all places are possible, the last row and column too"
+    yield "all places occur, also at the last row and column"
     corners |= {
         divmod(int(min(picture[0, 0], picture[0, -1]).item()) % 1000, side)
         for seed in range(1, 5)
@@ -103,7 +104,7 @@ def jitter(vary):
     }
     assert len(corners) == (side - size + 1) ** 2, f"only the places {sorted(corners)} occur"
 
-    yield "the generator alone decides"
+    yield "the result depends on the generator alone"
     assert torch.equal(draw(7)[0], draw(7)[0]), "two equal generators give two results"
     assert not torch.equal(draw(7)[0], draw(8)[0]), "another generator changes nothing"
 
@@ -151,14 +152,14 @@ def mirrors_the_input_alone(a, b, size, generator):
     return a.flip(3), b
 
 
-@exercise("6.3", "Modify: not the middle answer")
+@exercise("6.3", "Modify: a quantile in place of the median")
 def tilted(tilted_loss):
     """Expect ``tilted_loss(fake, real, q)``."""
     fake, real = torch.randn(2, 3, 4, 4), torch.randn(2, 3, 4, 4)
     yield "with q = 1/2 it is the L1 loss"
     expect(tilted_loss(fake, real, 0.5), F.l1_loss(fake, real))
 
-    yield "too low costs 2 q per unit, too high 2 (1 - q)"
+    yield "a fake that is too low costs 2 q per unit, one too high 2 (1 - q)"
     zero = torch.zeros(1, 1, 1, 1)
     expect(tilted_loss(zero - 1, zero, 0.9), 1.8)
     expect(tilted_loss(zero + 1, zero, 0.9), 0.2)
@@ -178,7 +179,7 @@ def tilted(tilted_loss):
 
 @tilted.solution
 def tilted_loss(fake, real, q):
-    """Return the quantile loss, () : L1 with another price for each side."""
+    """Return the quantile loss, (): L1 with a weight for each sign of the error."""
     error = real - fake
     return 2 * torch.maximum(q * error, (q - 1) * error).mean()
 
@@ -205,7 +206,7 @@ def tilted_squares(fake, real, q):
 
 
 def broken_step(gan, batch, run):
-    """Update D, then G; somewhere in here G goes deaf."""
+    """Update D, then G; it is faster than the real ``train_step``, and G learns less."""
     x, y, cfg = batch["real_A"], batch["real_B"], gan.cfg
     fake = gan.netG(x)
     fake_logits = gan.netD(x, fake.detach())
@@ -232,29 +233,27 @@ def mended(step):
     def after(one_step, **changes):
         runtime.start("cpu", 0)
         gan = pix2pix.build(replace(cfg, **changes), run)
-        return gan, one_step(gan, dict(batch), run)
+        return gan, steps.take(one_step, gan, [dict(batch)], run)
 
     yield "it can be called like train_step"
     gan, losses = after(step, lr_d=0.0)
-    if losses is None:
-        raise NotImplementedError
     assert {"D/adv", "G/adv", "G/l1"} <= set(losses), f"it returns {', '.join(losses)}"
 
-    yield "G's gradient is that of L1 and of D's opinion together"
-    right, _ = after(pix2pix.train_step, lr_d=0.0)
-    deaf, _ = after(pix2pix.train_step, lr_d=0.0, lambda_adv=0.0)
-    for mine, wanted, alone in zip(
-        *(net.netG.parameters() for net in (gan, right, deaf)), strict=True
+    yield "G's gradient is that of L1 and of the adversarial loss together"
+    reference, _ = after(pix2pix.train_step, lr_d=0.0)
+    l1_only, _ = after(pix2pix.train_step, lr_d=0.0, lambda_adv=0.0)
+    for ours, both, alone in zip(
+        *(net.netG.parameters() for net in (gan, reference, l1_only)), strict=True
     ):
-        far = (mine.grad - wanted.grad).norm() / (wanted.grad - alone.grad).norm()
-        assert far < 0.05, "it is still the gradient of L1 alone" if far > 0.95 else "it is another"
+        far = (ours.grad - both.grad).norm() / (both.grad - alone.grad).norm()
+        assert far < 0.05, "it is that of L1 alone" if far > 0.95 else "it is that of neither"
 
-    yield "D learns as before, and from its own update alone"
+    yield "D's gradient is that of its own update alone"
     gan, _ = after(step)
-    right, _ = after(pix2pix.train_step)
-    for mine, wanted in zip(gan.netD.parameters(), right.netD.parameters(), strict=True):
-        ours = mine.grad is not None and torch.allclose(mine.grad, wanted.grad, 1e-3, 1e-6)
-        assert ours, "G's update left gradients in D: freeze D while G learns, as in part 6"
+    reference, _ = after(pix2pix.train_step)
+    for ours, right in zip(gan.netD.parameters(), reference.netD.parameters(), strict=True):
+        same = ours.grad is not None and torch.allclose(ours.grad, right.grad, 1e-3, 1e-6)
+        assert same, "G's update left gradients in D: freeze D while G learns, as in part 6"
 
     yield "D's weights are left trainable"
     assert all(p.requires_grad for p in gan.netD.parameters()), "some are still frozen"
@@ -262,7 +261,7 @@ def mended(step):
 
 @mended.solution
 def mended_step(gan, batch, run):
-    """Update D, then G; D looks at the fake again, this time with the way to G open."""
+    """Update D, then G; D sees the fake again, not detached, so that the gradient reaches G."""
     x, y, cfg = batch["real_A"], batch["real_B"], gan.cfg
     fake = gan.netG(x)
     loss_d = pix2pix.d_loss(gan.netD(x, y), gan.netD(x, fake.detach()))
@@ -283,47 +282,39 @@ mended.wrong(broken_step)
 
 
 @mended.wrong
-def detached_in_one_place_less(gan, batch, run):
-    x, y, cfg = batch["real_A"], batch["real_B"], gan.cfg
-    fake = gan.netG(x)
-    loss_d = pix2pix.d_loss(gan.netD(x, y), gan.netD(x, fake.detach()))
-    gan.opt_d.zero_grad()
-    loss_d.backward()
-    gan.opt_d.step()
-    l1, adv = F.l1_loss(fake, y), pix2pix.g_loss(gan.netD(x, fake.detach()))
-    gan.opt_g.zero_grad()
-    (cfg.lambda_l1 * l1 + cfg.lambda_adv * adv).backward()
-    gan.opt_g.step()
-    return {"D/adv": loss_d.detach(), "G/adv": adv.detach(), "G/l1": l1.detach()}
+def detached_in_g_loss_too(gan, batch, run):
+    return _without_freezing_d(gan, batch, seen_by_d=lambda fake: fake.detach())
 
 
 @mended.wrong
 def d_is_not_frozen(gan, batch, run):
+    return _without_freezing_d(gan, batch, seen_by_d=lambda fake: fake)
+
+
+def _without_freezing_d(gan, batch, seen_by_d):
     x, y, cfg = batch["real_A"], batch["real_B"], gan.cfg
     fake = gan.netG(x)
     loss_d = pix2pix.d_loss(gan.netD(x, y), gan.netD(x, fake.detach()))
     gan.opt_d.zero_grad()
     loss_d.backward()
     gan.opt_d.step()
-    l1, adv = F.l1_loss(fake, y), pix2pix.g_loss(gan.netD(x, fake))
+    l1, adv = F.l1_loss(fake, y), pix2pix.g_loss(gan.netD(x, seen_by_d(fake)))
     gan.opt_g.zero_grad()
     (cfg.lambda_l1 * l1 + cfg.lambda_adv * adv).backward()
     gan.opt_g.step()
     return {"D/adv": loss_d.detach(), "G/adv": adv.detach(), "G/l1": l1.detach()}
 
 
-@exercise("6.5", "Read: what the paper did, and what it found")
-def the_paper(answer):
-    """Expect a set of letters."""
-    yield "the answer is a set of the letters a to f"
-    given = letters(answer, "abcdef")
-    yield "nothing is named that the paper does not say"
-    assert "c" not in given, "read the end of section 3.3: the statistics of which batch?"
-    assert "d" not in given, "compare the last two lines of table 3"
-    yield "everything is named that it says"
-    assert given == set("abef"), f"found {len(given)} of 4"
-
-
+the_paper = multiple_choice(
+    "6.5",
+    "Read: what the paper did, and what it found",
+    "abcdef",
+    right="abef",
+    hints={
+        "c": "at the end of section 3.3, the statistics of which batch are used?",
+        "d": "compare the last two lines of table 3",
+    },
+)
 the_paper.solution(
     ["a", "b", "e", "f"],
     "The noise was ignored (a: section 3.1), D's objective is halved (b: 3.3), facades are 400 "

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import torch
 
-from gancourse.exercises import exercise, expect, letters
+from gancourse.exercises import exercise, expect, expect_names, multiple_choice, steps
 from gancourse.gans import cyclegan
 from gancourse.training import runtime
 
@@ -14,7 +14,7 @@ def collapsed(answer):
     """Expect a dict of four numbers."""
     expected = {"l1_value": -0.6, "l1_loss": 0.4, "l2_value": -0.2, "l2_loss": 0.32}
     yield "the answer names l1_value, l1_loss, l2_value and l2_loss"
-    assert set(answer) == set(expected), f"found {', '.join(map(str, answer))}"
+    expect_names(answer, expected)
     hints = {
         "l1_value": "which one value has the smallest sum of distances to all three?",
         "l1_loss": "the mean of three distances, one of which is 0",
@@ -32,7 +32,7 @@ collapsed.solution(
     "at the median, -0.6, and then (0 + 0 + 1.2) / 3 = 0.4. The mean square is smallest at the "
     "mean, -0.2, and then (0.16 + 0.16 + 0.64) / 3 = 0.32. L1 gets two summers right and gives "
     "up on the third; L2 gets none right. Neither can reach 0: a generator that maps different "
-    "pictures to the same one cannot be undone, and that is what the cycle loss forbids.",
+    "pictures to the same one has no inverse, and that is what the cycle loss forbids.",
 )
 collapsed.wrong({"l1_value": -0.2, "l1_loss": 0.53, "l2_value": -0.2, "l2_loss": 0.32})
 collapsed.wrong({"l1_value": -0.6, "l1_loss": 0.0, "l2_value": -0.6, "l2_loss": 0.0})
@@ -44,7 +44,7 @@ def quantised(as_png):
     """Expect ``as_png(images)``."""
     images = torch.rand(3, 3, 8, 8, generator=torch.Generator().manual_seed(0)) * 2 - 1
     before = images.clone()
-    yield "the shape stays, and the pictures that came in are left as they were"
+    yield "the shape is kept, and the argument images is not changed"
     png = as_png(images)
     expect(tuple(png.shape), (3, 3, 8, 8))
     expect(images, before)
@@ -57,14 +57,14 @@ def quantised(as_png):
     ramp = torch.linspace(-1, 1, 10_001)
     expect(len(as_png(ramp).unique()), 256)
 
-    yield "nothing moves by more than half a byte"
+    yield "no value changes by more than half a step between bytes"
     gap = (png - images).abs().max().item() * 127.5
-    assert gap < 0.501, f"one value moved by {gap:.2f} bytes: is it rounded, or cut off?"
+    assert gap < 0.501, f"one value changes by {gap:.2f} steps: round it, do not truncate it"
 
-    yield "what lies a little outside [-1, 1] is brought back"
+    yield "values outside [-1, 1] are clamped"
     expect(as_png(torch.tensor([-1.01, 1.01])), torch.tensor([-1.0, 1.0]))
 
-    yield "a second time changes nothing"
+    yield "a second call changes nothing"
     expect(as_png(png), png)
 
 
@@ -75,8 +75,8 @@ def as_png(images):
 
 quantised.solution(
     as_png,
-    "It survives: rounding moves a value by 0.2 % of the range at most, and the plot of part 11 is "
-    "flat there. It takes noise of several % to harm it.",
+    "The hidden signal survives: rounding changes a value by at most 0.2 % of the range, where the "
+    "plot of part 11 is flat. Only noise of several % harms it.",
 )
 
 
@@ -113,21 +113,21 @@ def few_pairs(pair_loss):
     one = torch.tensor([False, False, False, True])
     expect(pair_loss(fake, real, one), (fake[3] - real[3]).abs().mean())
 
-    yield "where nothing is known it is 0, and not NaN"
+    yield "if no row is a pair it is 0, not NaN"
     none = torch.zeros(4, dtype=torch.bool)
     expect(pair_loss(fake, real, none), 0.0)
 
-    yield "the rows without a partner get no gradient, not even then"
+    yield "rows that are no pairs get no gradient, also if no row is a pair"
     for rows in (known, none):
         (grad,) = torch.autograd.grad(0 * fake.sum() + pair_loss(fake, real, rows), fake)
-        assert grad.isfinite().all(), "the gradient is NaN where nothing is known"
-        assert (grad[~rows] == 0).all(), "a picture is pulled towards one that is not its partner"
-        assert grad[rows].abs().sum() > 0 or not rows.any(), "the pairs teach nothing"
+        assert grad.isfinite().all(), "the gradient is not finite"
+        assert (grad[~rows] == 0).all(), "a row that is no pair gets a gradient"
+        assert grad[rows].abs().sum() > 0 or not rows.any(), "the pairs get no gradient"
 
 
 @few_pairs.solution
 def pair_loss(fake_B, real_B, known):
-    """Return the mean L1 over the rows that ``known``, (N,) of bool, says are pairs; else 0."""
+    """Return the mean L1 over the rows where ``known``, bool (N,), is True; 0 if there is none."""
     gaps = (fake_B - real_B).abs().mean((1, 2, 3))  # (N,)
     return (gaps * known).sum() / known.sum().clamp(min=1)
 
@@ -159,7 +159,7 @@ def squared(fake_B, real_B, known):
 
 
 def broken_step(gan, batch, run):
-    """Train all four networks; one thing is wrong in it."""
+    """Update all four networks; one thing in it is wrong."""
     cfg, real_A, real_B = gan.cfg, batch["real_A"], batch["real_B"]
     fake_B, fake_A = gan.netG_AB(real_A), gan.netG_BA(real_B)
     loss_d = cyclegan.d_loss(gan.netD_A(real_A), gan.netD_A(gan.pool_B(fake_B.detach())))
@@ -185,65 +185,50 @@ def broken_step(gan, batch, run):
 def mended(step):
     """Expect a ``train_step``."""
     yield "it can be called like train_step"
-    calls, batch, moved = _one_step(step)
-    fakes = {}
-    for domain, direction in (("B", "AB"), ("A", "BA")):
-        source = batch[f"real_{direction[0]}"]
-        made = [y for name, x, y in calls if name == f"netG_{direction}" and _holds(x, source)]
-        assert made, f"netG_{direction} never saw real_{direction[0]}"
-        fakes[domain] = made[0][: len(source)]
-
-    yield "each discriminator sees the real pictures of its own domain"
-    for domain in "AB":
-        seen = [x for name, x, _ in calls if name == f"netD_{domain}"]
-        assert any(_holds(x, batch[f"real_{domain}"]) for x in seen), f"netD_{domain} did not"
-
-    yield "each discriminator sees the fakes of its own domain, in both updates"
-    for domain, other in ("AB", "BA"):
-        seen = [x for name, x, _ in calls if name == f"netD_{domain}"]
-        times = sum(_holds(x, fakes[domain]) for x in seen)
-        assert times == 2, f"netD_{domain} saw the fakes of {domain} {times} times"
-        assert not any(_holds(x, fakes[other]) for x in seen), f"it saw those of {other}"
-
-    yield "both pictures are sent there and back"
-    for domain, direction in (("B", "BA"), ("A", "AB")):
-        seen = [x for name, x, _ in calls if name == f"netG_{direction}"]
-        assert any(_holds(x, fakes[domain]) for x in seen), f"no way back from fake_{domain}"
-
-    yield "all four networks learn from it"
-    missing = {"netG_AB", "netG_BA", "netD_A", "netD_B"} - moved
-    assert not missing, f"{', '.join(sorted(missing))} did not move"
-
-
-def _holds(x, images):
-    """Whether pictures stand in a batch, in one piece."""
-    n = len(images)
-    return any(torch.allclose(x[i : i + n], images) for i in range(len(x) - n + 1))
-
-
-def _one_step(step):
-    """Return who was called with what in one step, the batch, and whose weights moved."""
     run = runtime.start("cpu", 0)
     cfg = replace(cyclegan.PRESETS["smoke"], image_size=16, d_layers=1, batch_size=2, lr=1e-3)
     gan = cyclegan.build(replace(cfg, lambda_idt=0.0), run)
     batch = {name: torch.rand(2, 3, 16, 16) * 2 - 1 for name in ("real_A", "real_B")}
-    calls, nets = [], {name: net for name, net in vars(gan).items() if name.startswith("net")}
-    before = {name: torch.cat([p.flatten() for p in n.parameters()]) for name, n in nets.items()}
-    for name, net in nets.items():
-        net.register_forward_hook(
-            lambda _, inputs, output, name=name: calls.append(
-                (name, inputs[0].detach().clone(), output.detach().clone())
-            )
-        )
-    if step(gan, batch, run) is None:
-        raise NotImplementedError
-    after = {name: torch.cat([p.flatten() for p in n.parameters()]) for name, n in nets.items()}
-    return calls, batch, {name for name in nets if not torch.equal(before[name], after[name])}
+    calls, changed = steps.observe(step, gan, batch, run)
+    inputs = {name: [c.inputs[0] for c in calls if c.network == name] for name in vars(gan)}
+    fakes = {}
+    for domain, source, network in (("B", "A", "netG_AB"), ("A", "B", "netG_BA")):
+        real = batch[f"real_{source}"]
+        outputs = [c.output for c in calls if c.network == network and _holds(c.inputs[0], real)]
+        assert outputs, f"{network} never saw real_{source}"
+        fakes[domain] = outputs[0][: len(real)]
+
+    yield "each discriminator sees the real pictures of its own domain"
+    for domain in "AB":
+        seen = any(_holds(x, batch[f"real_{domain}"]) for x in inputs[f"netD_{domain}"])
+        assert seen, f"netD_{domain} never saw real_{domain}"
+
+    yield "each discriminator sees the fakes of its own domain, in both updates"
+    for domain, other in ("AB", "BA"):
+        times = sum(_holds(x, fakes[domain]) for x in inputs[f"netD_{domain}"])
+        assert times == 2, f"netD_{domain} saw the fakes of {domain} {times} times"
+        crossed = any(_holds(x, fakes[other]) for x in inputs[f"netD_{domain}"])
+        assert not crossed, f"netD_{domain} saw the fakes of {other}"
+
+    yield "both fakes are translated back"
+    for domain, network in (("B", "netG_BA"), ("A", "netG_AB")):
+        back = any(_holds(x, fakes[domain]) for x in inputs[network])
+        assert back, f"{network} never saw fake_{domain}"
+
+    yield "the weights of all four networks change"
+    same = {"netG_AB", "netG_BA", "netD_A", "netD_B"} - changed
+    assert not same, f"unchanged: {', '.join(sorted(same))}"
+
+
+def _holds(x, images):
+    """Return whether ``images`` are consecutive rows of the batch ``x``."""
+    n = len(images)
+    return any(torch.allclose(x[i : i + n], images) for i in range(len(x) - n + 1))
 
 
 @mended.solution
 def mended_step(gan, batch, run):
-    """Train all four networks: D_A judges what is, or pretends to be, of domain A."""
+    """Update all four networks; D_A judges real and fake pictures of A, and D_B those of B."""
     cfg, real_A, real_B = gan.cfg, batch["real_A"], batch["real_B"]
     fake_B, fake_A = gan.netG_AB(real_A), gan.netG_BA(real_B)
     loss_d = cyclegan.d_loss(gan.netD_A(real_A), gan.netD_A(gan.pool_A(fake_A.detach())))
@@ -277,7 +262,7 @@ def mended_for_d_alone(gan, batch, run):
     adv = cyclegan.g_loss(gan.netD_A(fake_B)) + cyclegan.g_loss(gan.netD_B(fake_A))
     cycle = cyclegan.cycle_loss(real_A, gan.netG_BA(fake_B))
     cycle = cycle + cyclegan.cycle_loss(real_B, gan.netG_AB(fake_A))
-    return _update(gan, loss_d, adv + 10 * cycle)
+    return steps.update(gan, loss_d, adv + 10 * cycle)
 
 
 @mended.wrong
@@ -287,33 +272,20 @@ def without_a_way_back(gan, batch, run):
     loss_d = cyclegan.d_loss(gan.netD_A(real_A), gan.netD_A(fake_A.detach()))
     loss_d = loss_d + cyclegan.d_loss(gan.netD_B(real_B), gan.netD_B(fake_B.detach()))
     adv = cyclegan.g_loss(gan.netD_A(fake_A)) + cyclegan.g_loss(gan.netD_B(fake_B))
-    return _update(gan, loss_d, adv)
+    return steps.update(gan, loss_d, adv)
 
 
-def _update(gan, loss_d, loss_g):
-    """Move all; for answers that are wrong elsewhere."""
-    gan.opt_g.zero_grad()
-    loss_g.backward()
-    gan.opt_g.step()
-    gan.opt_d.zero_grad()
-    loss_d.backward()
-    gan.opt_d.step()
-    return {"D/adv": loss_d.detach(), "G/adv": loss_g.detach()}
-
-
-@exercise("7.5", "Read: what the paper did, and what it found")
-def the_paper(answer):
-    """Expect a set of letters."""
-    yield "the answer is a set of the letters a to f"
-    given = letters(answer, "abcdef")
-    yield "nothing is named that the paper does not say"
-    assert "b" not in given, "look for the norm in equation 2"
-    assert "d" not in given, "read the failure cases of section 6: which tasks succeed, which not?"
-    assert "f" not in given, "section 4, training details: how large is a batch?"
-    yield "everything is named that it says"
-    assert given == set("ace"), "there is one more"
-
-
+the_paper = multiple_choice(
+    "7.5",
+    "Read: what the paper did, and what it found",
+    "abcdef",
+    right="ace",
+    hints={
+        "b": "look for the norm in equation 2",
+        "d": "in the failure cases of section 6, which tasks succeed and which do not?",
+        "f": "in section 4, training details, how large is a batch?",
+    },
+)
 the_paper.solution(
     ["a", "c", "e"],
     "The log likelihood is replaced by least squares for stability (a, section 4). The cycle loss "

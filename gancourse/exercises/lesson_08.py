@@ -1,35 +1,42 @@
 """The exercises of lesson 8, StarGAN."""
 
-import inspect
 import math
 from dataclasses import replace
 
 import torch
 import torch.nn.functional as F
 
-from gancourse.exercises import exercise, expect, letters
+from gancourse.exercises import exercise, expect, expect_names, multiple_choice, steps
 from gancourse.gans import stargan
 from gancourse.training import runtime
 
 
-@exercise("8.1", "Predict: generators, distances, a soft slope")
+@exercise("8.1", "Predict: generators, divergences, a slope")
 def numbers(answer):
     """Expect a dict of four numbers."""
-    yield "k (k - 1) generators: one for each direction"
-    expect(float(answer["generators"]), 30.0)
+    yield "the answer names generators, jsd, wasserstein and slope"
+    expect_names(answer, ("generators", "jsd", "wasserstein", "slope"))
 
-    yield "boxes that do not overlap: Jensen-Shannon has no more to say"
+    yield "there are k (k - 1) generators, one for each direction"
+    assert float(answer["generators"]) == 30, "count the ordered pairs of six domains"
+
+    yield "the Jensen-Shannon divergence is that of densities that do not overlap"
     got = float(answer["jsd"])
-    assert abs(got - 5) > 0.01, "that is how far the mass is carried, not the divergence"
-    assert abs(got - 1) > 0.01, "in nats, not in bits"
-    assert abs(got - math.log(2)) < 0.006, f"{got} is not what two disjoint densities have"
+    assert abs(got - 5) > 0.01, "that is how far the mass is moved, not the divergence"
+    assert abs(got - 1) > 0.01, "give it in nats, not in bits"
+    assert abs(got - math.log(2)) < 0.006, (
+        f"{got:.4g} is wrong: D can tell two disjoint densities without an error"
+    )
 
-    yield "the Wasserstein distance is how far the mass is carried"
-    expect(float(answer["wasserstein"]), 5.0)
+    yield "the Wasserstein distance is how far the mass is moved"
+    got = float(answer["wasserstein"])
+    assert abs(got - 5) < 0.006, f"{got:.4g} is wrong: all of the mass is moved equally far"
 
-    yield "the slope sets the derivative to zero"
+    yield "at the slope the derivative of the loss is 0"
     got = float(answer["slope"])
-    assert abs(got - 1) > 0.001, "the penalty is soft: a little more slope pays"
+    assert abs(got - 1) > 0.001, (
+        "the penalty is 0 to first order at 1, so that a larger slope is better"
+    )
     assert abs(got - 1.05) < 0.002, "differentiate -s W + lambda (s - 1)^2 by s"
 
 
@@ -51,22 +58,22 @@ def mask_vector(with_mask):
     """Expect ``with_mask(labels, source)``."""
     labels = [torch.rand(5, 3) + 1, torch.rand(5, 4) + 1]
     source = torch.tensor([0, 1, 1, 0, 1])
-    yield "all labels, and a number for each set"
+    yield "the output holds all labels, and a number for each set"
     out = with_mask(labels, source)
     expect(tuple(out.shape), (5, 3 + 4 + 2))
 
-    yield "the mask says whose labels they are"
+    yield "the mask is the one-hot vector of the source"
     expect(out[:, 7:], torch.eye(2)[source])
 
-    yield "what is known stays in its place"
+    yield "known labels stay in their place"
     expect(out[source == 0, :3], labels[0][source == 0])
     expect(out[source == 1, 3:7], labels[1][source == 1])
 
-    yield "what is unknown is zero, whatever stood there"
+    yield "unknown labels are 0, whatever was given"
     expect(out[source == 1, :3], torch.zeros(3, 3))
     expect(out[source == 0, 3:7], torch.zeros(2, 4))
 
-    yield "there may be more sets, and a batch of one set alone"
+    yield "it works for three sets, and for a batch from one of them"
     three = [torch.ones(2, 2), torch.ones(2, 1), torch.ones(2, 3)]
     expect(
         with_mask(three, torch.tensor([2, 2])),
@@ -127,19 +134,19 @@ def one_sided(penalty):
     mixed = penalty(lambda x: ((x * steep).sum((1, 2, 3)).view(-1, 1, 1), None), real, fake)
     expect(mixed, torch.tensor(0.5))
 
-    yield "the slope is taken between the two, not at one of them"
+    yield "the slope is taken between real and fake, not at one of them"
     ends = torch.full((4000, 1, 1, 1), 3.0), torch.zeros(4000, 1, 1, 1)
-    bowl = penalty(lambda x: (x.square().sum((1, 2, 3)).view(-1, 1, 1) / 2, None), *ends)
-    expect(bowl, torch.tensor(8 / 9), atol=0.06)
+    quadratic = penalty(lambda x: (x.square().sum((1, 2, 3)).view(-1, 1, 1) / 2, None), *ends)
+    expect(quadratic, torch.tensor(8 / 9), atol=0.06)
 
-    yield "D gives an answer for each patch, and their slopes add up"
+    yield "the slope is that of the sum of D's answers for all patches"
     four = penalty(lambda x: (critic(1.0)[1](x)[0].expand(-1, 2, 2), None), real, fake)
     expect(four, torch.tensor(9.0))
 
-    yield "the critic learns from it"
+    yield "the gradient reaches the critic's weights"
     w, steep = critic(3.0)
     penalty(steep, real, fake).backward()
-    assert w.grad is not None and w.grad.norm() > 1, "no gradient reached its weights"
+    assert w.grad is not None and w.grad.norm() > 1, "it is missing, or too small"
 
 
 @one_sided.solution
@@ -166,7 +173,7 @@ def the_mean_over_patches(netD, real, fake):
 
 
 @one_sided.wrong
-def flat_is_an_offence(netD, real, fake):
+def flat_is_penalised(netD, real, fake):
     between = real.clone().requires_grad_()
     (slope,) = torch.autograd.grad(netD(between)[0].sum(), between, create_graph=True)
     return (1 - slope.flatten(1).norm(dim=1)).clamp(min=0).square().mean()
@@ -186,15 +193,15 @@ def cut_off_from_the_weights(netD, real, fake):
     return (slope.flatten(1).norm(dim=1) - 1).clamp(min=0).square().mean()
 
 
-def broken_g_loss(gan, real, labels, wanted, source):
-    """Return G's loss; somewhere in here the wrong labels are asked for."""
+def broken_g_loss(gan, real, c_org, c_trg, source):
+    """Return G's loss; one line in it has the wrong labels."""
     cfg = gan.cfg
-    fake = gan.netG(real, wanted, source)
-    back = gan.netG(fake, labels, source)
+    fake = gan.netG(real, c_trg, source)
+    x_rec = gan.netG(fake, c_org, source)
     fake_logits, class_logits = gan.netD(fake)
     adv = stargan.g_loss(fake_logits)
-    cls = stargan.class_loss(class_logits, labels, source, cfg.label_kinds, cfg.label_sizes)
-    return adv + cfg.lambda_cls * cls + cfg.lambda_rec * F.l1_loss(back, real)
+    cls = stargan.class_loss(class_logits, c_org, source, cfg.label_kinds, cfg.label_sizes)
+    return adv + cfg.lambda_cls * cls + cfg.lambda_rec * F.l1_loss(x_rec, real)
 
 
 @exercise("8.4", "Diagnose: the hair stays as it was")
@@ -203,93 +210,85 @@ def mended(g_loss):
     cfg = replace(stargan.PRESETS["smoke"], lambda_cls=3.0)
     gan = stargan.build(cfg, runtime.start("cpu", 0))
     real, source = torch.rand(6, 3, 32, 32) * 2 - 1, torch.arange(6) % 2
-    labels = torch.zeros(6, 14)
-    labels[source == 0, :3], labels[source == 1, 9] = 1, 1
-    wanted = torch.zeros(6, 14)
-    wanted[source == 0, 3:6], wanted[source == 1, 12] = 1, 1
-    told, named = [], []
-    names = inspect.signature(gan.netG.forward)
-
-    def note(_, inputs, options, out):
-        given = names.bind(*inputs, **options).arguments
-        told.append((given["x"], given["labels"], out))
-
-    gan.netG.register_forward_hook(note, with_kwargs=True)
-    gan.netD.register_forward_hook(lambda _, inputs, out: named.append(inputs[0]))
+    c_org, c_trg = torch.zeros(6, 14), torch.zeros(6, 14)
+    c_org[source == 0, :3], c_org[source == 1, 9] = 1, 1
+    c_trg[source == 0, 3:6], c_trg[source == 1, 12] = 1, 1
 
     yield "it can be called, and returns one number"
-    loss = g_loss(gan, real, labels, wanted, source)
+    calls = steps.watch(gan)
+    loss = g_loss(gan, real, c_org, c_trg, source)
     expect(tuple(loss.shape), ())
+    of_g = [call for call in calls if call.network == "netG"]
+    of_d = [call for call in calls if call.network == "netD"]
 
-    yield "G is asked for the target, and then for the old labels of what it made"
-    assert len(told) == 2, f"G was called {len(told)} times"
-    assert torch.equal(told[0][0], real) and torch.equal(told[0][1], wanted), "see the first call"
-    assert torch.equal(told[1][0], told[0][2]) and torch.equal(told[1][1], labels), "see the second"
+    yield "G translates the picture to the target labels, and the fake back to its own"
+    assert len(of_g) == 2, f"G was called {len(of_g)} times"
+    (_, (x, c, *_), fake), (_, (x_back, c_back, *_), x_rec) = of_g
+    assert torch.equal(x, real) and torch.equal(c, c_trg), "see the first call"
+    assert torch.equal(x_back, fake) and torch.equal(c_back, c_org), "see the second call"
 
-    yield "D judges what G made of the target"
-    assert len(named) == 1 and torch.equal(named[0], told[0][2])
+    yield "D judges the fake"
+    assert len(of_d) == 1, f"D was called {len(of_d)} times"
+    assert torch.equal(of_d[0].inputs[0], fake), "D was given other pictures"
 
     yield "the loss is that of the paper"
-    fake, back = told[0][2], told[1][2]
     fake_logits, class_logits = gan.netD(fake)
     sets = source, cfg.label_kinds, cfg.label_sizes
-    right = stargan.class_loss(class_logits, wanted, *sets)
-    expected = stargan.g_loss(fake_logits) + 3 * right + 10 * F.l1_loss(back, real)
-    assert torch.allclose(loss, expected, atol=1e-4), "one of the three terms is another"
+    cls = stargan.class_loss(class_logits, c_trg, *sets)
+    expected = stargan.g_loss(fake_logits) + 3 * cls + 10 * F.l1_loss(x_rec, real)
+    assert torch.allclose(loss, expected, atol=1e-4), "one of the three terms is not the paper's"
 
 
 @mended.solution
-def mended_g_loss(gan, real, labels, wanted, source):
-    """Return G's loss: fool D, be named as the target, and come back."""
+def mended_g_loss(gan, real, c_org, c_trg, source):
+    """Return G's loss: adversarial, the class of the target, the reconstruction."""
     cfg = gan.cfg
-    fake = gan.netG(real, wanted, source)
-    back = gan.netG(fake, labels, source)
+    fake = gan.netG(real, c_trg, source)
+    x_rec = gan.netG(fake, c_org, source)
     fake_logits, class_logits = gan.netD(fake)
     adv = stargan.g_loss(fake_logits)
-    cls = stargan.class_loss(class_logits, wanted, source, cfg.label_kinds, cfg.label_sizes)
-    return adv + cfg.lambda_cls * cls + cfg.lambda_rec * F.l1_loss(back, real)
+    cls = stargan.class_loss(class_logits, c_trg, source, cfg.label_kinds, cfg.label_sizes)
+    return adv + cfg.lambda_cls * cls + cfg.lambda_rec * F.l1_loss(x_rec, real)
 
 
 mended.wrong(broken_g_loss)
 
 
 @mended.wrong
-def asked_for_what_is_there(gan, real, labels, wanted, source):
-    return mended_g_loss(gan, real, labels, labels, source)
+def asked_for_what_is_there(gan, real, c_org, c_trg, source):
+    return mended_g_loss(gan, real, c_org, c_org, source)
 
 
 @mended.wrong
-def no_way_back(gan, real, labels, wanted, source):
-    return mended_g_loss(gan, real, wanted, wanted, source)
+def no_way_back(gan, real, c_org, c_trg, source):
+    return mended_g_loss(gan, real, c_trg, c_trg, source)
 
 
 @mended.wrong
-def without_the_labels(gan, real, labels, wanted, source):
-    fake = gan.netG(real, wanted, source)
-    back = gan.netG(fake, labels, source)
-    return stargan.g_loss(gan.netD(fake)[0]) + gan.cfg.lambda_rec * F.l1_loss(back, real)
+def without_the_labels(gan, real, c_org, c_trg, source):
+    fake = gan.netG(real, c_trg, source)
+    x_rec = gan.netG(fake, c_org, source)
+    return stargan.g_loss(gan.netD(fake)[0]) + gan.cfg.lambda_rec * F.l1_loss(x_rec, real)
 
 
-@exercise("8.5", "Read: what the authors' code does")
-def the_code(answer):
-    """Expect a set of letters."""
-    yield "the answer is a set of the letters a to f"
-    given = letters(answer, "abcdef")
-    yield "nothing is named that the code does not do"
-    assert "b" not in given, "which pictures does the class loss of D see?"
-    assert "c" not in given, "count the input channels of both networks when both sets are used"
-    assert "e" not in given, "look for a norm in the class Discriminator"
-    yield "everything is named that it does"
-    assert given == set("adf"), "there is one more"
-
-
+the_code = multiple_choice(
+    "8.5",
+    "Read: what the authors' code does",
+    "abcdef",
+    right="adf",
+    hints={
+        "b": "which pictures does the class loss of D see?",
+        "c": "count the input channels of both networks when both sets are used",
+        "e": "look for a norm in the class Discriminator",
+    },
+)
 the_code.solution(
     ["a", "d", "f"],
     "The targets are the labels in a random order (a). D's class loss is taken on real pictures "
-    "alone, G's on fakes (not b). With both sets G gets c_dim + c2_dim + 2 planes, and D just has "
-    "c_dim + c2_dim outputs: it is told nothing (not c). The gradient is taken with ones for all "
-    "patches, which sums them (d). D has convolutions and LeakyReLU, no norm: one over the batch "
-    "would mix the pictures whose slopes the penalty asks for (not e). The binary cross-entropy is "
+    "alone, G's on fakes (not b). With both sets G gets c_dim + c2_dim + 2 planes; D gets no mask "
+    "and only has c_dim + c2_dim outputs (not c). The gradient is taken with ones for all patches, "
+    "which sums them (d). D has convolutions and LeakyReLU and no norm: one over the batch would "
+    "mix pictures, but the penalty needs the slope of each (not e). The binary cross-entropy is "
     "a sum, divided by the number of pictures (f).",
 )
 the_code.wrong({"a", "f"})

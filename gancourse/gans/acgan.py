@@ -12,8 +12,16 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+from gancourse.fields import Classes, Pictures
+from gancourse.gans.blocks import device_of, init_normal, sampling
 from gancourse.training.ema import EMA
 from gancourse.training.gan import GAN
+
+TAKES = {"real": Pictures, "labels": Classes}
+SAMPLES = {"real": ("z", "labels")}
+PLAYERS = {"D": ("netD",), "G": ("netG",)}
+PUBLISHED = ("netG",)
+STAGES = {"train_step": "steps"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -201,6 +209,23 @@ def draw_z(cfg, n, generator=None, device="cpu"):
     return torch.randn(n, cfg.latent_dim, generator=generator, device=device)
 
 
+def inputs(cfg):
+    """Return the fields of a batch that a configuration takes."""
+    shape = (cfg.image_channels, cfg.image_size, cfg.image_size)
+    return {"real": Pictures(shape=shape), "labels": Classes(count=cfg.num_classes)}
+
+
+def configure(preset, fields):
+    """Return a preset's configuration that fits the fields of some data."""
+    real, labels = fields["real"], fields["labels"]
+    return replace(PRESETS[preset], image_channels=real.channels, num_classes=labels.count)
+
+
+def networks(cfg):
+    """Return the empty networks by name."""
+    return {"netG": Generator(cfg), "netD": Discriminator(cfg)}
+
+
 def build(cfg, run):
     """Make the two players and their optimizers.
 
@@ -214,17 +239,14 @@ def build(cfg, run):
     GAN
         With ``netG``, ``netD``, ``opt_g``, ``opt_d``, and ``ema`` if it is asked for.
     """
-    netG, netD = Generator(cfg), Discriminator(cfg)
-    for layer in [*netG.modules(), *netD.modules()]:
-        if isinstance(layer, nn.Conv2d | nn.ConvTranspose2d | nn.Linear):
-            nn.init.normal_(layer.weight, 0.0, cfg.init_std)
-            if layer.bias is not None:
-                nn.init.zeros_(layer.bias)
-    gan = GAN(cfg, netG=run.place(netG), netD=run.place(netD))
+    netG, netD = networks(cfg).values()
+    for net in (netG, netD):
+        init_normal(net, cfg.init_std)
+    gan = GAN(cfg, PUBLISHED, netG=run.place(netG), netD=run.place(netD))
     gan.opt_g = torch.optim.Adam(netG.parameters(), lr=cfg.lr_g, betas=cfg.betas, fused=True)
     gan.opt_d = torch.optim.Adam(netD.parameters(), lr=cfg.lr_d, betas=cfg.betas, fused=True)
     if cfg.ema_decay:
-        gan.ema = EMA(netG, cfg.ema_decay)
+        gan.ema = EMA(netG, cfg.ema_decay, gan.opt_g)
     return gan
 
 
@@ -300,14 +322,10 @@ def sample(gan, n, *, seed=0, z=None, labels=None):
     Tensor, (n, image_channels, image_size, image_size)
         In [-1, 1].
     """
-    net = getattr(gan, "ema", gan.netG)
-    device = next(net.parameters()).device
-    if z is None:
-        z = draw_z(gan.cfg, n, torch.Generator(device).manual_seed(seed), device)
-    if labels is None:
-        labels = torch.arange(len(z)) % gan.cfg.num_classes
-    training = net.training
-    try:
-        return net.eval()(z.to(device), labels.to(device))
-    finally:
-        net.train(training)
+    with sampling(gan) as netG:
+        device = device_of(netG)
+        if z is None:
+            z = draw_z(gan.cfg, n, torch.Generator(device).manual_seed(seed), device)
+        if labels is None:
+            labels = torch.arange(len(z)) % gan.cfg.num_classes
+        return netG(z.to(device), labels.to(device))

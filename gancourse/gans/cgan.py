@@ -11,11 +11,19 @@ from dataclasses import dataclass, replace
 import torch
 import torch.nn.functional as F
 from torch import nn
-from torch.optim.lr_scheduler import LRScheduler
 
 from gancourse.errors import choose
+from gancourse.fields import Classes, Pictures
+from gancourse.gans.blocks import device_of, sampling
 from gancourse.training.ema import EMA
 from gancourse.training.gan import GAN
+from gancourse.training.schedules import Anneal, following
+
+TAKES = {"real": Pictures, "labels": Classes}
+SAMPLES = {"real": ("z", "labels")}
+PLAYERS = {"D": ("netD",), "G": ("netG",)}
+PUBLISHED = ("netG",)
+STAGES = {"train_step": "steps"}
 
 CONDITIONINGS = ("concat", "embed", "project")
 
@@ -207,23 +215,6 @@ def g_loss(fake_logits):
     return F.softplus(-fake_logits).mean()
 
 
-class Anneal(LRScheduler):
-    """The paper's SGD schedule: step sizes decay a little each step, momentum rises."""
-
-    def __init__(self, optimizer, cfg):
-        self.decay, self.least = cfg.lr_decay, cfg.lr_least
-        self.momentum, self.momentum_steps = cfg.momentum, cfg.momentum_steps
-        super().__init__(optimizer)
-
-    def get_lr(self):
-        """Return the step sizes, and set the momentum beside them."""
-        first, last = self.momentum
-        risen = min(1.0, self.last_epoch / self.momentum_steps)
-        for group in self.optimizer.param_groups:
-            group["momentum"] = first + risen * (last - first)
-        return [max(lr / self.decay**self.last_epoch, self.least) for lr in self.base_lrs]
-
-
 def draw_z(cfg, n, generator=None, device="cpu"):
     """Draw ``n`` latent vectors, (n, latent_dim): in [0, 1], or with mean 0 and variance 1."""
     draw = torch.rand if cfg.prior == "uniform" else torch.randn
@@ -234,6 +225,23 @@ def wrong_labels(labels, num_classes):
     """Draw for each label, (N,), one of the other classes, all equally likely."""
     shift = torch.randint(1, num_classes, labels.shape, device=labels.device)
     return (labels + shift) % num_classes
+
+
+def inputs(cfg):
+    """Return the fields of a batch that a configuration takes."""
+    shape = tuple(cfg.sample_shape)
+    return {"real": Pictures(shape=shape), "labels": Classes(count=cfg.num_classes)}
+
+
+def configure(preset, fields):
+    """Return a preset's configuration that fits the fields of some data."""
+    real, labels = fields["real"], fields["labels"]
+    return replace(PRESETS[preset], sample_shape=real.shape, num_classes=labels.count)
+
+
+def networks(cfg):
+    """Return the empty networks by name."""
+    return {"netG": Generator(cfg), "netD": Discriminator(cfg)}
 
 
 def build(cfg, run):
@@ -249,7 +257,7 @@ def build(cfg, run):
     GAN
         With ``netG``, ``netD``, ``opt_g``, ``opt_d``, and ``ema`` if it is asked for.
     """
-    netG, netD = Generator(cfg), Discriminator(cfg)
+    netG, netD = networks(cfg).values()
     for net, width in ((netG, cfg.g_init), (netD, cfg.d_init)):
         for layer in net.modules():
             if width and isinstance(layer, nn.Linear):
@@ -260,16 +268,23 @@ def build(cfg, run):
             nn.init.kaiming_normal_(layer.weight)  # so that z is heard beside y
     if cfg.d_y_init and cfg.conditioning == "concat":
         nn.init.normal_(netD.from_y.weight, 0, cfg.d_y_init)
-    gan = GAN(cfg, netG=run.place(netG), netD=run.place(netD))
+    gan = GAN(cfg, PUBLISHED, netG=run.place(netG), netD=run.place(netD))
     for player, net, lr in (("g", netG, cfg.lr_g), ("d", netD, cfg.lr_d)):
         if cfg.optimizer == "adam":
             optimizer = torch.optim.Adam(net.parameters(), lr=lr, betas=cfg.betas, fused=True)
         else:
             optimizer = torch.optim.SGD(net.parameters(), lr=lr, momentum=cfg.momentum[0])
-            setattr(gan, f"schedule_{player}", Anneal(optimizer, cfg))
+            schedule = Anneal(
+                optimizer,
+                decay=cfg.lr_decay,
+                least=cfg.lr_least,
+                momentum=cfg.momentum,
+                momentum_steps=cfg.momentum_steps,
+            )
+            setattr(gan, f"schedule_{player}", following(schedule))
         setattr(gan, f"opt_{player}", optimizer)
     if cfg.ema_decay:
-        gan.ema = EMA(netG, cfg.ema_decay)
+        gan.ema = EMA(netG, cfg.ema_decay, gan.opt_g)
     return gan
 
 
@@ -337,14 +352,10 @@ def sample(gan, n, *, seed=0, z=None, labels=None):
     Tensor, (n, *sample_shape)
         In [-1, 1].
     """
-    net = getattr(gan, "ema", gan.netG)
-    device = next(net.parameters()).device
-    if z is None:
-        z = draw_z(gan.cfg, n, torch.Generator(device).manual_seed(seed), device)
-    if labels is None:
-        labels = torch.arange(len(z)) % gan.cfg.num_classes
-    training = net.training
-    try:
-        return net.eval()(z.to(device), labels.to(device))
-    finally:
-        net.train(training)
+    with sampling(gan) as netG:
+        device = device_of(netG)
+        if z is None:
+            z = draw_z(gan.cfg, n, torch.Generator(device).manual_seed(seed), device)
+        if labels is None:
+            labels = torch.arange(len(z)) % gan.cfg.num_classes
+        return netG(z.to(device), labels.to(device))

@@ -11,10 +11,18 @@ from itertools import pairwise
 import torch
 import torch.nn.functional as F
 from torch import nn
-from torch.optim.lr_scheduler import LambdaLR
 
 from gancourse.errors import CourseError, choose
+from gancourse.fields import Pictures
+from gancourse.gans.blocks import ImagePool, device_of, init_normal, sampling
 from gancourse.training.gan import GAN
+from gancourse.training.schedules import linear_decay
+
+TAKES = {"real_A": Pictures, "real_B": Pictures}
+SAMPLES = {"real_B": ("real_A",), "real_A": ("real_B",)}
+PLAYERS = {"D": ("netD_A", "netD_B"), "G": ("netG_AB", "netG_BA")}
+PUBLISHED = ("netG_AB", "netG_BA")
+STAGES = {"train_step": "steps"}
 
 DIRECTIONS = ("AB", "BA")
 CYCLES = ("forward", "backward")
@@ -174,48 +182,29 @@ def identity_loss(real, same):
     return F.l1_loss(same, real)
 
 
-class ImagePool:
-    """Earlier fakes of one generator, for D, which must not forget how to tell those.
+def inputs(cfg):
+    """Return the fields of a batch that a configuration takes."""
+    size = (cfg.image_size, cfg.image_size)
+    return {
+        "real_A": Pictures(shape=(cfg.channels_A, *size)),
+        "real_B": Pictures(shape=(cfg.channels_B, *size)),
+    }
 
-    It holds ``size`` of them; 0 passes all pictures through.
-    """
 
-    def __init__(self, size):
-        self.size, self.count, self.images = size, 0, None
+def configure(preset, fields):
+    """Return a preset's configuration that fits the fields of some data."""
+    a, b = fields["real_A"], fields["real_B"]
+    return replace(PRESETS[preset], channels_A=a.channels, channels_B=b.channels)
 
-    def __call__(self, fake):
-        """Return as many pictures as came in, (N, C, H, W): each is new or, evenly likely, old.
 
-        Until the pool is full it keeps and returns all. From then on a new picture takes, with
-        probability 1/2, the place of an old one, which is returned instead (section 4).
-        """
-        if not self.size:
-            return fake
-        if self.images is None:
-            self.images = fake.new_zeros(self.size, *fake.shape[1:])
-        self.images = self.images.to(fake.device)  # after loading it may lie elsewhere
-        room = min(self.size - self.count, len(fake))
-        self.images[self.count : self.count + room] = fake[:room]
-        self.count += room
-        if room == len(fake):
-            return fake
-        kept, new = fake[:room], fake[room:]
-        # Drawn and swapped on the device: no number is looked at, so nothing waits for a GPU.
-        place = torch.randperm(self.size, device=fake.device)[: len(new)]
-        swap = torch.rand(len(new), 1, 1, 1, device=fake.device) < 0.5
-        old = self.images[place]
-        self.images[place] = torch.where(swap, new, old)
-        return torch.cat([kept, torch.where(swap, old, new)])
-
-    def state_dict(self):
-        """Return the pictures that it holds; None before the first."""
-        return {"images": None if self.images is None else self.images[: self.count]}
-
-    def load_state_dict(self, state):
-        """Take over what :meth:`state_dict` returned."""
-        self.count, self.images = 0, None
-        if state["images"] is not None:
-            self(state["images"])
+def networks(cfg):
+    """Return the empty networks by name."""
+    return {
+        "netG_AB": Generator(cfg, "AB"),
+        "netG_BA": Generator(cfg, "BA"),
+        "netD_A": Discriminator(cfg, "A"),
+        "netD_B": Discriminator(cfg, "B"),
+    }
 
 
 def build(cfg, run):
@@ -242,24 +231,16 @@ def build(cfg, run):
         raise CourseError(f"pool_size must be 0, or at least the batch_size of {cfg.batch_size}")
     for name in cfg.cycles:
         choose("cycle", name, CYCLES)
-    nets = {f"netG_{direction}": Generator(cfg, direction) for direction in DIRECTIONS}
-    nets |= {f"netD_{domain}": Discriminator(cfg, domain) for domain in "AB"}
-    for layer in (layer for net in nets.values() for layer in net.modules()):
-        if isinstance(layer, nn.Conv2d | nn.ConvTranspose2d):
-            nn.init.normal_(layer.weight, 0.0, cfg.init_std)
-            if layer.bias is not None:
-                nn.init.zeros_(layer.bias)
-    gan = GAN(cfg, **{name: run.place(net) for name, net in nets.items()})
-
-    def fall(step):
-        return max(0.0, min(1.0, (cfg.steps - step) / max(1, cfg.steps * (1 - cfg.constant))))
-
-    for player in "gd":
-        weights = [w for n, net in nets.items() if n[3] == player.upper() for w in net.parameters()]
+    nets = networks(cfg)
+    for net in nets.values():
+        init_normal(net, cfg.init_std)
+    gan = GAN(cfg, PUBLISHED, **{name: run.place(net) for name, net in nets.items()})
+    for player, names in PLAYERS.items():
+        weights = [w for name in names for w in nets[name].parameters()]
         optimizer = torch.optim.Adam(weights, lr=cfg.lr, betas=cfg.betas, fused=True)
-        setattr(gan, f"opt_{player}", optimizer)
-        if player == "g" or cfg.lambda_adv:  # else it never makes a step
-            setattr(gan, f"schedule_{player}", LambdaLR(optimizer, fall))
+        setattr(gan, f"opt_{player.lower()}", optimizer)
+    gan.schedule_g = linear_decay(gan.opt_g, cfg.steps, cfg.constant)
+    gan.schedule_d = linear_decay(gan.opt_d, cfg.steps, cfg.constant)
     gan.pool_A, gan.pool_B = ImagePool(cfg.pool_size), ImagePool(cfg.pool_size)
     return gan
 
@@ -324,27 +305,37 @@ def train_step(gan, batch, run):
 
 
 @torch.no_grad()
-def sample(gan, images, *, direction="AB"):
+def sample(gan, n=None, *, real_A=None, real_B=None, seed=0):
     """Translate pictures of one domain into the other.
 
     Parameters
     ----------
     gan : GAN
-    images : Tensor, (N, channels_A or channels_B, H, W)
-        In [-1, 1]; H and W are multiples of 2 ** g_downs. What doesn't fit is a CourseError.
-    direction : {"AB", "BA"}
+    n : int, optional
+        How many; it follows from the pictures.
+    real_A, real_B : Tensor, (N, channels_A or channels_B, H, W)
+        One of both, in [-1, 1]; H and W are multiples of 2 ** g_downs.
+    seed : int
+        Has no effect: nothing is drawn at random.
 
     Returns
     -------
     Tensor, (N, channels_B or channels_A, H, W)
         In [-1, 1].
+
+    Raises
+    ------
+    CourseError
+        If both or none are given, or the pictures don't fit.
     """
-    choose("direction", direction, DIRECTIONS)
-    channels, stride = getattr(gan.cfg, f"channels_{direction[0]}"), 2**gan.cfg.g_downs
-    if images.ndim != 4 or images.shape[1] != channels or any(n % stride for n in images.shape[2:]):
+    if (real_A is None) == (real_B is None):
+        raise CourseError("give either real_A or real_B: the pictures to translate.")
+    x, domain, name = (real_A, "A", "netG_AB") if real_B is None else (real_B, "B", "netG_BA")
+    channels, stride = getattr(gan.cfg, f"channels_{domain}"), 2**gan.cfg.g_downs
+    if x.ndim != 4 or x.shape[1] != channels or any(side % stride for side in x.shape[2:]):
         raise CourseError(
-            f"direction {direction!r} takes pictures of shape (N, {channels}, H, W), H and W "
-            f"multiples of {stride}, not {tuple(images.shape)}"
+            f"real_{domain} must have the shape (N, {channels}, H, W), H and W multiples of "
+            f"{stride}, not {tuple(x.shape)}"
         )
-    net = getattr(gan, f"netG_{direction}")
-    return net(images.to(next(net.parameters()).device)).float()  # no layer has a training mode
+    with sampling(gan, name) as netG:
+        return netG(x.to(device_of(netG))).float()

@@ -13,8 +13,16 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+from gancourse.fields import Pictures
+from gancourse.gans.blocks import device_of, init_normal, sampling
 from gancourse.training.ema import EMA
 from gancourse.training.gan import GAN
+
+TAKES = {"real": Pictures}
+SAMPLES = {"real": ("z",)}
+PLAYERS = {"D": ("netD",), "G": ("netG",)}
+PUBLISHED = ("netG",)
+STAGES = {"train_step": "steps"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -190,15 +198,20 @@ def draw_z(cfg, n, generator=None, device="cpu"):
     return torch.rand(n, cfg.latent_dim, generator=generator, device=device) * 2 - 1
 
 
-def init_weights(net, std):
-    """Draw weights from N(0, std) and gains from N(1, std); biases start at 0 (section 4)."""
-    for layer in net.modules():
-        if isinstance(layer, nn.Conv2d | nn.ConvTranspose2d | nn.Linear):
-            nn.init.normal_(layer.weight, 0.0, std)
-        elif isinstance(layer, nn.BatchNorm1d | nn.BatchNorm2d):
-            nn.init.normal_(layer.weight, 1.0, std)
-        if getattr(layer, "bias", None) is not None:
-            nn.init.zeros_(layer.bias)
+def inputs(cfg):
+    """Return the fields of a batch that a configuration takes."""
+    shape = (cfg.image_channels, cfg.image_size, cfg.image_size)
+    return {"real": Pictures(shape=shape)}
+
+
+def configure(preset, fields):
+    """Return a preset's configuration that fits the fields of some data."""
+    return replace(PRESETS[preset], image_channels=fields["real"].channels)
+
+
+def networks(cfg):
+    """Return the empty networks by name."""
+    return {"netG": Generator(cfg), "netD": Discriminator(cfg)}
 
 
 def build(cfg, run):
@@ -214,10 +227,10 @@ def build(cfg, run):
     GAN
         With ``netG``, ``netD``, ``opt_g``, ``opt_d``, and ``ema`` if it is asked for.
     """
-    netG, netD = Generator(cfg), Discriminator(cfg)
+    netG, netD = networks(cfg).values()
     for net in (netG, netD):
-        init_weights(net, cfg.init_std)
-    gan = GAN(cfg, netG=run.place(netG), netD=run.place(netD))
+        init_normal(net, cfg.init_std, gain_std=cfg.init_std)
+    gan = GAN(cfg, PUBLISHED, netG=run.place(netG), netD=run.place(netD))
     if cfg.optimizer == "adam":
         optimizer, options = torch.optim.Adam, {"betas": cfg.betas, "fused": True}
     else:
@@ -225,7 +238,7 @@ def build(cfg, run):
     gan.opt_g = optimizer(netG.parameters(), lr=cfg.lr_g, **options)
     gan.opt_d = optimizer(netD.parameters(), lr=cfg.lr_d, **options)
     if cfg.ema_decay:
-        gan.ema = EMA(netG, cfg.ema_decay)
+        gan.ema = EMA(netG, cfg.ema_decay, gan.opt_g)
     return gan
 
 
@@ -292,12 +305,8 @@ def sample(gan, n, *, seed=0, z=None):
     Tensor, (n, image_channels, image_size, image_size)
         In [-1, 1].
     """
-    net = getattr(gan, "ema", gan.netG)
-    device = next(net.parameters()).device
-    if z is None:
-        z = draw_z(gan.cfg, n, torch.Generator(device).manual_seed(seed), device)
-    training = net.training
-    try:
-        return net.eval()(z.to(device))
-    finally:
-        net.train(training)
+    with sampling(gan) as netG:
+        device = device_of(netG)
+        if z is None:
+            z = draw_z(gan.cfg, n, torch.Generator(device).manual_seed(seed), device)
+        return netG(z.to(device))

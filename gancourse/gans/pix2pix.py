@@ -13,11 +13,17 @@ import torch.nn.functional as F
 from torch import nn
 
 from gancourse.errors import CourseError, choose
+from gancourse.fields import Pictures
+from gancourse.gans.blocks import device_of, init_normal, sampling
 from gancourse.training.ema import EMA
 from gancourse.training.gan import GAN
 from gancourse.training.runtime import undisturbed
 
-PAIRED = True  # every picture of A needs its partner in B
+TAKES = {"input": Pictures, "target": Pictures}
+SAMPLES = {"target": ("input",)}
+PLAYERS = {"D": ("netD",), "G": ("netG",)}
+PUBLISHED = ("netG",)
+STAGES = {"train_step": "steps"}
 
 # Both take their statistics from the pictures at hand, in training and later (section 3.3): from
 # the batch, or from each picture alone. In a batch of one, the paper's, they are the same.
@@ -232,15 +238,24 @@ def g_loss(fake_logits):
     return F.softplus(-fake_logits).mean()
 
 
-def init_weights(net, std):
-    """Draw weights from N(0, std) and gains from N(1, std); biases start at 0 (section 6.2)."""
-    for layer in net.modules():
-        if isinstance(layer, nn.Conv2d | nn.ConvTranspose2d):
-            nn.init.normal_(layer.weight, 0.0, std)
-        elif isinstance(layer, nn.BatchNorm2d | nn.InstanceNorm2d):
-            nn.init.normal_(layer.weight, 1.0, std)
-        if getattr(layer, "bias", None) is not None:
-            nn.init.zeros_(layer.bias)
+def inputs(cfg):
+    """Return the fields of a batch that a configuration takes."""
+    size = (cfg.image_size, cfg.image_size)
+    return {
+        "input": Pictures(shape=(cfg.channels_A, *size)),
+        "target": Pictures(shape=(cfg.channels_B, *size)),
+    }
+
+
+def configure(preset, fields):
+    """Return a preset's configuration that fits the fields of some data."""
+    x, y = fields["input"], fields["target"]
+    return replace(PRESETS[preset], channels_A=x.channels, channels_B=y.channels)
+
+
+def networks(cfg):
+    """Return the empty networks by name."""
+    return {"netG": Generator(cfg), "netD": Discriminator(cfg)}
 
 
 def build(cfg, run):
@@ -263,14 +278,14 @@ def build(cfg, run):
     """
     if not (cfg.lambda_adv or cfg.lambda_l1 or cfg.lambda_l2):
         raise CourseError("lambda_adv, lambda_l1 and lambda_l2 are all 0: G would learn nothing.")
-    netG, netD = Generator(cfg), Discriminator(cfg)
+    netG, netD = networks(cfg).values()
     for net in (netG, netD):
-        init_weights(net, cfg.init_std)
-    gan = GAN(cfg, netG=run.place(netG), netD=run.place(netD))
+        init_normal(net, cfg.init_std, gain_std=cfg.init_std)
+    gan = GAN(cfg, PUBLISHED, netG=run.place(netG), netD=run.place(netD))
     gan.opt_g = torch.optim.Adam(netG.parameters(), lr=cfg.lr_g, betas=cfg.betas, fused=True)
     gan.opt_d = torch.optim.Adam(netD.parameters(), lr=cfg.lr_d, betas=cfg.betas, fused=True)
     if cfg.ema_decay:
-        gan.ema = EMA(netG, cfg.ema_decay)
+        gan.ema = EMA(netG, cfg.ema_decay, gan.opt_g)
     return gan
 
 
@@ -281,8 +296,8 @@ def train_step(gan, batch, run):
     ----------
     gan : GAN
     batch : dict
-        ``real_A``: the input x, (N, channels_A, H, W); ``real_B``: the target y of each,
-        (N, channels_B, H, W); both in [-1, 1].
+        ``input``: x, (N, channels_A, H, W); ``target``: the y of each, (N, channels_B, H, W);
+        both in [-1, 1].
     run : Run
 
     Returns
@@ -290,7 +305,7 @@ def train_step(gan, batch, run):
     dict of str to Tensor, ()
         Both losses in nats, the errors in pixel values, and D's mean probability for each side.
     """
-    x, y, cfg, log = batch["real_A"], batch["real_B"], gan.cfg, {}
+    x, y, cfg, log = batch["input"], batch["target"], gan.cfg, {}
     with run.autocast():
         fake = gan.netG(x)
 
@@ -323,13 +338,15 @@ def train_step(gan, batch, run):
 
 
 @torch.no_grad()
-def sample(gan, images, *, seed=0):
-    """Translate images, with the averaged generator if there is one.
+def sample(gan, n=None, *, input, seed=0):
+    """Translate pictures, with the averaged generator if there is one.
 
     Parameters
     ----------
     gan : GAN
-    images : Tensor, (N, channels_A, H, W)
+    n : int, optional
+        How many; it follows from ``input``.
+    input : Tensor, (N, channels_A, H, W)
         In [-1, 1].
     seed : int
         Of the dropout; the training's random numbers are left alone.
@@ -339,7 +356,6 @@ def sample(gan, images, *, seed=0):
     Tensor, (N, channels_B, H, W)
         In [-1, 1].
     """
-    net = getattr(gan, "ema", gan.netG)
-    with undisturbed():
+    with sampling(gan) as netG, undisturbed():
         torch.manual_seed(seed)
-        return net(images.to(next(net.parameters()).device))
+        return netG(input.to(device_of(netG)))

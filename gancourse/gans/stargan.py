@@ -11,11 +11,19 @@ from dataclasses import dataclass, replace
 import torch
 import torch.nn.functional as F
 from torch import nn
-from torch.optim.lr_scheduler import LambdaLR
 
 from gancourse.errors import CourseError, choose
+from gancourse.fields import Classes, Flags, Pictures
+from gancourse.gans.blocks import device_of, sampling
 from gancourse.training.ema import EMA
 from gancourse.training.gan import GAN
+from gancourse.training.schedules import linear_decay
+
+TAKES = {"real": Pictures, "labels": Flags, "source": Classes}
+SAMPLES = {"real": ("real", "labels")}
+PLAYERS = {"D": ("netD",), "G": ("netG",)}
+PUBLISHED = ("netG",)
+STAGES = {"train_step": "steps"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -219,6 +227,32 @@ def shuffled(source):
     return order
 
 
+def inputs(cfg):
+    """Return the fields of a batch that a configuration takes."""
+    sets = zip(cfg.label_kinds, cfg.label_sizes, strict=True)
+    return {
+        "real": Pictures(shape=(cfg.image_channels, cfg.image_size, cfg.image_size)),
+        "labels": Flags(sets=tuple((kind, tuple(map(str, range(n)))) for kind, n in sets)),
+        "source": Classes(count=len(cfg.label_sizes)),
+    }
+
+
+def configure(preset, fields):
+    """Return a preset's configuration that fits the fields of some data."""
+    real, labels = fields["real"], fields["labels"]
+    return replace(
+        PRESETS[preset],
+        image_channels=real.channels,
+        label_kinds=labels.kinds,
+        label_sizes=labels.sizes,
+    )
+
+
+def networks(cfg):
+    """Return the empty networks by name."""
+    return {"netG": Generator(cfg), "netD": Discriminator(cfg)}
+
+
 def build(cfg, run):
     """Make the two players, their optimizers and schedules.
 
@@ -235,19 +269,17 @@ def build(cfg, run):
     if cfg.image_size % multiple:
         raise CourseError(f"image_size must be a multiple of {multiple}, not {cfg.image_size}.")
 
-    def share(step):
-        falling = max(1, cfg.steps * (1 - cfg.decay_from))  # steps
-        return min(1.0, max(0.0, (cfg.steps - step) / falling))
-
-    netG = run.place(Generator(cfg))
-    netD = replace(run, compile=False).place(Discriminator(cfg))  # penalties differentiate twice
-    gan = GAN(cfg, netG=netG, netD=netD, latest=nn.Module())
-    gan.latest.register_buffer("losses", torch.zeros(3, device=run.device))  # G's, for the log
+    netG, netD = networks(cfg).values()
+    netG = run.place(netG)
+    netD = replace(run, compile=False).place(netD)  # penalties differentiate twice
+    gan = GAN(cfg, PUBLISHED, netG=netG, netD=netD)
     gan.opt_g = torch.optim.Adam(netG.parameters(), lr=cfg.lr_g, betas=cfg.betas, fused=True)
     gan.opt_d = torch.optim.Adam(netD.parameters(), lr=cfg.lr_d, betas=cfg.betas, fused=True)
-    gan.schedule_g, gan.schedule_d = LambdaLR(gan.opt_g, share), LambdaLR(gan.opt_d, share)
+    updates = max(1, cfg.steps // cfg.n_critic)  # of G
+    gan.schedule_g = linear_decay(gan.opt_g, updates, cfg.decay_from)
+    gan.schedule_d = linear_decay(gan.opt_d, cfg.steps, cfg.decay_from)
     if cfg.ema_decay:
-        gan.ema = EMA(netG, cfg.ema_decay)
+        gan.ema = EMA(netG, cfg.ema_decay, gan.opt_g)
     return gan
 
 
@@ -265,7 +297,7 @@ def train_step(gan, batch, run):
     Returns
     -------
     dict of str to Tensor, ()
-        The unweighted losses; between two of G's updates, its losses are those of the latest.
+        The unweighted losses; those of G only where G was updated.
     """
     cfg, real, labels, source = gan.cfg, batch["real"], batch["labels"], batch["source"]
     sets = (source, cfg.label_kinds, cfg.label_sizes)
@@ -308,40 +340,41 @@ def train_step(gan, batch, run):
         loss_g.backward()
         gan.opt_g.step()
         gan.netD.requires_grad_(True)
-        gan.latest.losses = torch.stack([adv_g, cls_g, rec_g]).detach()
+        losses |= {"G/adv": adv_g.detach(), "G/cls": cls_g.detach(), "G/rec": rec_g.detach()}
 
-    return losses | dict(zip(("G/adv", "G/cls", "G/rec"), gan.latest.losses, strict=True))
+    return losses
 
 
 @torch.no_grad()
-def sample(gan, images, target):
+def sample(gan, n=None, *, real, labels, seed=0):
     """Give pictures other labels, by the averaged generator if there is one.
 
     Parameters
     ----------
-    images : Tensor, (N, image_channels, image_size, image_size)
+    gan : GAN
+    n : int, optional
+        How many; it follows from ``real``.
+    real : Tensor, (N, image_channels, image_size, image_size)
         In [-1, 1].
-    target : Tensor, (N, total labels)
-        The labels that they shall have. Where several sets have labels, G is called for one after
-        the other; a set of zeros is left alone, but the first one if all are zeros.
+    labels : Tensor, (N, total labels)
+        The labels that the pictures shall have. Where several sets have labels, G is called for
+        one after the other; a set of zeros is left alone, but the first one if all are zeros.
+    seed : int
+        Has no effect: nothing is drawn at random.
 
     Returns
     -------
     Tensor, (N, image_channels, image_size, image_size)
         In [-1, 1].
     """
-    net = getattr(gan, "ema", gan.netG)
-    device = next(net.parameters()).device
-    images, target = images.to(device), target.to(device)
-    asked = torch.stack([part.ne(0).any(1) for part in target.split(gan.cfg.label_sizes, 1)])
-    asked[0] |= ~asked.any(0)
-    training = net.training
-    try:
-        net.eval()
+    with sampling(gan) as netG:
+        images, labels = real.to(device_of(netG)), labels.to(device_of(netG))
+        asked = torch.stack([part.ne(0).any(1) for part in labels.split(gan.cfg.label_sizes, 1)])
+        asked[0] |= ~asked.any(0)
         for i, rows in enumerate(asked):
             if rows.any():
-                which = torch.full_like(rows, i, dtype=torch.int64)
-                images = torch.where(rows[:, None, None, None], net(images, target, which), images)
+                source = torch.full_like(rows, i, dtype=torch.int64)
+                images = torch.where(
+                    rows[:, None, None, None], netG(images, labels, source), images
+                )
         return images
-    finally:
-        net.train(training)

@@ -12,10 +12,18 @@ from itertools import pairwise
 import torch
 import torch.nn.functional as F
 from torch import nn
-from torch.optim.lr_scheduler import LRScheduler
 
+from gancourse.fields import Pictures, Points
+from gancourse.gans.blocks import device_of, sampling
 from gancourse.training.ema import EMA
 from gancourse.training.gan import GAN
+from gancourse.training.schedules import Anneal, following
+
+TAKES = {"real": Pictures | Points}
+SAMPLES = {"real": ("z",)}
+PLAYERS = {"D": ("netD",), "G": ("netG",)}
+PUBLISHED = ("netG",)
+STAGES = {"train_step": "steps"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -189,22 +197,6 @@ def g_loss(fake_logits, saturating=False):
     return F.softplus(-fake_logits).mean()
 
 
-class Anneal(LRScheduler):
-    """The authors' SGD schedule: step sizes decay a little each step, momentum rises."""
-
-    def __init__(self, optimizer, decay, momentum, momentum_steps):
-        self.decay, self.momentum, self.momentum_steps = decay, momentum, momentum_steps
-        super().__init__(optimizer)
-
-    def get_lr(self):
-        """Return the step sizes, at least 1e-6, and set the momentum beside them."""
-        first, last = self.momentum
-        risen = min(1.0, self.last_epoch / self.momentum_steps)
-        for group in self.optimizer.param_groups:
-            group["momentum"] = first + risen * (last - first)
-        return [max(lr / self.decay**self.last_epoch, 1e-6) for lr in self.base_lrs]
-
-
 def draw_z(cfg, n, generator=None, device="cpu"):
     """Draw ``n`` latent vectors from the prior; each number has mean 0 and variance 1.
 
@@ -217,6 +209,24 @@ def draw_z(cfg, n, generator=None, device="cpu"):
     if cfg.prior == "uniform":
         return (torch.rand(shape, generator=generator, device=device) * 2 - 1) * math.sqrt(3)
     return torch.randn(shape, generator=generator, device=device)
+
+
+def inputs(cfg):
+    """Return the fields of a batch that a configuration takes."""
+    shape = tuple(cfg.sample_shape)
+    return {"real": Pictures(shape=shape) if len(shape) == 3 else Points(dimensions=shape[0])}
+
+
+def configure(preset, fields):
+    """Return a preset's configuration that fits the fields of some data."""
+    real = fields["real"]
+    presets = PLANE if isinstance(real, Points) else PRESETS
+    return replace(presets[preset], sample_shape=real.shape)
+
+
+def networks(cfg):
+    """Return the empty networks by name."""
+    return {"netG": Generator(cfg), "netD": Discriminator(cfg)}
 
 
 def build(cfg, run):
@@ -232,23 +242,29 @@ def build(cfg, run):
     GAN
         With ``netG``, ``netD``, ``opt_g``, ``opt_d``, and ``ema`` if it is asked for.
     """
-    netG, netD = Generator(cfg), Discriminator(cfg)
+    netG, netD = networks(cfg).values()
     for net, width in ((netG, cfg.g_init), (netD, cfg.d_init)):
         for layer in net.modules():
             if width and isinstance(layer, nn.Linear):
                 nn.init.uniform_(layer.weight, -width, width)
                 nn.init.zeros_(layer.bias)
-    gan = GAN(cfg, netG=run.place(netG), netD=run.place(netD))
+    gan = GAN(cfg, PUBLISHED, netG=run.place(netG), netD=run.place(netD))
     for player, net, lr in (("g", netG, cfg.lr_g), ("d", netD, cfg.lr_d)):
         if cfg.optimizer == "adam":
             optimizer = torch.optim.Adam(net.parameters(), lr=lr, betas=cfg.betas, fused=True)
         else:
             optimizer = torch.optim.SGD(net.parameters(), lr=lr, momentum=cfg.momentum[0])
-            anneal = Anneal(optimizer, cfg.lr_decay, cfg.momentum, cfg.momentum_steps)
-            setattr(gan, f"schedule_{player}", anneal)
+            schedule = Anneal(
+                optimizer,
+                decay=cfg.lr_decay,
+                least=1e-6,
+                momentum=cfg.momentum,
+                momentum_steps=cfg.momentum_steps,
+            )
+            setattr(gan, f"schedule_{player}", following(schedule))
         setattr(gan, f"opt_{player}", optimizer)
     if cfg.ema_decay:
-        gan.ema = EMA(netG, cfg.ema_decay)
+        gan.ema = EMA(netG, cfg.ema_decay, gan.opt_g)
     return gan
 
 
@@ -312,12 +328,8 @@ def sample(gan, n, *, seed=0, z=None):
     Tensor, (n, *sample_shape)
         Pixels in [-1, 1]; points in the data's own units.
     """
-    net = getattr(gan, "ema", gan.netG)
-    device = next(net.parameters()).device
-    if z is None:
-        z = draw_z(gan.cfg, n, torch.Generator(device).manual_seed(seed), device)
-    training = net.training
-    try:
-        return net.eval()(z.to(device))
-    finally:
-        net.train(training)
+    with sampling(gan) as netG:
+        device = device_of(netG)
+        if z is None:
+            z = draw_z(gan.cfg, n, torch.Generator(device).manual_seed(seed), device)
+        return netG(z.to(device))

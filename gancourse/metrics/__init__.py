@@ -1,4 +1,4 @@
-"""What is measured: modes, colours, layouts; trained judges, and the scores that rest on them."""
+"""Measures of generated data: modes, colours, layouts; judges, and scores on their features."""
 
 from gancourse.metrics.colour import histogram_intersection, lab_histograms, rgb_to_lab
 from gancourse.metrics.domains import (
@@ -8,13 +8,9 @@ from gancourse.metrics.domains import (
     label_target,
 )
 from gancourse.metrics.judges import JUDGES, FaceJudge, Judge, load_judge
-from gancourse.metrics.modes import ModeScores, histogram_density, mode_scores, numeric_jsd
-from gancourse.metrics.scores import inception_score, judge_fid, judge_kid, nearest_neighbours
-from gancourse.metrics.segmentation import (
-    SegmentationScores,
-    confusion_matrix,
-    segmentation_scores,
-)
+from gancourse.metrics.modes import ModeScores, mode_scores, numeric_jsd
+from gancourse.metrics.scores import inception_score, judge_fid, nearest_neighbours
+from gancourse.metrics.segmentation import SegmentationScores, segmentation_scores
 
 __all__ = [
     "JUDGES",
@@ -23,14 +19,11 @@ __all__ = [
     "Judge",
     "ModeScores",
     "SegmentationScores",
-    "confusion_matrix",
     "domain_errors",
     "errors_by_label",
-    "histogram_density",
     "histogram_intersection",
     "inception_score",
     "judge_fid",
-    "judge_kid",
     "lab_histograms",
     "label_target",
     "load_judge",

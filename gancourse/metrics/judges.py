@@ -1,7 +1,7 @@
-"""Judges: small networks, trained on the real data, that say what a generated picture shows.
+"""Judges: small networks, trained on real data, that classify what a generated picture shows.
 
 They ship with the course. ``tools/train_judges.py`` trains them, and each file carries a card
-with its data, its training and its accuracy on pictures that it has never seen.
+with its data, its training and its accuracy on held-out pictures.
 """
 
 from itertools import pairwise
@@ -13,8 +13,8 @@ from torch import nn
 from gancourse.data import shipped
 from gancourse.data.emoji import STYLES
 from gancourse.errors import CourseError, choose
+from gancourse.files import load
 from gancourse.toons import ATTRIBUTES, FACTORS, SCENE_CLASSES
-from gancourse.training import checkpoint
 
 CHUNK = 250  # pictures that go through a network at once
 
@@ -61,10 +61,10 @@ class SmallConvNet(nn.Module):
 
 
 class FaceNet(nn.Module):
-    """Reads a drawn face of 64x64 pixels: its attributes, and all that it was drawn from.
+    """A network that predicts the attributes and the factors of a drawn face of 64x64 pixels.
 
-    700,000 weights. Strides in the place of pooling keep track of where things are, for every
-    part of a face has its place.
+    700,000 weights. Strided convolutions and a linear layer, without pooling, keep the position
+    of each feature, which identifies the part of the face that it belongs to.
     """
 
     channels, sizes = 3, (64,)
@@ -99,10 +99,10 @@ class FaceNet(nn.Module):
 
 
 class StyleNet(nn.Module):
-    """Tells by whose hand an emoji of 64x64 pixels is drawn, 106,000 weights.
+    """A classifier of the studio that drew an emoji of 64x64 pixels, 106,000 weights.
 
-    It looks for shading, outlines and colours in pieces of 38 pixels and averages over all of
-    them, for a hand shows everywhere.
+    Its receptive field is 38 pixels wide, and its features are averaged over all places: a
+    studio's shading, outlines and colours show everywhere in a picture.
 
     Parameters
     ----------
@@ -138,11 +138,11 @@ class StyleNet(nn.Module):
 
 
 class SceneNet(nn.Module):
-    """Reads what each pixel of a drawn scene shows; 570,000 weights.
+    """A segmentation network for drawn scenes, 570,000 weights.
 
-    Convolutional throughout, so that it takes any side that 16 divides. Coarse maps are enlarged
-    and added to finer ones, as in the networks that Pix2Pix is scored by (Long et al. 2015, arXiv
-    1411.4038, section 4.2).
+    It is fully convolutional and takes pictures of any side that is a multiple of 16. Coarse
+    feature maps are enlarged and added to finer ones, as in the network that computes Pix2Pix's
+    FCN-score (Long et al. 2015, arXiv 1411.4038, section 4.2).
 
     Parameters
     ----------
@@ -173,14 +173,14 @@ class SceneNet(nn.Module):
         self.head = nn.Conv2d(width, classes, 1)
 
     def encode(self, images):
-        """Return the maps of all five scales, from (N, 24, H, W) to (N, 96, H / 16, W / 16)."""
+        """Return feature maps of five scales, from (N, 24, H, W) to (N, 96, H / 16, W / 16)."""
         maps = [self.down[0](images)]
         for level in self.down[1:]:
             maps.append(level(maps[-1]))
         return maps
 
     def body(self, images):
-        """Return the coarsest map's mean, (N, 96): what kind of scene it is, wherever it is."""
+        """Return the mean of the coarsest feature map over its places, (N, 96)."""
         return self.encode(images)[-1].mean((2, 3))
 
     def forward(self, images):
@@ -193,7 +193,7 @@ class SceneNet(nn.Module):
         return self.head(x)
 
 
-# Each judge's untrained network; the weights are in data/judge-NAME.safetensors.
+# Functions that build the untrained networks; data/judge-NAME.safetensors has the weights.
 JUDGES = {
     "digits": lambda: SmallConvNet(channels=1, classes=10),
     "fashion": lambda: SmallConvNet(channels=1, classes=10),
@@ -206,10 +206,10 @@ JUDGES = {
 class Judge:
     """A trained network and its card; made by :func:`load_judge`.
 
-    Every method takes float pictures in [-1, 1], on any device: (N, 1, 28, 28) of digits and
-    clothes, (N, 3, 64, 64) of emoji. Pictures of 32x32 pixels are enlarged to 64x64; but those of
-    digits and clothes are taken for 28x28 ones with a border of 2, as the data sets make them, and
-    the border is cut off. The answers lie on the judge's device and carry no gradient.
+    Every method takes float pictures in [-1, 1], on any device: (N, 1, 28, 28) for digits and
+    clothes, (N, 3, 64, 64) for emoji. Pictures of 32x32 pixels are brought to that size: digits
+    and clothes lose the border of 2 pixels with which the data sets pad them, emoji are enlarged.
+    Results lie on the judge's device and carry no gradient.
 
     Attributes
     ----------
@@ -217,9 +217,9 @@ class Judge:
     net : torch.nn.Module
         Has ``body`` (pictures to features) and ``head`` (features to logits).
     card : dict
-        What is known of it: ``data``, ``accuracy`` (held out), ``steps``, ``seed``, ...
+        ``data``, ``accuracy`` (on held-out pictures), ``steps``, ``seed`` and more.
     exclusive : bool
-        True where a picture has exactly one of the classes, False where each is a yes or no.
+        True if a picture has exactly one class, as :func:`inception_score` requires.
     """
 
     exclusive = True
@@ -234,21 +234,21 @@ class Judge:
 
     @property
     def device(self):
-        """Where the network lies."""
+        """The device of the network's weights."""
         return self.net.head.weight.device
 
     @property
     def num_features(self):
-        """How many numbers :meth:`features` gives for a picture."""
+        """The number of features of a picture."""
         return self.net.num_features
 
     def features(self, images):
-        """Return what the last layer sees, float32 (N, num_features), at least 0."""
+        """Return the input of the last layer, float32 (N, num_features), at least 0."""
         with torch.no_grad():
             return torch.cat([self.net.body(part) for part in self._prepare(images)])
 
     def logits(self, images):
-        """Return the classes' logits, float32 (N, classes)."""
+        """Return the logits of the classes, float32 (N, classes)."""
         return self.net.head(self.features(images))
 
     def predict(self, images):
@@ -256,11 +256,11 @@ class Judge:
         return self.logits(images).argmax(1)
 
     def confidence(self, images):
-        """Return the probability that the judge gives to its answer, (N,) in [1 / classes, 1]."""
+        """Return the probability of the most likely class, (N,) in [1 / classes, 1]."""
         return self.logits(images).softmax(1).amax(1)
 
     def _fit(self, images):
-        """Bring pictures of another size that is understood to the network's own."""
+        """Crop or enlarge pictures of 32x32 pixels to the size that the network takes."""
         if images.shape[2:] != (32, 32) or 32 in self.net.sizes:
             return images
         if 28 in self.net.sizes:
@@ -268,7 +268,7 @@ class Judge:
         return F.interpolate(images, (64, 64), mode="bilinear")
 
     def _prepare(self, images):
-        """Check pictures, fit their size, and split them into chunks on the judge's device."""
+        """Check pictures, fit their size, move them to the judge's device, and split them."""
         channels, sizes = self.net.channels, self.net.sizes
         size = sizes[0]
         expected = f"float pictures (N, {channels}, {size}, {size}) in [-1, 1]"
@@ -292,92 +292,88 @@ class Judge:
 
 
 class FaceJudge(Judge):
-    """The judge of drawn faces: twenty attributes, each a yes or no, and what else it sees.
+    """The judge of drawn faces: twenty binary attributes, the factors, and face or no face.
 
     Every method takes float pictures (N, 3, 64, 64) in [-1, 1], on any device; pictures of 32x32
-    pixels are enlarged to 64x64. As for every :class:`Judge`, ``features`` are what its last layer
-    sees, (N, 128), and ``logits`` (N, 20) stand for the attributes.
+    pixels are enlarged to 64x64. ``features`` are (N, 128), and ``logits`` (N, 20) are those of
+    the attributes.
     """
 
     exclusive = False
 
     @property
     def attributes(self):
-        """The names of the attributes, in the order of the answers."""
+        """The names of the attributes, in the order of the logits."""
         return tuple(self.card["attributes"])
 
-    def probabilities(self, images):
-        """Return how likely each attribute is, (N, 20) in [0, 1]."""
-        return self.logits(images).sigmoid()
-
     def predict(self, images):
-        """Return whether each face has each attribute, bool (N, 20)."""
+        """Return which attributes each face has, bool (N, 20)."""
         return self.logits(images) > 0
 
     def confidence(self, images):
-        """Return the probability that the judge gives to its answers, on average, (N,)."""
+        """Return the mean probability of the predicted attribute values, (N,) in [0.5, 1]."""
         return self.logits(images).abs().sigmoid().mean(1)
 
     def is_face(self, images):
-        """Return how likely each picture shows a face at all, (N,) in [0, 1].
+        """Return the probability that each picture shows a face, (N,) in [0, 1].
 
-        It has learnt this from faces against noise and shuffled pieces of faces.
+        The negative examples of its training were noise and faces cut into shuffled pieces.
         """
         return self.net.face_head(self.features(images)).sigmoid()[:, 0]
 
     def factor(self, images, name):
-        """Return how likely each value of a factor is.
+        """Return the probability of each value of a factor.
 
         Parameters
         ----------
         images : float torch.Tensor, (N, 3, 64, 64) in [-1, 1]
         name : str
-            Of ``toons.FACTORS``, such as "expression", whose values are the data set's labels.
+            One of ``toons.FACTORS``, such as "expression".
 
         Returns
         -------
-        torch.Tensor
-            (N, number of values), each row adding to 1. Where nothing is seen of a factor, as of
-            the colour of a hat that is not worn, it says about how frequent the values are. It
-            cannot tell ``side``, for it has learnt from mirrored faces too; how well it reads the
-            others stands in ``card["factors"]``.
+        float32 torch.Tensor, (N, number of values)
+            Each row adds to 1. Where a factor does not show, such as the hat's colour on a bare
+            head, the probabilities are about the frequencies of the values. Those of ``side`` are
+            meaningless, because the training mirrored faces at random; ``card["factors"]`` has
+            the accuracy of every factor.
 
         Raises
         ------
         CourseError
-            If there is no such factor, or the pictures are refused.
+            If there is no such factor, or the judge refuses the pictures.
         """
         choose("factor", name, FACTORS)
         return self.net.factor_heads[name](self.features(images)).softmax(1)
 
 
 class SceneJudge(Judge):
-    """The judge of drawn scenes: what each pixel shows, the part that FCN plays in the papers.
+    """The judge of drawn scenes: a semantic segmentation, for which the papers use FCN-8s.
 
     Every method takes float pictures (N, 3, 64, 64) or (N, 3, 32, 32) in [-1, 1], on any device.
-    ``features``, (N, 96), are of the whole picture; the answers have one for each pixel. Score
-    them with :func:`~gancourse.metrics.segmentation.segmentation_scores`.
+    ``features``, (N, 96), describe the whole picture; logits and predictions are per pixel. Score
+    predictions with :func:`~gancourse.metrics.segmentation.segmentation_scores`.
     """
 
     exclusive = False
 
     @property
     def classes(self):
-        """The names of the classes, in the order of the answers."""
+        """The names of the classes, in the order of the logits."""
         return tuple(self.card["classes"])
 
     def logits(self, images):
-        """Return the logits of every pixel's classes, float32 (N, classes, H, W)."""
+        """Return the logits of each pixel's classes, float32 (N, classes, H, W)."""
         with torch.no_grad():
             return torch.cat([self.net(part) for part in self._prepare(images)])
 
     def predict(self, images):
-        """Return the most likely class of every pixel, int64 (N, H, W)."""
+        """Return the most likely class of each pixel, int64 (N, H, W)."""
         with torch.no_grad():
             return torch.cat([self.net(part).argmax(1) for part in self._prepare(images)])
 
     def confidence(self, images):
-        """Return the probability that it gives to its answers, on average over pixels, (N,)."""
+        """Return the probability of the most likely class, averaged over the pixels, (N,)."""
         return self.logits(images).softmax(1).amax(1).mean((1, 2))
 
 
@@ -393,7 +389,7 @@ def load_judge(name, device="cpu"):
     Returns
     -------
     Judge
-        Of "toons" a :class:`FaceJudge`, of "scenes" a :class:`SceneJudge`.
+        For "toons" a :class:`FaceJudge`, for "scenes" a :class:`SceneJudge`.
 
     Raises
     ------
@@ -401,9 +397,9 @@ def load_judge(name, device="cpu"):
         If there is no such judge, or its file is missing or damaged.
     """
     choose("judge", name, JUDGES)
-    state, header = checkpoint.load(shipped(f"judge-{name}.safetensors"))
-    # Half precision on disk, full in memory. On "meta" no initial weights are drawn, so that
-    # loading a judge leaves the random state alone.
+    state, header = load(shipped(f"judge-{name}.safetensors"))
+    # The weights are stored in half precision and used in single. The network is built on the
+    # "meta" device, where no initial weights are drawn, so that the random state does not change.
     state = {k: v.float() if v.is_floating_point() else v for k, v in state.items()}
     with torch.device("meta"):
         net = JUDGES[name]()

@@ -1,26 +1,26 @@
-"""The Parzen window: how the first GAN papers put a number on samples, and why nobody does now."""
+"""Parzen-window log-likelihood, the measure of the first GAN papers, no longer in use."""
 
 import math
 
 import torch
 
-SIGMAS = tuple(torch.logspace(-1.1, -0.4, 8).tolist())  # pixels run from 0 to 1
+SIGMAS = tuple(torch.logspace(-1.1, -0.4, 8).tolist())  # candidate widths, for pixels in [0, 1]
 
 
 def parzen(centres, points, sigma):
-    """Return the log-likelihood of points under a mixture of Gaussians around the centres.
+    """Return the log-likelihood of points under a mixture of equal Gaussians around the centres.
 
-    Every centre carries a Gaussian of the same width in all directions, all with equal weight
-    (Breuleux, Bengio, Vincent 2011; section 5 of Goodfellow et al. 2014, arXiv 1406.2661).
+    The Gaussians are isotropic and have equal weights (Breuleux, Bengio, Vincent 2011; section 5
+    of Goodfellow et al. 2014, arXiv 1406.2661).
 
     Parameters
     ----------
-    centres : float torch.Tensor, (N, ...)
-        Samples of a generator: pixels in [-1, 1], which are measured as if in [0, 1].
-    points : float torch.Tensor, (M, ...)
-        Held-out pictures of the same shape and range.
+    centres : float torch.Tensor, (N, ...) in [-1, 1]
+        Samples of a generator. Pixels are rescaled to [0, 1], as in the papers.
+    points : float torch.Tensor, (M, ...) in [-1, 1]
+        Held-out pictures of the same shape.
     sigma : float
-        Standard deviation, in pixels of [0, 1].
+        The standard deviation, for pixels in [0, 1].
 
     Returns
     -------
@@ -33,26 +33,27 @@ def parzen(centres, points, sigma):
     return exponents.logsumexp(1) - math.log(len(centres)) - normaliser
 
 
-def parzen_likelihood(centres, tune, points, sigmas=SIGMAS):
-    """Choose the width on some held-out pictures and measure on others, as the papers do.
+def parzen_likelihood(centres, validation, points):
+    """Choose sigma on validation pictures, and return the mean log-likelihood of other pictures.
 
     Parameters
     ----------
-    centres, tune, points : float torch.Tensor, (N, ...), (L, ...), (M, ...)
-        Samples; pictures to choose the width by; pictures to measure. See :func:`parzen`.
-    sigmas : sequence of float
-        The widths to choose from.
+    centres : float torch.Tensor, (N, ...) in [-1, 1]
+        Samples of a generator.
+    validation, points : float torch.Tensor, (L, ...) and (M, ...) in [-1, 1]
+        Held-out pictures: those by which sigma is chosen among ``SIGMAS``, and those that are
+        measured.
 
     Returns
     -------
     mean, error : float
-        Mean log-likelihood of ``points`` in nats, and its standard error.
+        The mean log-likelihood of ``points`` in nats, and its standard error.
 
     Notes
     -----
-    In many dimensions it is no measure of samples: see Theis, van den Oord and Bethge 2016,
-    arXiv 1511.01844.
+    In many dimensions this says little about the quality of samples (Theis, van den Oord and
+    Bethge 2016, arXiv 1511.01844).
     """
-    best = max(sigmas, key=lambda sigma: parzen(centres, tune, sigma).mean().item())
-    found = parzen(centres, points, best)
-    return found.mean().item(), (found.std() / len(found) ** 0.5).item()
+    best = max(SIGMAS, key=lambda sigma: parzen(centres, validation, sigma).mean().item())
+    likelihood = parzen(centres, points, best)
+    return likelihood.mean().item(), (likelihood.std() / len(likelihood) ** 0.5).item()

@@ -1,4 +1,4 @@
-"""What frequencies a generator draws, and the checkerboard that transposed convolutions leave."""
+"""Power spectra of pictures, and the checkerboard artefact of transposed convolutions."""
 
 import torch
 
@@ -6,7 +6,7 @@ from gancourse.errors import CourseError
 
 
 def power_spectrum(images):
-    """Return the mean power of each frequency in a set of pictures.
+    """Return the mean power spectrum of a set of pictures.
 
     Parameters
     ----------
@@ -15,41 +15,50 @@ def power_spectrum(images):
     Returns
     -------
     float32 torch.Tensor, (H, W), on the CPU
-        Mean over pictures and channels, each less its own mean; the lowest frequency in the
-        middle, and in row 0 and column 0 the highest, a pattern of period 2.
+        The mean over pictures and channels, after the mean of each channel of each picture is
+        subtracted. Frequency 0 is in the middle; row 0 and column 0 hold the highest frequency, a
+        pattern of period 2.
+
+    Raises
+    ------
+    CourseError
+        If the shape is another one.
     """
     if images.ndim != 4:
-        raise CourseError(
-            f"a spectrum is taken of pictures (N, C, H, W), not {tuple(images.shape)}"
-        )
+        raise CourseError(f"expected pictures (N, C, H, W), found shape {tuple(images.shape)}")
     centred = images.float() - images.float().mean((2, 3), keepdim=True)
     power = torch.fft.fft2(centred, norm="ortho").abs().square().mean((0, 1))
     return torch.fft.fftshift(power).cpu()
 
 
 def checkerboard(images):
-    """Return how much a pattern of period 2 stands out from the frequencies beside it.
+    """Return the power of patterns of period 2, relative to that of slightly lower frequencies.
 
-    Where a transposed convolution with a stride of 2 paints every second pixel more often than
-    its neighbours, the picture has a pattern of period 2 (Odena, Dumoulin, Olah 2016,
-    doi:10.23915/distill.00003).
+    A transposed convolution with stride 2 computes neighbouring pixels with different weights,
+    and with an odd kernel from different numbers of inputs. Both can leave a pattern of period 2
+    (Odena, Dumoulin, Olah 2016, doi:10.23915/distill.00003).
 
     Parameters
     ----------
     images : float torch.Tensor, (N, C, H, W)
-        H and W even and at least 16.
+        H and W are even and at least 16.
 
     Returns
     -------
     float
-        The mean power of the highest frequencies, row 0 and column 0 of :func:`power_spectrum`,
-        over that of the rows and columns 2 and 3. About 1 for noise, below 1 for pictures that
-        are smooth, above 1 for a checkerboard.
+        The mean power in row 0 and column 0 of :func:`power_spectrum`, divided by that in rows
+        and columns 2 and 3: about 1 for noise, below 1 for smooth pictures, above 1 for a
+        checkerboard.
+
+    Raises
+    ------
+    CourseError
+        If a side is odd or less than 16.
     """
     height, width = images.shape[-2:]
     if height % 2 or width % 2 or min(height, width) < 16:
         raise CourseError(
-            f"a checkerboard is looked for in even sides of 16 or more, not {height}x{width}"
+            f"expected pictures with even sides of at least 16 pixels, found {height}x{width}"
         )
     power = power_spectrum(images)
     highest = torch.cat([power[0], power[:, 0]]).mean()

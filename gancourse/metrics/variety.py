@@ -1,7 +1,7 @@
-"""What the pictures of one class have in common and where they differ, and how digits are written.
+"""Variety within a class, shares of variance, and the style of handwritten digits.
 
-Class accuracy says whether a generator draws what it is told; a single perfect picture of each
-class would score 100 %. These measures say what else there is.
+A conditional generator with a single perfect picture of each class would have a class accuracy of
+100 %. These measures show whether its pictures of a class differ, and in what.
 """
 
 import torch
@@ -9,30 +9,30 @@ from torchmetrics.functional.image import multiscale_structural_similarity_index
 
 from gancourse.errors import CourseError
 
-# Of the five scales of Wang et al. 2003, as many as fit; each halves the side.
+# The weights of the five scales of MS-SSIM (Wang et al. 2003). Each scale halves the side.
 SCALES = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)
-WINDOW = 7  # pixels
+WINDOW = 7  # the side of SSIM's window, in pixels
 
 
 def class_similarity(images, labels, pairs=200):
-    """Return how alike two pictures of one class are, as the ACGAN paper measures it.
+    """Return the mean MS-SSIM of pairs of pictures within each class, as in the ACGAN paper.
 
-    The mean MS-SSIM of disjoint pairs within a class (Odena et al. 2017, arXiv 1610.09585,
-    section 4.2). The paper's pictures have 128 pixels and five scales; here as many scales are
-    used as fit, with a window of 7 pixels, so that values of different sizes do not compare.
+    The pairs are disjoint (Odena et al. 2017, arXiv 1610.09585, section 4.2). The paper uses five
+    scales on 128 pixels; we use a window of 7 pixels and as many scales as fit, so that values of
+    different picture sizes cannot be compared.
 
     Parameters
     ----------
     images : float torch.Tensor, (N, C, H, W) in [-1, 1]
-    labels : torch.Tensor of whole numbers, (N,)
-        At least two pictures of each class.
+    labels : integer torch.Tensor, (N,)
+        Classes, counted from 0, with at least two pictures each.
     pairs : int
-        Of each class, at most; the class's first pictures are taken.
+        The largest number of pairs in a class, which are made of its first pictures.
 
     Returns
     -------
-    Tensor, (classes,)
-        From 0, nothing alike, to 1, twice the same picture; in the order of the class numbers.
+    float torch.Tensor, (classes,)
+        From 0 (no similarity) to 1 (identical pictures).
 
     Raises
     ------
@@ -41,14 +41,16 @@ def class_similarity(images, labels, pairs=200):
     """
     fit = [n for n in range(1, len(SCALES) + 1) if (WINDOW - 1) * 2 ** (n - 1) < images.shape[-1]]
     if not fit:
-        raise CourseError(f"pictures need more than {WINDOW - 1} pixels, not {images.shape[-1]}")
+        raise CourseError(
+            f"expected pictures at least {WINDOW} pixels wide, found {images.shape[-1]} pixels"
+        )
     weights = tuple((torch.tensor(SCALES[: fit[-1]]) / sum(SCALES[: fit[-1]])).tolist())
     means = []
     for c in range(int(labels.max()) + 1):
         of_class = (images[labels.to(images.device) == c][: 2 * pairs] + 1) / 2
         half = len(of_class) // 2
         if not half:
-            raise CourseError(f"class {c} has {len(of_class)} pictures; a pair needs two")
+            raise CourseError(f"class {c}: expected at least 2 pictures, found {len(of_class)}")
         a, b = of_class[:half], of_class[half : 2 * half]
         alike = ms_ssim(a, b, sigma=0.8, kernel_size=WINDOW, betas=weights, data_range=1.0)
         means.append(alike.cpu())
@@ -56,22 +58,23 @@ def class_similarity(images, labels, pairs=200):
 
 
 def class_spread(images, labels, judge, classes=10):
-    """Return how much pictures of one class differ in a judge's eyes.
+    """Return the variance of a judge's features within each class, summed over the features.
 
-    The trace of the covariance of the judge's features within each class. Only ratios mean
-    anything: to the same number for real pictures.
+    It has no unit of its own: divide it by that of real pictures.
 
     Parameters
     ----------
     images : float torch.Tensor, (N, C, H, W) in [-1, 1]
-    labels : torch.Tensor of whole numbers, (N,)
+    labels : integer torch.Tensor, (N,)
+        Classes, counted from 0.
     judge : Judge
-        Anything whose ``features(images)`` are (N, d).
+        Any object whose ``features(images)`` returns (N, d).
     classes : int
+        The number of classes.
 
     Returns
     -------
-    Tensor, (classes,)
+    float torch.Tensor, (classes,)
         At least 0; NaN for a class with fewer than two pictures.
     """
     features, spreads = judge.features(images).cpu(), torch.full((classes,), torch.nan)
@@ -83,23 +86,26 @@ def class_spread(images, labels, judge, classes=10):
 
 
 def readable_spread(images, labels, real_images, real_labels, judge, classes=10):
-    """Return the spread within each class over that of real pictures, by :func:`class_spread`.
+    """Return the ratio of generated to real :func:`class_spread` within each class.
 
-    Only pictures that the judge reads as labelled count: a wrong digit is no variety.
+    Generated pictures whose predicted class is not their label are left out, because a picture of
+    another class adds no variety to its own.
 
     Parameters
     ----------
     images, real_images : float torch.Tensor, (N, C, H, W) and (M, C, H, W) in [-1, 1]
-    labels, real_labels : torch.Tensor of whole numbers, (N,) and (M,)
+    labels, real_labels : integer torch.Tensor, (N,) and (M,)
+        Classes, counted from 0.
     judge : Judge
-        Has ``predict(images)``, (N,), and ``features(images)``, (N, d).
+        Any object with ``predict(images)``, (N,), and ``features(images)``, (N, d).
     classes : int
+        The number of classes.
 
     Returns
     -------
-    Tensor, (classes,)
-        1 where the pictures differ as much as real ones; NaN for a class with fewer than two
-        readable pictures.
+    float torch.Tensor, (classes,)
+        1 where the pictures vary as much as real ones; NaN for a class with fewer than two
+        pictures of the right class.
     """
     readable = judge.predict(images).cpu() == labels.cpu()
     chosen = readable.to(images.device)
@@ -110,36 +116,36 @@ def readable_spread(images, labels, real_images, real_labels, judge, classes=10)
 
 
 def variance_shares(table):
-    """Split the variance of pictures that were drawn from every pair of two causes.
+    """Split the variance of pixels between two factors: a two-way analysis of variance.
 
     Parameters
     ----------
-    table : Tensor, (A, B, ...)
-        For each of A values of one cause, such as z, and each of B of the other, such as y, a
-        picture.
+    table : float torch.Tensor, (A, B, ...)
+        One picture for each pair of A values of the first factor, such as z, and B values of the
+        second, such as the label.
 
     Returns
     -------
     of_a, of_b, of_both : float
-        Shares of the pixels' variance that the first cause decides whatever the other is, that
-        the second does, and that depends on which two meet; together 1.
+        The shares of the main effect of the first factor, of the main effect of the second, and
+        of their interaction. They add to 1.
 
     Raises
     ------
     CourseError
-        If all pictures are the same.
+        If all pictures are equal.
     """
     x = table.detach().flatten(2).double()  # (A, B, pixels)
     mean = x.mean((0, 1), True)
     of_a, of_b = x.mean(1, True) - mean, x.mean(0, True) - mean
     parts = torch.stack([part.square().mean() for part in (of_a, of_b, x - mean - of_a - of_b)])
     if not parts.sum() > 0:
-        raise CourseError("all pictures are the same: there is no variance to be split")
+        raise CourseError("expected pictures that differ; all are equal, without any variance")
     return tuple((parts / parts.sum()).tolist())
 
 
 def stroke_style(images):
-    """Measure how digits are written: ink, slant and stroke width.
+    """Measure the ink, the slant and the stroke width of handwritten digits.
 
     Parameters
     ----------
@@ -148,9 +154,9 @@ def stroke_style(images):
 
     Returns
     -------
-    Tensor, (N, 3)
-        Ink in pixels; slant in pixels to the right per pixel upwards, from the second moments;
-        mean stroke width in pixels, twice the ink over the length of its outline.
+    float torch.Tensor, (N, 3)
+        The ink, as an area in pixels; the slant, in pixels to the right per pixel upwards, from
+        second moments; the mean stroke width in pixels, twice the area over the perimeter.
     """
     p = (images[:, 0] + 1) / 2  # (N, H, W), 1 is ink
     y, x = torch.meshgrid(*(torch.arange(n, device=p.device) for n in p.shape[1:]), indexing="ij")

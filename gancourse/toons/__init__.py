@@ -1,4 +1,4 @@
-"""Toons: pictures drawn by the course itself, so that everything about them is known.
+"""Toons: faces and scenes that the course draws itself, so that every factor is known.
 
 >>> some = faces(100, size=64, seed=0)
 >>> some.images.shape

@@ -1,11 +1,11 @@
-"""Everything that makes a drawn face what it is: the factors, how they are drawn, their names."""
+"""The factors of a drawn face: their values, how they are sampled, attributes and captions."""
 
 import torch
 
 from gancourse.toons.table import Table, listed
 
-# The values stand in an order that means something where there is one (young to old, short to
-# long hair, from no glasses to the darkest), because `bias` links factors by their order.
+# Values with a natural order (young to old, short to long hair, no glasses to the darkest ones)
+# stand in that order, because `bias` links factors by the order of their values.
 FACTORS = {
     "presentation": ("feminine", "masculine"),
     "age": ("young", "adult", "old"),
@@ -44,7 +44,7 @@ FACTORS = {
     "background": ("rose", "peach", "lemon", "sand", "mint", "aqua", "sky", "lilac"),
 }
 
-# Where the values of a factor aren't equally likely.
+# The probabilities of values, for factors whose values aren't equally likely.
 SHARES = {
     "freckles": (0.75, 0.25),
     "glasses": (1 / 2, 1 / 6, 1 / 6, 1 / 6),
@@ -53,7 +53,7 @@ SHARES = {
     "hat": (0.64, 0.12, 0.12, 0.12),
 }
 
-# Small differences between faces that share every factor, each uniform in [-1, 1].
+# Small differences between faces with the same factors, each uniform in [-1, 1].
 VARIATION = {
     "x": "place, left to right",
     "y": "place, top to bottom",
@@ -74,7 +74,7 @@ VARIATION = {
 }
 
 
-# What a face has or has not, in the manner of CelebA's list, as a function of its factors.
+# Binary attributes similar to CelebA's, each as a function of the factors.
 ATTRIBUTES = {
     "Bald": lambda f: f.hair == code("hair", "bald"),
     "Black_Hair": lambda f: _hair(f, "black"),
@@ -120,12 +120,12 @@ class Factors(Table):
 
     @property
     def captions(self):
-        """A sentence about each face, as a list of str."""
+        """A caption of each face, list of str."""
         return [caption(face) for face in self.describe()]
 
 
 def code(factor, value):
-    """Return the number of a value: ``code("glasses", "sun")`` is 3."""
+    """Return the code of a factor's value: ``code("glasses", "sun")`` is 3."""
     return Factors.code(factor, value)
 
 
@@ -139,9 +139,18 @@ def _hair(factors, colour):
 
 
 def caption(face):
-    """Return a sentence about one face, given as a dict of factor to value.
+    """Return a caption of one face.
 
-    Glasses, hats and laughter hide some factors; the sentence keeps to what can be seen.
+    It leaves out the colour of eyes that sunglasses or a laugh hide.
+
+    Parameters
+    ----------
+    face : dict of str to str
+        Each factor's value, as :meth:`Factors.describe` gives it.
+
+    Returns
+    -------
+    str
 
     Examples
     --------
@@ -199,7 +208,7 @@ def caption(face):
 
 
 def sample(n, seed=0, *, bias=None, shares=None):
-    """Draw the factors of ``n`` faces, every factor independent of the others unless biased.
+    """Sample the factors of ``n`` faces. Without a bias, all factors are independent.
 
     Parameters
     ----------
@@ -208,13 +217,14 @@ def sample(n, seed=0, *, bias=None, shares=None):
     seed : int
         At least 0.
     bias : dict of (str, str) to float in [-1, 1], optional
-        ``{("glasses", "age"): 0.8}``: in 80 % of the faces, the first factor takes the place in
-        its order that the second has in its own, so that the older wear glasses; in the others
-        it stays independent. A negative number links it to the reverse order. How often each
-        value occurs does not change. Pairs are linked in the order given.
+        ``{("glasses", "age"): 0.8}`` makes glasses depend on age: in 80 % of the faces, both
+        factors have the same quantile in the order of their values, so that older people wear
+        glasses; in the others glasses stay independent. With a negative number, high quantiles go
+        with low ones. The frequencies of the values do not change. Several pairs are applied in
+        the given order.
     shares : dict of str to sequence or dict, optional
-        How likely the values of a factor are, in the place of the default:
-        ``{"glasses": {"none": 0.9, "sun": 0.1}}``, or one number for each value.
+        Weights of a factor's values instead of the default ones, either by name, as in
+        ``{"glasses": {"none": 0.9, "sun": 0.1}}``, or one for each value.
 
     Returns
     -------
@@ -224,6 +234,6 @@ def sample(n, seed=0, *, bias=None, shares=None):
     Raises
     ------
     CourseError
-        If a factor or value doesn't exist, or a number is out of range.
+        If a factor or a value does not exist, or a number is out of range.
     """
     return Factors.sample(n, seed, bias=bias, shares=shares)

@@ -1,4 +1,4 @@
-"""The painters of the figure: ground, body, head, eyes, brows, nose and mouth."""
+"""Painters of the background, the neck, the head and its features."""
 
 from gancourse.toons.factors import code
 from gancourse.toons.look import (
@@ -29,7 +29,7 @@ from gancourse.toons.shapes import (
 
 
 def ground(s):
-    """Paint a pastel ground with a soft light behind the head."""
+    """Paint a pastel background with a soft light behind the head."""
     if s.medium == "colour":
         glow = soft(circle(s.x, s.y + 0.1, 0.72), 1.4)
         s.pixels.copy_(mix(s.ground_tone, mix(s.ground_tone, s.white, 0.65), glow))
@@ -50,7 +50,7 @@ def ears(s):
 
 
 def head(s):
-    """Paint the face, rounder by a shade and with blush on its cheeks."""
+    """Paint the face, with shading that rounds it and blush on the cheeks."""
     s.paint(s.head, s.skin_tone, FACE, line=s.skin_line)
     if s.medium == "colour":
         inside = cover(s.head, s.pixel)
@@ -62,14 +62,14 @@ def head(s):
 
 
 def freckles(s):
-    """Dot the cheeks."""
+    """Paint freckles on the cheeks."""
     spots = [(-0.06, 0.01, 0.017), (0, -0.018, 0.017), (0.055, 0.015, 0.017), (0, 0.04, 0.017)]
     shape = dots(s.u.abs() - 0.285, s.v - 0.2, spots)
     s.stroke(shape, mix(s.skin_line, s.blush_tone, 0.25), None)
 
 
 def wrinkles(s):
-    """Draw the lines of an old face: forehead, corners of the eyes, below them, beside the nose."""
+    """Paint the wrinkles of an old face: on the forehead, around the eyes, beside the nose."""
     x = s.u.abs()
     lines = union(
         bow(s.u, s.v + 0.3, 0.17, -0.02, 0.011, 0.7),
@@ -127,7 +127,7 @@ def _open_eyes(s):
     white = lens(x, lid, s.eye_wide, s.eye_top, s.eye_low)
     s.paint(white, s.white, EYES)
     s.shade(0.3 * soft(y + s.eye_top * 0.55, 0.06) * cover(white, s.pixel), s.skin_shade)
-    # The mirror stops here: both eyes look the same way, and the light comes from one side.
+    # x is mirrored, x_iris is not: both eyes look the same way, and the light is on one side.
     x_iris, y_iris = x * s.right - s.gaze, y - 0.004
     big = s.eye_wide * 0.7
     iris = both(circle(x_iris, y_iris, big), white)
@@ -163,7 +163,7 @@ def brows(s):
 
 
 def mouth(s):
-    """Paint the mouth, whose shape says most of the expression."""
+    """Paint the mouth, whose shape depends on the expression."""
     painters = {
         "neutral": _closed,
         "smile": _closed,
@@ -184,7 +184,7 @@ def _closed(s):
     x, y = s.u, s.v - s.mouth_y + 0.5 * s.mouth_bend
     s.draw(_lips, where=s.feminine.view(-1) > 0)
     line = bow(x, y, half, s.mouth_bend, 0.016, 0.3)
-    # A smile pushes the cheeks up; for the others the radius is below 0.
+    # Only a smile has dimples: a negative radius, as the other expressions have, paints nothing.
     dimple = bow(*turned(x.abs() - half, y, 0.75), 0.028, -0.008, s.dimple)
     s.stroke(union(line, dimple), s.mouth_line, MOUTH)
 

@@ -1,7 +1,7 @@
-"""The painters of hair and beards.
+"""Painters of hair and beards.
 
-Hair is drawn in two passes: what hangs or stands behind the head before the body, what lies on it
-after the face.
+Hair is painted in two passes: hair behind the head before the body, hair on the head after the
+face.
 """
 
 import torch
@@ -22,11 +22,11 @@ from gancourse.toons.shapes import (
 )
 from gancourse.toons.sheet import LINE
 
-EAR = 0.04  # how far down the hair beside the face of short styles reaches
+EAR = 0.04  # the height v down to which the hair beside the face reaches in short styles
 
 
 def hair_behind(s):
-    """Paint what is seen of the hair behind head and shoulders."""
+    """Paint the hair behind the head and the shoulders."""
     painters = {
         "curly": _curly_behind,
         "afro": _afro_behind,
@@ -58,7 +58,7 @@ def hair(s):
 
 
 def beard(s):
-    """Paint moustache, goatee or full beard."""
+    """Paint a moustache, a goatee or a full beard."""
     by_kind(s, "beard", {"moustache": _moustache, "goatee": _goatee, "full": _full_beard})
 
 
@@ -88,23 +88,23 @@ def _shine(s, light, shape, alpha=0.55):
 
 
 def _under_hat(s, shape, beside=0.64):
-    """Cut away what a hat presses down: all above its edge, and what stands off ``beside`` it."""
+    """Cut off the hair that a hat hides: all above its edge, and what lies beyond ``beside``."""
     room = both(-0.22 - s.v, ellipse(s.u, (s.v - 0.12).clamp(max=0), beside, 0.62))
     return torch.maximum(shape, room - 9 * (1 - s.has_hat))
 
 
 def _cap(s, off):
-    """Return a layer over the whole head."""
+    """Return the shape of the head, larger by ``off`` and the hair's volume."""
     return s.head - off - 0.012 * s.volume
 
 
 def _free(s, top, wide=0.405, bottom=0.62):
-    """Return the egg around the features that hair which is combed back leaves free."""
+    """Return the oval part of the face that hair does not cover if it is combed back."""
     return ellipse(s.u, s.v - (top + bottom) / 2, wide, (bottom - top) / 2)
 
 
 def _parted(s, wide=0.40, bottom=0.62):
-    """Return what hair parted in the middle leaves free."""
+    """Return the part of the face that hair does not cover if it is parted in the middle."""
     arches = ellipse(s.u.abs() - 0.13, s.v - 0.12, 0.27, 0.42)
     return union(arches, _free(s, -0.05, wide, bottom), smooth=0.05)
 

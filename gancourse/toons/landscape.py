@@ -1,4 +1,4 @@
-"""Drawing scenes: the order of the painters, and the pictures and maps that come out."""
+"""Drawn scenes: the order of the painters, and the pictures and maps that they paint."""
 
 from functools import cached_property, partial
 
@@ -22,9 +22,10 @@ from gancourse.toons.scene_look import (
 
 
 def paint(s):
-    """Draw everything on a :class:`~gancourse.toons.sheet.Sheet`, from back to front.
+    """Paint a scene on a :class:`~gancourse.toons.sheet.Sheet`, from back to front.
 
-    The boxes say where a painter can leave a trace, whatever the factors; they only save work.
+    A box contains every pixel that its painter can change, whatever the factors. The boxes save
+    time and do not change the picture.
     """
     s.draw(land.sky)
     s.draw(land.sun, box=(-0.9, -0.9, 0.9, -0.25))
@@ -47,7 +48,7 @@ def paint(s):
 def _house(s, k):
     x, y, size = HOUSE_PLACES[k]
     size *= 1.1
-    reach = 0.07 + size * 0.93  # walls, or a long shadow
+    reach = 0.07 + size * 0.93  # from the middle to the end of the longest shadow
     for side, middle in ((0, x), (1, -x)):
         box = (middle - reach, y - 0.95 * size, middle + reach, y + 0.25 * size)
         where = (s.houses >= k) & (s.side == side)
@@ -64,7 +65,7 @@ def _tree(s, k):
 
 
 class Scenes(Drawings):
-    """Scenes as pictures and as maps, each drawn when it is first asked for.
+    """Scenes as pictures and as maps, each drawn when it is first accessed.
 
     Parameters
     ----------
@@ -84,33 +85,33 @@ class Scenes(Drawings):
 
     @property
     def semantic(self):
-        """What each pixel shows, uint8 (N, size, size): an index into SCENE_CLASSES.
+        """The class of each pixel, uint8 (N, size, size): an index into SCENE_CLASSES.
 
-        The same in every season and at every time of day.
+        It does not depend on the season and the time of day.
         """
         return PART_CLASSES.to(self.parts.device)[self.parts.long()]
 
     @property
     def instances(self):
-        """Which single thing each pixel shows, uint8 (N, size, size).
+        """The instance to which each pixel belongs, uint8 (N, size, size).
 
-        0 where nothing can be counted (sky, hills, meadow, lake, road), else 1 more than an index
-        into SCENE_INSTANCES.
+        0 for sky, hills, meadow, lake and road, which have no instances; otherwise 1 more than an
+        index into SCENE_INSTANCES.
         """
         return PART_INSTANCES.to(self.parts.device)[self.parts.long()]
 
     @property
     def masks(self):
-        """The pixels of every single thing, bool (N, number of SCENE_INSTANCES, size, size)."""
+        """The mask of each instance, bool (N, number of SCENE_INSTANCES, size, size)."""
         numbers = torch.arange(1, len(SCENE_INSTANCES) + 1, device=self.parts.device)
         return self.instances[:, None] == numbers.view(1, -1, 1, 1)
 
     @cached_property
     def boxes(self):
-        """The least box around what is seen of every single thing, int64 (N, number of them, 4).
+        """The bounding box of each instance, int64 (N, number of SCENE_INSTANCES, 4).
 
-        Left, top, right, bottom in pixels: the thing lies in ``[:, top:bottom, left:right]``. All
-        four are -1 where nothing is seen of it.
+        Left, top, right, bottom in pixels: the visible part of the instance lies in
+        ``[:, top:bottom, left:right]``. All four are -1 if no part is visible.
         """
         instances = self.instances
         numbers = range(1, len(SCENE_INSTANCES) + 1)
@@ -118,19 +119,20 @@ class Scenes(Drawings):
 
 
 def scenes(n, size=64, seed=0, *, device="cpu", bias=None, shares=None):
-    """Return ``n`` scenes drawn at random; the first k are the same for every ``n``.
+    """Return ``n`` random scenes.
 
     Parameters
     ----------
     n : int
+        The first k scenes are the same for every ``n``.
     size : int
         Side of the pictures in pixels, 32 to 256. The scenes are the same at every size.
     seed : int
         At least 0.
     device : str or torch.device
-        Where they are drawn.
+        The device on which they are drawn.
     bias, shares
-        See :func:`gancourse.toons.sample`; with the names of SCENE_FACTORS.
+        As in :func:`gancourse.toons.sample`, with the names of SCENE_FACTORS.
 
     Returns
     -------
@@ -146,12 +148,12 @@ def scenes(n, size=64, seed=0, *, device="cpu", bias=None, shares=None):
 
 
 def draw_scenes(factors, size=64):
-    """Return the scenes with these factors, so that a single one of them can be changed.
+    """Return the scenes with the given factors.
 
     Parameters
     ----------
     factors : SceneFactors
-        Those of some scenes, perhaps with ``factors.replace(season="winter")``.
+        To change a factor of existing scenes: ``scenes.factors.replace(season="winter")``.
     size : int
         Side of the pictures in pixels, 32 to 256.
 
@@ -174,7 +176,7 @@ def palette_image(semantic):
 
     Parameters
     ----------
-    semantic : torch.Tensor of whole numbers, (N, H, W)
+    semantic : integer torch.Tensor, (N, H, W)
         Indices into SCENE_CLASSES.
 
     Returns
@@ -184,13 +186,16 @@ def palette_image(semantic):
     Raises
     ------
     DataError
-        If the shape or a number is none of a map.
+        If the shape, the data type or a class is not that of a semantic map.
     """
     if semantic.ndim != 3 or semantic.is_floating_point():
         raise DataError(
-            "a batch of semantic maps holds whole numbers of shape (N, H, W), not "
+            "expected integer semantic maps (N, H, W), found "
             f"{str(semantic.dtype).removeprefix('torch.')} {tuple(semantic.shape)}"
         )
     if semantic.numel() and not 0 <= semantic.min() <= semantic.max() < len(SCENE_PALETTE):
-        raise DataError(f"the classes of a semantic map lie in 0..{len(SCENE_PALETTE) - 1}")
+        raise DataError(
+            f"expected classes in 0..{len(SCENE_PALETTE) - 1}, found {semantic.min().item()}.."
+            f"{semantic.max().item()}"
+        )
     return SCENE_PALETTE.to(semantic.device)[semantic.long()].permute(0, 3, 1, 2).contiguous()

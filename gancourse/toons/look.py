@@ -1,4 +1,4 @@
-"""The parts of a face, the colours, and what the factors mean in numbers.
+"""The parts of a face, and its colours and measures as functions of the factors.
 
 Head coordinates ``u`` (to the right) and ``v`` (down) have their origin in the middle of the head
 and turn with it; the standard head reaches from -0.46 to 0.46 and from -0.54 to 0.54. Body
@@ -11,7 +11,7 @@ from gancourse.toons.factors import FACTORS, code
 from gancourse.toons.shapes import EPS
 from gancourse.toons.sheet import Pose, Sheet
 
-# What a map of parts is made of; the number of a part is its place here.
+# The parts in a map of parts; the number of a part is its index here.
 PARTS = (
     "background",
     "neck",
@@ -41,14 +41,14 @@ EARS, EYES, BROWS = (
     (PARTS.index(f"left {part}"), PARTS.index(f"right {part}")) for part in ("ear", "eye", "brow")
 )
 
-# What a semantic map is made of: the parts, left and right alike.
+# The classes of a semantic map: the parts, without the distinction of left and right.
 CLASSES = tuple(dict.fromkeys(part.split()[-1] for part in PARTS))
 PART_CLASSES = torch.tensor([CLASSES.index(part.split()[-1]) for part in PARTS], dtype=torch.uint8)
 
 HEAD = (0.46, 0.54)  # half the width and half the height of the standard head
-PIVOT = 0.45  # the height around which a head turns
-FIGURE = 1.08  # how large the figure is drawn
-RAISE = 0.075  # how far down it stands
+PIVOT = 0.45  # the height v of the point around which a head turns
+FIGURE = 1.08  # the scale of the figure
+RAISE = 0.075  # how far the figure is moved down
 
 
 def rgb(*codes):
@@ -91,12 +91,12 @@ PALETTE = (
 
 
 def mix(a, b, share):
-    """Return what lies ``share`` of the way from ``a`` to ``b``."""
+    """Interpolate linearly from ``a``, at a share of 0, to ``b``, at a share of 1."""
     return a + (b - a) * share
 
 
 def by_kind(sheet, factor, painters):
-    """Let each painter draw on the pictures where the factor has its value."""
+    """Call each painter with the pictures in which the factor has the painter's value."""
     for kind, painter in painters.items():
         sheet.draw(painter, where=getattr(sheet, factor) == code(factor, kind))
 
@@ -112,7 +112,7 @@ def tone(codes, palette):
 
 
 def start(medium, factors, size):
-    """Return an empty :class:`Sheet` with all that the painters ask for."""
+    """Return an empty :class:`Sheet` with the planes and values that the painters use."""
     count, device = len(factors), factors.codes.device
     if medium == "parts":
         pixels = torch.zeros(count, 1, size, size, dtype=torch.uint8, device=device)
@@ -139,8 +139,8 @@ def start(medium, factors, size):
 def head_shape(s):
     """Return the distance to the outline of the head: an ellipse with a jaw.
 
-    Below the middle, ``taper`` narrows it and ``square`` turns the ellipse X^2 + Y^2 = 1 towards
-    the box max(|X|, |Y|) = 1 by way of the squircle X^2 + Y^2 - square X^2 Y^2 = 1.
+    Below the middle, ``taper`` makes it narrower, and ``square`` turns the ellipse X^2 + Y^2 = 1
+    into the squircle X^2 + Y^2 - square X^2 Y^2 = 1, which tends to the box max(|X|, |Y|) = 1.
     """
     a, b = HEAD
     y = s.v / b
@@ -149,7 +149,7 @@ def head_shape(s):
     x = s.u / half
     xx, yy = x * x, y * y
     corner = s.square * (y > 0)
-    # Beyond the box the squircle would turn back in, so the term that does it stops growing there.
+    # Outside the box the squircle would turn back inwards; clamping its last term prevents that.
     x_in, y_in = xx.clamp(max=1), yy.clamp(max=1)
     level = (xx + yy - corner * x_in * y_in).sqrt()
     dx = x * (1 - corner * y_in) / half
@@ -158,7 +158,7 @@ def head_shape(s):
 
 
 def measure(f):
-    """Return the colours and measures of each face.
+    """Return the colours and the measures of each face.
 
     Parameters
     ----------
@@ -181,7 +181,7 @@ def measure(f):
 
     feminine = per(f.presentation, 1, 0)
     old = per(f.age, 0, 0, 1)
-    # A child's face: large eyes low in it, a small nose. Age does the opposite.
+    # A young face has large, low eyes and a small nose; an old one the opposite.
     drop = per(f.age, 0.055, 0, -0.015)
     eye = (1 + vary("eye_size", 0.06)) * per(f.age, 1.18, 1.0, 0.9)
     skin, blush = tone(f.skin, SKIN), tone(f.skin, BLUSH)
@@ -218,7 +218,7 @@ def measure(f):
         "lid_slope": per(f.expression, 0, 0, 0, 0.22, 0, -0.25),
         "gaze": vary("gaze", 0.018),
         "eye_tone": tone(f.eye_colour, EYE_TONES),
-        "lash": mix(-0.05, 0.012, feminine),  # below 0 nothing is drawn
+        "lash": mix(-0.05, 0.012, feminine),  # a negative radius paints nothing
         "brow_y": -0.125 + 0.8 * drop + vary("brow_height", 0.012)
         + per(f.expression, 0, -0.005, -0.02, -0.005, -0.06, 0.03),
         "brow_slope": per(f.expression, 0, -0.03, -0.03, 0.36, 0.05, -0.42),

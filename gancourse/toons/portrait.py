@@ -1,4 +1,4 @@
-"""Drawing faces: the order of the painters, and the pictures and maps that come out."""
+"""Drawn faces: the order of the painters, and the pictures and maps that they paint."""
 
 from functools import cached_property
 
@@ -11,9 +11,10 @@ from gancourse.toons.render import Drawings, extent
 
 
 def paint(s):
-    """Draw everything on a :class:`~gancourse.toons.sheet.Sheet`, from back to front.
+    """Paint a face on a :class:`~gancourse.toons.sheet.Sheet`, from back to front.
 
-    The boxes say where a painter can leave a trace, whatever the factors; they only save work.
+    A box contains every pixel that its painter can change, whatever the factors. The boxes save
+    time and do not change the picture.
     """
     s.draw(features.ground)
     s.draw(hair.hair_behind)
@@ -30,7 +31,7 @@ def paint(s):
     s.draw(features.mouth, box=(-0.25, 0.25, 0.25, 0.54))
     s.draw(features.eyes, box=(-0.42, -0.15, 0.42, 0.26))
     s.draw(hair.hair)
-    # Over a fringe, as comics do: brows say too much to be hidden.
+    # After the hair, as in comics: a fringe must not hide the brows, which show the expression.
     s.draw(features.brows, box=(-0.38, -0.3, 0.38, 0.04))
     s.draw(wear.earrings, box=(-0.55, 0.16, 0.55, 0.29), where=s.earrings == 1)
     s.draw(wear.glasses, box=(-0.51, -0.14, 0.51, 0.32), where=s.glasses > 0)
@@ -38,7 +39,7 @@ def paint(s):
 
 
 class Faces(Drawings):
-    """Faces as pictures and as maps, each drawn when it is first asked for.
+    """Faces as pictures and as maps, each drawn when it is first accessed.
 
     Parameters
     ----------
@@ -58,46 +59,47 @@ class Faces(Drawings):
 
     @property
     def order(self):
-        """Those with the same hair together, so that fewer painters are called for each chunk."""
+        """The order in which faces are drawn: by hair style, so that a chunk needs few painters."""
         return self.factors.hair.argsort(stable=True)
 
     @property
     def semantic(self):
-        """What kind of thing each pixel shows, uint8 (N, size, size): an index into CLASSES.
+        """The class of each pixel, uint8 (N, size, size): an index into CLASSES.
 
-        Both eyes are one class, as are both ears and both brows; else it is as :attr:`parts`.
+        The classes are the parts, except that both eyes, both ears and both brows are one each.
         """
         return PART_CLASSES.to(self.parts.device)[self.parts.long()]
 
     @property
     def masks(self):
-        """The pixels of every part, bool (N, number of PARTS, size, size)."""
+        """The mask of each part, bool (N, number of PARTS, size, size)."""
         numbers = torch.arange(len(PARTS), dtype=torch.uint8, device=self.parts.device)
         return self.parts[:, None] == numbers.view(1, -1, 1, 1)
 
     @cached_property
     def boxes(self):
-        """The least box around what is seen of every part, int64 (N, number of PARTS, 4).
+        """The bounding box of each part, int64 (N, number of PARTS, 4).
 
-        Left, top, right, bottom in pixels: the part lies in ``[:, top:bottom, left:right]``. All
-        four are -1 where nothing is seen of the part.
+        Left, top, right, bottom in pixels: what is visible of the part lies in
+        ``[:, top:bottom, left:right]``. All four are -1 if nothing is visible.
         """
         boxes = [extent(self.parts == number) for number in range(len(PARTS))]
         return torch.stack(boxes, 1)
 
 
 def faces(n, size=64, seed=0, *, device="cpu", bias=None, shares=None):
-    """Return ``n`` faces drawn at random; the first k are the same for every ``n``.
+    """Return ``n`` random faces.
 
     Parameters
     ----------
     n : int
+        The first k faces are the same for every ``n``.
     size : int
         Side of the pictures in pixels, 32 to 256. The faces are the same at every size.
     seed : int
         At least 0.
     device : str or torch.device
-        Where they are drawn.
+        The device on which they are drawn.
     bias, shares
         See :func:`sample`.
 
@@ -115,12 +117,12 @@ def faces(n, size=64, seed=0, *, device="cpu", bias=None, shares=None):
 
 
 def draw(factors, size=64):
-    """Return the faces with these factors, so that a single one of them can be changed.
+    """Return the faces with the given factors.
 
     Parameters
     ----------
     factors : Factors
-        From :func:`sample`, perhaps with :meth:`Factors.replace`.
+        From :func:`sample`; :meth:`Factors.replace` changes some of them.
     size : int
         Side of the pictures in pixels, 32 to 256.
 

@@ -1,4 +1,4 @@
-"""From sheets to pictures and maps: in chunks that fit a cache, shared out among the cores."""
+"""Rendering of pictures and maps, in chunks that fit a cache and run on several threads."""
 
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -9,20 +9,20 @@ import torch
 from gancourse.errors import DataError
 
 SIZES = (32, 256)
-# The pixels that are drawn at once: enough to hide what a call costs, and few enough for a cache.
+# Pixels that are drawn at once: so many that calls cost little, so few that they fit a cache.
 CHUNK = 2**19
 
 
 def check_size(kind, size):
-    """Return a side in pixels that can be drawn; raise DataError for another."""
+    """Return the side of a picture in pixels if it can be drawn, else raise DataError."""
     low, high = SIZES
     if isinstance(size, bool) or not isinstance(size, int) or not low <= size <= high:
-        raise DataError(f"{kind} are drawn {low} to {high} pixels wide, not {size!r}")
+        raise DataError(f"{kind}: expected a size of {low} to {high} pixels, not {size!r}")
     return size
 
 
 class Drawings:
-    """What faces and scenes share: pictures and maps, each drawn when it is first asked for.
+    """The base of faces and scenes: pictures and maps, each drawn when it is first accessed.
 
     Parameters
     ----------
@@ -41,8 +41,8 @@ class Drawings:
         If the size is out of range.
     """
 
-    kind = "drawings"  # what they are called
-    start = paint = None  # functions: see :func:`render`
+    kind = "drawings"  # the name of the pictures, in the plural
+    start = paint = None  # the functions of :func:`render`
 
     def __init__(self, factors, size=64):
         self.factors = factors
@@ -55,7 +55,7 @@ class Drawings:
         return f"<{len(self):,} {self.kind}, {self.size}x{self.size} pixels>"
 
     def to(self, device):
-        """Return the same drawings on another device; what was drawn goes with them."""
+        """Return the same drawings on another device, with the pictures drawn so far."""
         moved = type(self)(self.factors.to(device), self.size)
         for name in ("images", "sketch", "parts", "boxes"):
             if name in vars(self):
@@ -64,22 +64,22 @@ class Drawings:
 
     @cached_property
     def images(self):
-        """Pictures in colour, uint8 (N, 3, size, size)."""
+        """The colour pictures, uint8 (N, 3, size, size)."""
         return self._render("colour")
 
     @cached_property
     def sketch(self):
-        """Line drawings, uint8 (N, 1, size, size): 0 is a line and 255 is paper."""
+        """The line drawings, uint8 (N, 1, size, size): lines are 0, paper is 255."""
         return self._render("lines")
 
     @cached_property
     def parts(self):
-        """The number of the part that is on top in each pixel, uint8 (N, size, size)."""
+        """The number of the part that each pixel shows, uint8 (N, size, size)."""
         return self._render("parts")[:, 0]
 
     @property
     def order(self):
-        """In which order they are drawn, (N,)."""
+        """The order in which the pictures are drawn, int64 (N,)."""
         return torch.arange(len(self), device=self.factors.codes.device)
 
     def _render(self, medium):
@@ -87,17 +87,17 @@ class Drawings:
 
     @property
     def attributes(self):
-        """What each of them has and has not, bool (N, number of attributes)."""
+        """The attributes of each picture, bool (N, number of attributes)."""
         return self.factors.attributes
 
     @property
     def captions(self):
-        """A sentence about each."""
+        """A caption of each picture, list of str."""
         return self.factors.captions
 
 
 def render(medium, factors, size, start, paint, order):
-    """Return uint8 pictures (N, C, size, size) of one medium.
+    """Draw pictures in one medium.
 
     Parameters
     ----------
@@ -106,11 +106,17 @@ def render(medium, factors, size, start, paint, order):
     size : int
         Side of the pictures in pixels.
     start : callable
-        ``start(medium, factors, size)`` gives an empty sheet.
+        ``start(medium, factors, size)`` returns an empty sheet.
     paint : callable
         ``paint(sheet)`` draws on it.
     order : int64 torch.Tensor, (N,)
-        In which the pictures are drawn; those that need the same painters together are faster.
+        The order in which the pictures are drawn. It is faster if pictures that need the same
+        painters follow each other.
+
+    Returns
+    -------
+    uint8 torch.Tensor, (N, C, size, size)
+        C is 3 in colour, else 1.
     """
     device = factors.codes.device
     channels = 3 if medium == "colour" else 1
@@ -135,7 +141,7 @@ def render(medium, factors, size, start, paint, order):
 
 
 def extent(mask):
-    """Return the least box around each mask.
+    """Return the bounding box of each mask.
 
     Parameters
     ----------
@@ -144,8 +150,8 @@ def extent(mask):
     Returns
     -------
     int64 torch.Tensor, (N, 4)
-        Left, top, right, bottom: the mask lies in ``[:, top:bottom, left:right]``; all four are -1
-        where it is empty.
+        Left, top, right, bottom: the mask lies in ``[:, top:bottom, left:right]``. All four are -1
+        if the mask is empty.
     """
     across, down = mask.any(1), mask.any(2)
     box = [_first(across), _first(down), _end(across), _end(down)]
@@ -154,7 +160,7 @@ def extent(mask):
 
 @contextmanager
 def _one_thread_each():
-    """Keep PyTorch from splitting operations, which are small here: whole chunks are shared out."""
+    """Run each operation on one thread, as whole chunks run in parallel; yield their number."""
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:

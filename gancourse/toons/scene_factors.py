@@ -1,10 +1,10 @@
-"""Everything that makes a drawn scene what it is: the factors, how they are drawn, their names."""
+"""The factors of a drawn scene: their values, attributes and captions."""
 
 from gancourse.toons.table import Table, listed
 
 NUMBERS = ("none", "one", "two", "three")
 
-# As with the faces, values stand in an order that means something where there is one.
+# Values with a natural order stand in that order, because `bias` links factors by it.
 SCENE_FACTORS = {
     "season": ("spring", "summer", "autumn", "winter"),
     "time": ("day", "dusk", "night"),
@@ -23,7 +23,7 @@ SCENE_FACTORS = {
     "side": ("left", "right"),
 }
 
-# Where the values of a factor aren't equally likely.
+# The probabilities of values, for factors whose values aren't equally likely.
 SCENE_SHARES = {
     "clouds": (0.15, 0.3, 0.35, 0.2),
     "water": (0.6, 0.4),
@@ -32,7 +32,7 @@ SCENE_SHARES = {
     "fir_trees": (0.15, 0.25, 0.35, 0.25),
 }
 
-# Small differences between scenes that share every factor, each uniform in [-1, 1].
+# Small differences between scenes with the same factors, each uniform in [-1, 1].
 SCENE_VARIATION = {
     "sun_x": "place of the sun or moon, left to right",
     "sun_y": "place of the sun or moon, top to bottom",
@@ -47,7 +47,7 @@ SCENE_VARIATION = {
     "lake_size": "of the lake",
     **{f"house_{k}_x": f"place of house {k}, left to right" for k in (1, 2, 3)},
     **{f"house_{k}_size": f"of house {k}" for k in (1, 2, 3)},
-    # Which of the six places each tree has: they take them in the order of these numbers.
+    # Trees take the six places in ascending order of these numbers.
     **{f"place_{k}": f"how soon a tree takes place {k}" for k in range(1, 7)},
     **{f"tree_{k}_x": f"of the tree in place {k}, left to right" for k in range(1, 7)},
     **{f"tree_{k}_size": f"of the tree in place {k}" for k in range(1, 7)},
@@ -55,7 +55,7 @@ SCENE_VARIATION = {
 }  # fmt: skip
 
 
-# What a scene has or has not, as a function of its factors.
+# Binary attributes, each as a function of the factors.
 SCENE_ATTRIBUTES = {
     **{
         name.capitalize(): lambda f, factor=factor, name=name: (
@@ -78,8 +78,7 @@ class SceneFactors(Table):
     """The factors of N scenes: a table of codes, and a table of small differences.
 
     See :class:`~gancourse.toons.table.Table`: ``factors.season`` is int64 (N,),
-    ``factors.sun_x`` float32 (N,). Season and time change colours alone: what lies where is left
-    as it is.
+    ``factors.sun_x`` float32 (N,). Season and time of day change only colours, not the layout.
 
     Examples
     --------
@@ -97,12 +96,21 @@ class SceneFactors(Table):
 
     @property
     def captions(self):
-        """A sentence about each scene, as a list of str."""
+        """A caption of each scene, list of str."""
         return [scene_caption(scene) for scene in self.describe()]
 
 
 def scene_caption(scene):
-    """Return a sentence about one scene, given as a dict of factor to value.
+    """Return a caption of one scene.
+
+    Parameters
+    ----------
+    scene : dict of str to str
+        Each factor's value, as :meth:`SceneFactors.describe` gives it.
+
+    Returns
+    -------
+    str
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""The painters of what lies below and behind: sky, sun or moon, clouds, hills, meadow, water."""
+"""Painters of the sky, the sun or moon, clouds, hills, the meadow, the lake and the road."""
 
 import torch
 
@@ -18,7 +18,7 @@ LINE = 0.022  # the width of a line in the sketch
 
 
 def sky(s):
-    """Paint three colours that run into each other, the light around the sun, and stars."""
+    """Paint a gradient of three colours, the glow around the sun, and the stars at night."""
     if s.medium != "colour":
         return
     t = ((s.y[..., :1] + 1) / (s.horizon + 1)).clamp(0, 1)
@@ -40,7 +40,7 @@ def _stars(s):
 
 
 def sun(s):
-    """Paint the sun, or the full moon in its place."""
+    """Paint the sun, or at night the full moon."""
     x, y = (s.x - s.sun_x) / s.sun_size, (s.y - s.sun_y) / s.sun_size
     disc = (circle(x, y, 1)) * s.sun_size
     s.paint(disc, s.sun_tone, SUN, line=s.sun_tone, width=LINE)
@@ -61,13 +61,13 @@ def cloud(s, k):
 
 
 def _bump(x, centre, width):
-    """Return a smooth hill 1 high over (N, 1, 1, W)."""
+    """Return a smooth hill of height 1 along the columns, (N, 1, 1, W)."""
     t = (x - centre) / width
     return 1 / (1 + t * t)
 
 
 def _fall(heights, step, dim):
-    """Return the cosine of a curve's slope, by which a height becomes a distance."""
+    """Return the cosine of a curve's angle: a height above the curve times it is a distance."""
     count = heights.shape[dim]
     here = torch.arange(count, device=heights.device)
     before, after = (here - 1).clamp(min=0), (here + 1).clamp(max=count - 1)
@@ -81,7 +81,7 @@ def _peak(x, centre, height, steep):
 
 
 def hills(s):
-    """Paint two ranges of hills, paler with distance; high peaks are white."""
+    """Paint two ranges of hills, the farther one paler; high peaks have snow."""
     x, y = s.x[:, :, :1], s.y[..., :1]
     a, b, c, d = s.bumps.unbind(1)
     a, b, c, d = (each[:, None] for each in (a, b, c, d))
@@ -112,7 +112,7 @@ def hills(s):
 
 
 def meadow(s):
-    """Paint the ground in two waves, with flowers, leaves or glitter by season."""
+    """Paint the ground in two waves, with flowers, leaves or snow glitter, by season."""
     x, y = s.x[:, :, :1], s.y[..., :1]
     a, b, c, _ = (each[:, None] for each in s.bumps.unbind(1))
     edge = s.horizon + 0.035 * b * x - 0.03 * _bump(x, 0.5 * c, 0.6)
@@ -128,7 +128,7 @@ def meadow(s):
 
 
 def lake(s):
-    """Paint a lake that shows the sky, with the light of the sun on it."""
+    """Paint a lake that reflects the sky and the light of the sun."""
     x, y = s.x - s.lake_x, s.y - 0.62
     shape = ellipse(x + 0.25 * y, y, 0.4 * s.lake_size, 0.095 * s.lake_size)
     shore = mix(s.road_tone, s.near_meadow, 0.5)

@@ -1,7 +1,7 @@
-"""The parts of a scene, its colours by season and time, and what the factors mean in numbers.
+"""The parts of a scene, and its colours and measures as functions of the factors.
 
-A picture reaches from -1 to 1, left to right and top to bottom. Nothing that says where a thing
-lies looks at the season or the time, so that they change colours alone.
+A picture reaches from -1 to 1, left to right and top to bottom. Season and time of day change
+colours only: no position or size depends on them.
 """
 
 import torch
@@ -10,11 +10,11 @@ from gancourse.toons.look import mix, per, rgb, tone
 from gancourse.toons.scene_factors import SCENE_FACTORS
 from gancourse.toons.sheet import Sheet, span
 
-# What a semantic map is made of. Doors count as windows and chimneys as roofs.
+# The classes of a semantic map. Doors count as windows, and chimneys as roofs.
 SCENE_CLASSES = (
     "sky", "sun", "cloud", "hill", "meadow", "lake", "road", "wall", "roof", "window", "tree"
 )  # fmt: skip
-# A colour for each of them, uint8 (number of classes, 3), to show a map.
+# A colour for each class, uint8 (number of classes, 3), to show a semantic map.
 SCENE_PALETTE = (
     rgb(
         "a9d8f5", "ffd84d", "f4f6fb", "8fa3c4", "8cc65a", "4a8fd6", "d9b98a",
@@ -23,14 +23,14 @@ SCENE_PALETTE = (
     * 255
 ).round().to(torch.uint8)  # fmt: skip
 
-# The things that can be counted; a tree has the number of its place.
+# The instances; the number of a tree is that of its place.
 SCENE_INSTANCES = (
     "sun",
     *(f"cloud {k}" for k in (1, 2, 3)),
     *(f"house {k}" for k in (1, 2, 3)),
     *(f"tree {k}" for k in range(1, 7)),
 )
-# What a map of parts is made of; the number of a part is its place here.
+# The parts in a map of parts; the number of a part is its index here.
 SCENE_PARTS = (
     "sky", "sun", *(f"cloud {k}" for k in (1, 2, 3)), "hill", "meadow", "lake", "road",
     *(f"{part} {k}" for k in (1, 2, 3) for part in ("wall", "roof", "window")),
@@ -39,7 +39,7 @@ SCENE_PARTS = (
 PART_CLASSES = torch.tensor(
     [SCENE_CLASSES.index(part.split()[0]) for part in SCENE_PARTS], dtype=torch.uint8
 )
-# 0 for what cannot be counted, else 1 more than the place in SCENE_INSTANCES.
+# 0 for parts without instances, otherwise 1 more than the index into SCENE_INSTANCES.
 PART_INSTANCES = torch.tensor(
     [
         SCENE_INSTANCES.index(name) + 1 if name in SCENE_INSTANCES else 0
@@ -59,8 +59,7 @@ CLOUDS, WALLS, ROOFS, WINDOWS = (
 )
 TREES = tuple(SCENE_PARTS.index(f"tree {k}") for k in range(1, 7))
 
-# Where things stand, from back to front: (x, y of the foot, size). Houses take theirs mirrored
-# where `side` says so.
+# The places of things: x, y of the foot, size. The factor `side` mirrors the x of houses.
 HOUSE_PLACES = ((-0.43, 0.44, 0.98), (0.47, 0.36, 0.84), (0.06, 0.205, 0.6))
 TREE_PLACES = (
     (-0.2, 0.2, 0.5),
@@ -131,7 +130,7 @@ ROOF = rgb(
 )  # fmt: skip
 DOOR = rgb("a0603c", "5b8f86", "8c4f36", "4f6f9c")
 
-# What light does: colours are multiplied by LIGHT, then drawn towards AMBIENT by HAZE.
+# Lighting: a colour is multiplied by LIGHT, then mixed with AMBIENT by the share HAZE.
 LIGHT = rgb(
     "ffffff", "ffcdb4", "8097cc",
     "ffffff", "ffcdb4", "7c98c8",
@@ -149,7 +148,7 @@ CLOUD_LOW = rgb("dfeaf5", "e58fa3", "3f4f8e")
 
 
 def start(medium, factors, size):
-    """Return an empty :class:`Sheet` with all that the painters ask for."""
+    """Return an empty :class:`Sheet` with the planes and values that the painters use."""
     count, device = len(factors), factors.codes.device
     if medium == "parts":
         pixels = torch.zeros(count, 1, size, size, dtype=torch.uint8, device=device)
@@ -173,7 +172,7 @@ def start(medium, factors, size):
 
 
 def _places(f):
-    """Return where things are and how large: (N, 1, 1, 1), or (N, K, 1, 1) for K of a kind."""
+    """Return positions and sizes: (N, 1, 1, 1), or (N, K, 1, 1) for K things of a kind."""
 
     def vary(name, amount):
         return amount * getattr(f, name).view(-1, 1, 1, 1)
@@ -223,7 +222,7 @@ def _places(f):
 
 
 def _colours(f):
-    """Return colours (N, 3, 1, 1) in [0, 1], for houses (N, 3 houses, 3, 1, 1); and shares."""
+    """Return colours (N, 3, 1, 1) in [0, 1], or (N, 3 tones, 3, 1, 1), and shares (N, 1, 1, 1)."""
     sky = f.season * 3 + f.time
     light, ambient = tone(sky, LIGHT), tone(f.time, AMBIENT)
     haze = per(f.time, *HAZE)

@@ -1,4 +1,4 @@
-"""The painters of what stands on the meadow: houses and trees."""
+"""Painters of houses and trees."""
 
 from functools import partial
 
@@ -23,9 +23,9 @@ from gancourse.toons.sheet import Sheet
 
 
 def _at(s, x, y, size, **values):
-    """Return a sheet in whose coordinates ``u``, ``v`` a thing has its foot at the origin."""
+    """Return a sheet whose coordinates ``u``, ``v`` have their origin at the foot of a thing."""
     planes = {"u": (s.x - x) / size, "v": (s.y - y) / size, **s.planes}
-    # Of the sun as seen from here: -1 far to the left, 1 far to the right.
+    # The direction of the sun from here: -1 far to the left, 1 far to the right.
     side = ((s.sun_x - x) * 1.5).clamp(-1, 1)
     values = {
         **s.values, "pixel": s.pixel / size, "line": LINE / size, "sunward": side, **values
@@ -34,7 +34,7 @@ def _at(s, x, y, size, **values):
 
 
 def _shadow(s, half):
-    """Tint the ground beside a thing that is ``2 * half`` wide, away from the sun."""
+    """Paint the shadow of a thing ``2 * half`` wide, on the side away from the sun."""
     if s.medium == "colour":
         reach = s.shadow_long / 2
         x = s.u + s.sunward * reach
@@ -63,7 +63,7 @@ def _walls(s, shape, k):
     s.paint(shape, s.wall, WALLS[k], line=s.wall, width=s.line)
     if s.medium == "colour":
         inside = cover(shape - s.line / 2, s.pixel)
-        # Darker on the side that looks away from the sun, and towards the ground.
+        # Darker on the side away from the sun, and towards the ground.
         s.shade(0.3 * inside * soft(s.sunward * s.u + 0.02, 0.5), s.shadow_tone)
         s.shade(0.16 * inside * soft(-s.v - 0.02, 0.1), s.near_meadow)
 
@@ -82,12 +82,12 @@ def _roof(s, shape, k, eaves):
 
 
 def _eaves_shadow(s, wall, line):
-    """Darken the wall just below a roof, given the distance below the roof's edge."""
+    """Darken the wall below a roof, given the distance ``line`` below the roof's edge."""
     s.shade(0.3 * cover(wall - s.line / 2, s.pixel) * soft(line, 0.09), s.shadow_tone)
 
 
 def _windows(s, places, wide, high, k):
-    """Paint windows at some middles, with light behind them when it is dark."""
+    """Paint windows with the given centres, which are lit at dusk and at night."""
     shapes = [box(s.u - x, s.v - y, wide, high, 0.01) for x, y in places]
     if s.medium == "colour":
         for x, y in places:
@@ -208,7 +208,7 @@ def _round_tree(s, k):
 
 
 def scatter_lights(s):
-    """Return soft spots of light on a crown, on the side of the sun."""
+    """Return soft spots of light on a crown, on the side towards the sun."""
     x, y = s.u - 0.05 * s.sunward, s.v + 0.43
     spots = [(-0.03, -0.045, 0.02), (0.05, -0.02, 0.016), (-0.08, 0.03, 0.014), (0.01, 0.05, 0.012)]
     return soft(dots(x, y, spots), 0.025)

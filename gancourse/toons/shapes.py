@@ -1,19 +1,19 @@
 """Shapes as signed distances: below 0 inside, 0 on the edge, above 0 outside.
 
-Every function takes the coordinates of the pixels as planes ``x`` and ``y`` that broadcast to
-(N, 1, H, W), y pointing down, with the shape's own centre at the origin, and measures as floats or
-as (N, 1, 1, 1) tensors, one for each picture. It returns a plane of distances in the same unit.
-The negative of a shape is all that is outside it, so ``both(a, -b)`` cuts ``b`` out of ``a``.
+Every function takes the coordinates of the pixels, planes ``x`` and ``y`` that broadcast to
+(N, 1, H, W), with y pointing down and the centre of the shape at the origin. Measures are floats,
+or tensors (N, 1, 1, 1) with one for each picture. The result is a plane of distances in the same
+unit. The negative of a shape is its outside, so that ``both(a, -b)`` cuts ``b`` out of ``a``.
 
 Only operations that IEEE 754 rounds exactly are used (no sine, no power, no fused multiply-add),
-so that a pixel doesn't depend on which other pixels were computed along with it.
+so that a pixel does not depend on which other pixels are computed together with it.
 """
 
 import math
 
 import torch
 
-EPS = 1e-6  # keeps the middle of an ellipse, where slopes vanish, inside it
+EPS = 1e-6  # so that the centre of an ellipse, where the slope is 0, has a distance below 0
 
 
 def circle(x, y, radius):
@@ -31,7 +31,7 @@ def ellipse(x, y, rx, ry):
 
 
 def box(x, y, hx, hy, radius=0.0):
-    """Return the distance to a box of half-widths ``hx`` and ``hy`` with round corners."""
+    """Return the distance to a box, ``2 * hx`` by ``2 * hy``, with corners of a radius."""
     qx, qy = x.abs() - (hx - radius), y.abs() - (hy - radius)
     outside = (qx.clamp(min=0).square() + qy.clamp(min=0).square()).sqrt()
     return outside + torch.maximum(qx, qy).clamp(max=0) - radius
@@ -40,7 +40,7 @@ def box(x, y, hx, hy, radius=0.0):
 def segment(x, y, x0, y0, x1, y1, radius, end=None):
     """Return the distance to a line with round ends, ``2 * radius`` wide.
 
-    With ``end``, the radius changes along the line from ``radius`` to ``end``.
+    With ``end``, the radius changes linearly from ``radius`` to ``end``.
     """
     dx, dy = x1 - x0, y1 - y0
     px, py = x - x0, y - y0
@@ -50,10 +50,10 @@ def segment(x, y, x0, y0, x1, y1, radius, end=None):
 
 
 def bow(x, y, half, bend, radius, taper=0.0):
-    """Return the distance to a bent stroke from ``-half`` to ``half``, ``2 * radius`` wide.
+    """Return the distance to a parabolic stroke from ``-half`` to ``half``, ``2 * radius`` wide.
 
-    Its middle lies ``bend`` below its ends (above, if negative). ``taper`` from 0 to 1 makes the
-    ends thinner than the middle.
+    Its middle lies ``bend`` below its ends, or above them if ``bend`` is negative. The width at
+    the ends is smaller than in the middle by the share ``taper``, 0 to 1.
     """
     t = x / half
     square = (t * t).clamp(max=1)
@@ -64,10 +64,10 @@ def bow(x, y, half, bend, radius, taper=0.0):
 
 
 def lens(x, y, half, top, bottom):
-    """Return the distance to what lies between two parabolas that meet at ``-half`` and ``half``.
+    """Return the distance to the area between two parabolas that meet at ``-half`` and ``half``.
 
-    The upper one rises ``top`` above the line between the ends, the lower one falls ``bottom``
-    below it; a negative value bends it the other way.
+    The upper one rises to ``top`` above the line between the ends, the lower one falls to
+    ``bottom`` below it. A negative value bends a parabola the other way.
     """
     t = x / half
     arch = 1 - t * t
@@ -78,28 +78,30 @@ def lens(x, y, half, top, bottom):
 
 
 def dots(x, y, spots, smooth=0.0):
-    """Return the union of circles, given as (x, y, radius) each."""
+    """Return the union of circles, each given as (x, y, radius)."""
     return union(*(circle(x - cx, y - cy, radius) for cx, cy, radius in spots), smooth=smooth)
 
 
 def scatter(x, y, cell, radius, share, salt):
-    """Return the distance to dots strewn over the plane, at most one in each square cell.
+    """Return the distance to random dots, at most one in each cell of a square grid.
 
     Parameters
     ----------
+    x, y : float torch.Tensor
+        See the module.
     cell : float
-        Side of a cell; no dot leaves its own.
+        The side of a cell. A dot lies within its cell.
     radius : float
-        Of the largest dot, below ``cell / 4``.
+        The radius of the largest dot, less than ``cell / 4``.
     share : float
-        Of the cells that have a dot.
-    salt : torch.Tensor
-        Another number gives other dots.
+        The share of cells that have a dot.
+    salt : float or torch.Tensor, (N, 1, 1, 1)
+        The seed of the dots.
     """
     x, y = x / cell + salt, y / cell + salt
     column, row = x.floor(), y.floor()
-    # Numbers that look like chance from a cell's place, without sines: after D. Hoskins, "Hash
-    # without Sine", 2014.
+    # Pseudo-random numbers from a cell's row and column, after D. Hoskins, "Hash without Sine",
+    # 2014.
     a, b = (_fraction(row * 0.1031), _fraction(column * 0.103))
     c = _fraction(row * 0.0973)
     stir = a * (b + 33.33) + b * (c + 33.33) + c * (a + 33.33)
@@ -115,7 +117,7 @@ def _fraction(value):
 
 
 def union(*shapes, smooth=0.0):
-    """Return the union of shapes, with corners filled over a distance of ``smooth``."""
+    """Return the union of shapes, with inner corners filled over a distance of ``smooth``."""
     first, *others = shapes
     for other in others:
         nearest = torch.minimum(first, other)
@@ -127,35 +129,35 @@ def union(*shapes, smooth=0.0):
 
 
 def both(*shapes, smooth=0.0):
-    """Return what is inside all of the shapes, with corners rounded over ``smooth``."""
+    """Return the intersection of shapes, with corners rounded over a distance of ``smooth``."""
     return -union(*(-shape for shape in shapes), smooth=smooth)
 
 
 def turned(x, y, sine):
-    """Return coordinates in which a shape appears turned, clockwise for a positive ``sine``."""
+    """Return coordinates that turn a shape by the angle of a sine, clockwise if it is positive."""
     cosine = math.sqrt(1 - sine * sine)
     return cosine * x + sine * y, cosine * y - sine * x
 
 
 def cover(distance, pixel):
-    """Return how much of a pixel a shape covers, from the distance at the pixel's centre.
+    """Return the share of a pixel that a shape covers, from the distance at the pixel's centre.
 
     Parameters
     ----------
-    distance : torch.Tensor
-    pixel : torch.Tensor or float
+    distance : float torch.Tensor
+    pixel : float or torch.Tensor
         The width of a pixel in the unit of the distance.
 
     Returns
     -------
-    torch.Tensor in [0, 1]
-        1/2 on a straight edge, and 0.009 from the exact area (root mean square over distances and
-        directions): of all smoothsteps, the one 1.3 pixels wide comes nearest.
+    float torch.Tensor in [0, 1]
+        1/2 on a straight edge. The root mean square error against the exact area, over distances
+        and directions, is 0.009, the least that a smoothstep reaches: at a width of 1.3 pixels.
     """
     return soft(distance, 1.3 * pixel)
 
 
 def soft(distance, width):
-    """Return a smoothstep from 1, ``width / 2`` inside the edge, to 0, as far outside."""
+    """Return a smoothstep from 1 at ``width / 2`` inside the edge to 0 at ``width / 2`` outside."""
     t = (0.5 - distance / width).clamp_(0, 1)
     return t * t * (3 - 2 * t)

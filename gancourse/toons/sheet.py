@@ -1,4 +1,4 @@
-"""The paper that is drawn on: many pictures side by side, in colour, as lines, or as parts."""
+"""Sheets to draw on: a batch of pictures in colour, as line drawings, or as maps of parts."""
 
 import math
 
@@ -7,31 +7,31 @@ import torch
 from gancourse.toons.shapes import cover
 
 LINE = 0.028  # the width of an outline; a picture is 2 wide
-# How far beside a stroke a pixel still belongs to it in a map, in pixels: a stroke that is thinner
-# than a pixel would else be there only where it happens to meet a pixel's centre.
+# By how many pixels a stroke is widened on each side in a map of parts. Otherwise a stroke thinner
+# than a pixel would be missing wherever it passes between the centres of pixels.
 THIN = 0.35
 
 
 class Sheet:
-    """Pictures that are being drawn, with what the painter needs to know of each.
+    """A batch of pictures to draw on, with the coordinates and values that painters use.
 
-    One drawing program serves three media. In ``"colour"``, :meth:`paint` fills a shape and draws
-    its outline; in ``"lines"``, it wipes the shape's inside and draws the outline in black; in
-    ``"parts"``, it writes the number of the part. So a sketch, a map and a picture cannot disagree
-    about what covers what.
+    The same painters serve three media. In ``"colour"``, :meth:`paint` fills a shape and draws its
+    outline; in ``"lines"``, it erases the inside of the shape and draws the outline in black; in
+    ``"parts"``, it writes the number of the part. Hence picture, sketch and map agree on which
+    part covers which.
 
     Parameters
     ----------
     medium : {"colour", "lines", "parts"}
     pixels : torch.Tensor, (N, C, H, W)
-        Changed in place. Float (C = 3 or 1, 0 to 1), for parts uint8 (C = 1).
+        Changed in place. Float in [0, 1], C = 3 in colour and 1 as lines; uint8, C = 1 as parts.
     planes : dict of str to torch.Tensor, (N, 1, H, W)
-        Coordinates and distances, cropped along with the pixels.
+        Coordinates and distances, which are cropped together with the pixels.
     values : dict of str to torch.Tensor, (N, ...)
-        What is constant over a picture. ``values["pixel"]`` is the width of a pixel.
+        Constants of each picture. ``values["pixel"]`` is the width of a pixel.
     window : callable, optional
-        From a box and a frame of reference to rows and columns that hold it in every picture; a
-        sheet that was cut out of another one has none.
+        ``window(box, frame)`` returns slices of rows and columns that contain the box in every
+        picture. A sheet that is a part of another one has none.
 
     Notes
     -----
@@ -55,17 +55,18 @@ class Sheet:
         return len(self.pixels)
 
     def draw(self, painter, *, box=None, frame="head", where=None):
-        """Call ``painter(sheet)`` with the part of this sheet that it is about.
+        """Call ``painter(sheet)`` on a part of this sheet.
 
         Parameters
         ----------
         painter : callable
         box : tuple of float, optional
-            (left, top, right, bottom): nothing outside is touched, in the units of ``frame``.
-        frame : str
-            Which coordinates the box is given in, see ``window``.
+            (left, top, right, bottom) in the coordinates of ``frame``. The painter must not change
+            anything outside.
+        frame : {"head", "body"}
+            The coordinates of the box; scenes have only one kind and ignore it.
         where : bool torch.Tensor, (N,), optional
-            The pictures to draw on; the rest is left alone.
+            The pictures to draw on; by default all.
         """
         rows, columns = self.window(box, frame) if box else (slice(None), slice(None))
         pixels = self.pixels[:, :, rows, columns]
@@ -86,20 +87,20 @@ class Sheet:
         pixels[chosen] = part.pixels
 
     def paint(self, shape, colour, part, *, line=None, width=LINE):
-        """Fill a shape, and draw its outline in the colour ``line``, half inside, half outside.
+        """Fill a shape, and draw its outline, which extends to both sides of the edge.
 
         Parameters
         ----------
         shape : torch.Tensor, (N, 1, H, W)
             Signed distances.
         colour, line : torch.Tensor, (N, 3, 1, 1) or (N, 3, H, W)
-            Without ``line``, there is no outline; the sketch has none either. With the fill's own
-            colour it shows in the sketch alone.
+            The colours of the inside and of the outline. Without ``line`` the sketch has no
+            outline either. If ``line`` is ``colour`` itself, only the sketch shows the outline.
         part : int or (int, int) or None
-            The number in the map of parts, or those for the left and right half of the head. None
-            leaves the map as it is.
+            The number to write into a map of parts, or one each for the left and the right half of
+            the head. None does not change the map.
         width : float or torch.Tensor, (N, 1, 1, 1)
-            Of the outline.
+            The width of the outline.
         """
         half = 0.0 if line is None else width / 2
         if self.medium == "parts":
@@ -116,14 +117,14 @@ class Sheet:
             self._blend(colour, cover(shape + half, self.pixel))
 
     def stroke(self, shape, colour, part):
-        """Fill a shape that is itself a line: the sketch shows it in black."""
+        """Fill a shape that is a line itself, and therefore black in the sketch."""
         if self.medium == "parts":
             self._mark(shape < THIN * self.pixel, part)
         else:
             self._blend(0.0 if self.medium == "lines" else colour, cover(shape, self.pixel))
 
     def shade(self, alpha, colour):
-        """Tint pixels by ``alpha``, (N, 1, H, W) in [0, 1]; only the picture in colour has it."""
+        """Blend in a colour with an opacity, (N, 1, H, W) in [0, 1]; only in the colour picture."""
         if self.medium == "colour":
             self._blend(colour, alpha)
 
@@ -144,19 +145,20 @@ class Sheet:
 
 
 class Pose:
-    """Where a head stands in each picture, and how far that can differ within a sheet.
+    """The position, the size and the tilt of the head in each picture of a sheet.
 
     Parameters
     ----------
     x, y : torch.Tensor, (N,)
         The point around which the head turns, in picture coordinates, -1 to 1.
     size : torch.Tensor, (N,)
+        The scale of the figure.
     sine : torch.Tensor, (N,)
-        Of the angle by which the head is turned, clockwise if positive.
+        The sine of the angle by which the head is turned, clockwise if positive.
     width, height : torch.Tensor, (N,)
-        By which the head is wider or higher than the standard one.
+        The width and the height of the head, relative to the standard head.
     pivot : float
-        The height of that point in head coordinates.
+        The height v of the point around which the head turns, in head coordinates.
     """
 
     def __init__(self, x, y, size, sine, width, height, pivot):
@@ -168,7 +170,7 @@ class Pose:
         self.sines = (low, 0.0, high)
 
     def planes(self, pixels):
-        """Return the coordinates of an ``S`` by ``S`` raster as the four planes u, v, x, y."""
+        """Return the coordinates of pictures with a side of ``pixels``: planes u, v, x and y."""
         device = self.x.device
         axis = (torch.arange(pixels, device=device, dtype=torch.float32) * 2 + 1) / pixels - 1
         each = (-1, 1, 1, 1)
@@ -182,7 +184,7 @@ class Pose:
         return {"u": u, "v": v, "x": x, "y": y}
 
     def window(self, pixels):
-        """Return the function from a box to rows and columns that a :class:`Sheet` needs."""
+        """Return the function ``window`` of a :class:`Sheet` of pictures of this size."""
 
         def rows_and_columns(box, frame):
             left, top, right, bottom = box
@@ -205,7 +207,7 @@ class Pose:
 
 
 def span(low, high, pixels):
-    """Return the slice of ``pixels`` that holds an interval of [-1, 1], with one to spare."""
+    """Return the slice of ``pixels`` that contains an interval of [-1, 1], and one pixel beside."""
     first = max(0, math.floor((low + 1) / 2 * pixels) - 1)
     last = min(pixels, math.ceil((high + 1) / 2 * pixels) + 1)
     return slice(min(first, pixels - 1), max(last, first + 1))

@@ -1,4 +1,4 @@
-"""A table of factors: what kinds of drawn pictures have in common, and how they are drawn."""
+"""Tables of factors, the base of the factors of faces and of scenes, and how they are sampled."""
 
 import zlib
 
@@ -11,7 +11,7 @@ from gancourse.errors import DataError, choose
 class Table:
     """The factors of N pictures: a table of codes, and a table of small differences.
 
-    A kind of picture is a subclass that names its columns.
+    A subclass for each kind of picture names the columns.
 
     Parameters
     ----------
@@ -23,24 +23,24 @@ class Table:
     Attributes
     ----------
     kind : str
-        What is drawn, in the plural.
+        The name of the pictures, in the plural.
     columns : dict of str to tuple of str
         The factors and their values.
     differences : dict of str to str
-        The small differences between pictures that share every factor.
+        The small differences between pictures with the same factors, and their meaning.
     shares : dict of str to tuple of float
-        Where the values of a factor aren't equally likely.
+        The probabilities of values, for factors whose values aren't equally likely.
     has : dict of str to callable
-        The attributes, each as a function of the table.
+        The binary attributes, each as a function of the table.
 
     Notes
     -----
-    A column is read as an attribute: ``table.glasses`` is int64 (N,), ``table.tilt`` is float32
-    (N,). ``table[index]`` chooses pictures, ``len(table)`` counts them.
+    A column is an attribute: ``table.glasses`` is int64 (N,), ``table.tilt`` is float32 (N,).
+    ``table[index]`` selects pictures, ``len(table)`` is their number.
     """
 
     kind: str
-    stream = ""  # put before a column's name to draw its random numbers
+    stream = ""  # a prefix of the columns' names in the seeds of their random numbers
     columns: dict
     differences: dict
     shares: dict
@@ -56,7 +56,10 @@ class Table:
                     f"{name}: expected shape (N, {len(columns)}), found {tuple(table.shape)}"
                 )
         if len(codes) != len(variation):
-            raise DataError(f"{len(codes)} rows of codes, but {len(variation)} of variation")
+            raise DataError(
+                f"expected as many rows of codes as of variation, found {len(codes)} and "
+                f"{len(variation)}"
+            )
         self.codes = codes
         self.variation = variation
 
@@ -83,7 +86,7 @@ class Table:
         return type(self)(self.codes.to(device), self.variation.to(device))
 
     def repeat(self, times):
-        """Return every picture ``times`` times in a row, to change one thing in each copy."""
+        """Return every picture ``times`` times in a row."""
         return type(self)(
             self.codes.repeat_interleave(times, 0), self.variation.repeat_interleave(times, 0)
         )
@@ -94,13 +97,17 @@ class Table:
         Parameters
         ----------
         **changes
-            A name of ``columns`` with the name of a value, a code, or a sequence of N of these; a
-            name of ``differences`` with a number in [-1, 1] or N of them.
+            For a name in ``columns``, the name or the code of a value, or a sequence of N of
+            these; for a name in ``differences``, a number in [-1, 1] or a sequence of N.
+
+        Returns
+        -------
+        Table
 
         Raises
         ------
         CourseError
-            If a factor or a value doesn't exist.
+            If a factor or a value does not exist, or the number of values is not 1 or N.
         """
         codes, variation = self.codes.clone(), self.variation.clone()
         for name, value in changes.items():
@@ -115,17 +122,17 @@ class Table:
                         f"{name}: expected 1 or {len(self)} values, found {len(column)}"
                     )
                 if not bool((column.abs() <= 1).all()):
-                    raise DataError(f"{name} must lie in -1..1, not {value!r}")
+                    raise DataError(f"{name}: expected a number in -1..1, not {value!r}")
                 variation[:, list(self.differences).index(name)] = column
         return type(self)(codes, variation)
 
     @property
     def attributes(self):
-        """What each picture has and has not: bool (N, number of attributes)."""
+        """The attributes of each picture, bool (N, number of attributes)."""
         return torch.stack([has(self) for has in self.has.values()], 1)
 
     def describe(self):
-        """Return a dict of factor to value's name for each picture."""
+        """Return the names of the factors' values, a dict of str to str for each picture."""
         rows = self.codes.tolist()
         kinds = self.columns.items()
         return [
@@ -135,17 +142,17 @@ class Table:
 
     @classmethod
     def code(cls, factor, value):
-        """Return the number of a value."""
+        """Return the code of a factor's value."""
         values = cls.columns[choose("factor", factor, cls.columns)]
         return values.index(choose(factor, value, values))
 
     @classmethod
     def sample(cls, n, seed=0, *, bias=None, shares=None):
-        """Draw the factors of ``n`` pictures; the first k are the same for every ``n``."""
+        """Sample the factors of ``n`` pictures; see :func:`gancourse.toons.sample`."""
         if isinstance(n, bool) or not isinstance(n, int) or n < 1:
-            raise DataError(f"the number of {cls.kind} must be at least 1, not {n!r}")
+            raise DataError(f"number of {cls.kind}: expected at least 1, not {n!r}")
         if isinstance(seed, bool) or not isinstance(seed, int) or seed < 0:
-            raise DataError(f"seed must be a whole number of 0 or more, not {seed!r}")
+            raise DataError(f"seed: expected an integer of at least 0, not {seed!r}")
         chance = {name: cls._uniform(n, seed, name) for name in cls.columns}
         for pair, strength in (bias or {}).items():
             if not (isinstance(pair, tuple) and len(pair) == 2 and pair[0] != pair[1]):
@@ -154,7 +161,7 @@ class Table:
                     f"bias: expected two different factors such as ({one!r}, {two!r}), not {pair!r}"
                 )
             if not -1 <= strength <= 1:
-                raise DataError(f"bias: {pair} must be linked by -1..1, not {strength!r}")
+                raise DataError(f"bias of {pair}: expected a number in -1..1, not {strength!r}")
             follower, leader = (choose("factor", name, cls.columns) for name in pair)
             linked = cls._uniform(n, seed, f"{follower} follows {leader}") < abs(strength)
             led = chance[leader] if strength > 0 else 1 - chance[leader]
@@ -176,14 +183,17 @@ class Table:
         if len(codes) != len(self):
             raise DataError(f"{name}: expected 1 or {len(self)} values, found {len(codes)}")
         if len(self) and not 0 <= codes.min() <= codes.max() < len(values):
-            raise DataError(f"{name}: codes must lie in 0..{len(values) - 1}")
+            raise DataError(
+                f"{name}: expected codes in 0..{len(values) - 1}, found {codes.min().item()}.."
+                f"{codes.max().item()}"
+            )
         return codes
 
     @classmethod
     def _uniform(cls, n, seed, name):
-        """Return ``n`` numbers in [0, 1) from a stream of the column's own."""
-        # So a factor that is added later leaves the others as they were. Always on the CPU, where
-        # the first k numbers are the same for every n.
+        """Return ``n`` uniform numbers in [0, 1) for a column, float64 (N,)."""
+        # Each column has a seed of its own, so that a factor which is added later does not change
+        # the others. On the CPU, the first k numbers are the same for every n.
         key = zlib.crc32((cls.stream + name).encode())
         words = np.random.SeedSequence([seed, key]).generate_state(2)
         generator = torch.Generator().manual_seed(int(words[0]) << 31 ^ int(words[1]))
@@ -191,7 +201,7 @@ class Table:
 
     @classmethod
     def _edges(cls, name, wanted):
-        """Return the inner borders between the values of a factor on [0, 1]."""
+        """Return the borders on [0, 1] between the values of a factor, without 0 and 1."""
         values = cls.columns[name]
         weights = wanted if wanted is not None else cls.shares.get(name, [1] * len(values))
         if isinstance(weights, dict):
@@ -200,10 +210,13 @@ class Table:
             weights = [weights.get(value, 0) for value in values]
         weights = torch.tensor(list(weights), dtype=torch.float64)
         if len(weights) != len(values) or bool((weights < 0).any()) or not weights.sum() > 0:
-            raise DataError(f"shares of {name}: expected {len(values)} weights of 0 or more")
+            raise DataError(
+                f"shares of {name}: expected {len(values)} weights of at least 0, not all of them "
+                f"0; found {weights.tolist()}"
+            )
         return (weights.cumsum(0) / weights.sum())[:-1]
 
 
 def listed(items):
-    """Return a list in words: "a, b and c"."""
+    """Return an enumeration: "a, b and c"."""
     return " and ".join([", ".join(items[:-1]), items[-1]] if len(items) > 1 else items)

@@ -1,4 +1,4 @@
-"""The painters of what is worn: clothes, earrings, glasses and hats."""
+"""Painters of clothes, earrings, glasses and hats."""
 
 from gancourse.toons.look import CLOTHES, EARRINGS, GLASSES, HAT, by_kind, mix
 from gancourse.toons.shapes import (
@@ -22,7 +22,7 @@ def hood(s):
 
 
 def clothes(s):
-    """Paint the shoulders and what covers them."""
+    """Paint the clothes on the shoulders."""
     s.paint(_shirt(s), s.cloth_tone, CLOTHES, line=s.cloth_line)
     painters = {
         "tee": _ribbing,
@@ -72,7 +72,7 @@ def _strings(s):
 
 
 def earrings(s):
-    """Paint a golden ball under each ear."""
+    """Paint a golden ball below each ear."""
     drop = circle(s.u.abs() - 0.485, s.v - 0.225, 0.042)
     s.paint(drop, s.gold, EARRINGS, line=s.gold * 0.55, width=0.022)
     s.shade(0.8 * soft(circle(s.u.abs() - 0.475, s.v - 0.212, 0.012), 0.02), s.white)
@@ -116,7 +116,7 @@ def _sunglasses(s):
 
 
 def _streak(s):
-    """Return a slanting strip on each glass, on the same side of both."""
+    """Return a slanted reflection on each glass, on the same side of both."""
     x, y = _at_glasses(s)
     return (x * s.right + 0.6 * y + 0.03).abs() - 0.022
 
@@ -129,7 +129,7 @@ def _frame(s, shape, thick):
 
 
 def hat(s):
-    """Paint beanie, cap or fedora."""
+    """Paint a beanie, a cap or a fedora."""
     by_kind(s, "hat", {"beanie": _beanie, "cap": _cap, "fedora": _fedora})
 
 

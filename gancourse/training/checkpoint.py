@@ -1,111 +1,23 @@
-"""The whole state of a run in one file: written all or not at all, read without running code.
+"""What a run keeps in files: its configuration, its parts, and the generator alone.
 
-A checkpoint is a safetensors file. Its tensors are the leaves of a nested state (dicts, lists,
-numbers, text, tensors); the nesting stands as JSON in the file's header. Neither format can
-carry code, so a checkpoint from anywhere may be opened.
+:mod:`gancourse.files` has the format.
 """
 
 import json
 from dataclasses import asdict
-from pathlib import Path
-
-import torch
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save as to_bytes
 
 from gancourse.errors import CheckpointError
-from gancourse.files import write_atomically
+from gancourse.files import flatten, load, save
 
-FORMAT = "gancourse-1"
-
-
-def flatten(state):
-    """Split a nested state into JSON-able nesting and a flat dict of tensors.
-
-    Parameters
-    ----------
-    state : dict, list, tuple, tensor, number, str, bool or None
-        Anything that these make up; dict keys are text or whole numbers.
-
-    Returns
-    -------
-    tree : JSON-able
-        The nesting, with ``{"tensor": i}`` in place of the i-th tensor.
-    tensors : dict of str to torch.Tensor
-        Copies on the CPU, by number.
-    """
-    tensors = {}
-
-    def walk(node):
-        if isinstance(node, torch.Tensor):
-            name = str(len(tensors))
-            tensors[name] = node.detach().to("cpu", copy=True).contiguous()
-            return {"tensor": name}
-        if isinstance(node, dict):
-            return {"dict": [[key, walk(value)] for key, value in node.items()]}
-        if isinstance(node, list | tuple):
-            return [walk(value) for value in node]
-        if node is None or isinstance(node, bool | int | float | str):
-            return node
-        raise TypeError(f"a checkpoint cannot hold a {type(node).__name__}: {node!r}")
-
-    return walk(state), tensors
-
-
-def restore(tree, tensors):
-    """Put together again what :func:`flatten` took apart."""
-    if isinstance(tree, list):
-        return [restore(value, tensors) for value in tree]
-    if isinstance(tree, dict) and "tensor" in tree:
-        return tensors[tree["tensor"]]
-    if isinstance(tree, dict):
-        return {key: restore(value, tensors) for key, value in tree["dict"]}
-    return tree
-
-
-def save(path, state, **header):
-    """Write a nested ``state`` and a few words of ``header`` to ``path``, atomically."""
-    tree, tensors = flatten(state)
-    meta = {"format": FORMAT, "tree": json.dumps(tree)}
-    meta |= {name: json.dumps(value) for name, value in header.items()}
-    write_atomically(path, to_bytes(tensors, metadata=meta))
-
-
-def load(path):
-    """Read what :func:`save` wrote.
-
-    Parameters
-    ----------
-    path : str or Path
-
-    Returns
-    -------
-    state : the nested state, its tensors on the CPU
-    header : dict
-
-    Raises
-    ------
-    CheckpointError
-        If there is no such file, or it is damaged, or not one of ours.
-    """
-    path = Path(path)
-    if not path.is_file():
-        raise CheckpointError(f"there is no file {path}.")
-    try:
-        with safe_open(path, framework="pt") as file:
-            meta = file.metadata() or {}
-            if meta.get("format") != FORMAT:
-                raise CheckpointError(
-                    f"{path} is a safetensors file, but not one that this course wrote "
-                    f"(format {meta.get('format')!r}, expected {FORMAT!r})."
-                )
-            tensors = {name: file.get_tensor(name).clone() for name in file.keys()}
-        header = {k: json.loads(v) for k, v in meta.items() if k not in ("format", "tree")}
-        return restore(json.loads(meta["tree"]), tensors), header
-    except (SafetensorError, OSError, KeyError, ValueError) as error:
-        raise CheckpointError(
-            f"{path} is damaged or not a checkpoint ({error}). Delete it, or go back to a copy."
-        ) from error
+__all__ = [
+    "describe",
+    "differences",
+    "flatten",
+    "load",
+    "load_parts",
+    "save",
+    "save_generator",
+]
 
 
 def describe(cfg):

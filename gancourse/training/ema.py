@@ -9,9 +9,10 @@ from torch import nn
 class EMA(nn.Module):
     """A copy of ``net`` whose weights trail the trained ones.
 
-    After each step, every weight becomes ``decay * average + (1 - decay) * trained``. The
-    average sits in the middle of the circles that two players run around each other, which
-    is why its samples look better (Yazici et al. 2019, arXiv:1806.04498).
+    After each step of ``net``'s optimizer, every weight becomes
+    ``decay * average + (1 - decay) * trained``. Two players circle around the point that they are
+    looking for; the average lies nearer to it, which is why its samples look better (Yazici et
+    al. 2019, arXiv:1806.04498).
 
     Parameters
     ----------
@@ -19,18 +20,28 @@ class EMA(nn.Module):
         The network to follow; copied here, on its device.
     decay : float
         Between 0 (no memory) and 1 (never moves). The memory is about 1 / (1 - decay) steps.
+    optimizer : torch.optim.Optimizer, optional
+        The one that moves ``net``; without it, :meth:`update` is for the caller.
     """
 
-    def __init__(self, net, decay):
+    def __init__(self, net, decay, optimizer=None):
         super().__init__()
         if not 0 <= decay < 1:
             raise ValueError(f"ema_decay must be at least 0 and below 1, not {decay}")
         self.decay = decay
         self.net = copy.deepcopy(net).requires_grad_(False)
         self.eval()
-        # Listed once, since a step is short; in tuples, so that they are no parts of this module.
+        # In tuples, so that the followed network is no part of this module. Listed once, since a
+        # step is short.
+        self._followed = (net,)
         self._weight_lists = (list(self.net.parameters()), list(net.parameters()))
         self._buffer_pairs = tuple(zip(self.net.buffers(), net.buffers(), strict=True))
+        if optimizer is not None:
+            optimizer.register_step_post_hook(lambda *_: self.update())
+
+    def follows(self, net):
+        """Return whether this is the average of ``net``."""
+        return self._followed[0] is net
 
     @torch.no_grad()
     def update(self):

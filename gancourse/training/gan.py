@@ -2,21 +2,25 @@
 
 from types import SimpleNamespace
 
+from gancourse.training.ema import EMA
+
 
 class GAN(SimpleNamespace):
     """Networks, optimizers and whatever else a GAN consists of, by name.
 
-    There is nothing to inherit and nothing to override: ``GAN(cfg, netG=..., opt_g=...)``
-    keeps each part as an attribute. Whatever has a ``state_dict`` is part of a checkpoint;
-    networks whose name begins with ``netG`` are what is published. The average of ``netG`` is
-    called ``ema``, that of ``netG_AB`` is ``ema_AB``.
+    There is nothing to inherit and nothing to override: each part is kept as an attribute.
+    Whatever has a ``state_dict`` is part of a checkpoint.
 
     Parameters
     ----------
     cfg : dataclass
         The frozen configuration that the parts were built from.
+    published : sequence of str
+        The networks that a trained generator's file holds.
+    frozen : dict of str to torch.nn.Module, optional
+        Networks that are used and not trained; no part of a checkpoint.
     **parts
-        ``netG``, ``netD``, ``opt_g``, ``opt_d``, schedules, ``ema``, an image pool, ...
+        ``netG``, ``netD``, ``opt_g``, ``opt_d``, schedules, averages, an image pool, ...
 
     Attributes
     ----------
@@ -24,8 +28,9 @@ class GAN(SimpleNamespace):
         How many training steps were made.
     """
 
-    def __init__(self, cfg, **parts):
-        super().__init__(cfg=cfg, step=0, **parts)
+    def __init__(self, cfg, published, frozen=None, **parts):
+        frozen = frozen or {}
+        super().__init__(cfg=cfg, published=tuple(published), frozen=frozen, step=0, **parts)
 
     def parts(self):
         """Return every part that has a state to save, by name."""
@@ -33,9 +38,9 @@ class GAN(SimpleNamespace):
 
     def generators(self):
         """Return the networks to sample from, by name: averages where there are any."""
-        nets = {name: net for name, net in self.parts().items() if name.startswith("netG")}
-        averages = {name: getattr(self, name.replace("netG", "ema", 1), None) for name in nets}
-        return {
-            name: net if averages[name] is None else averages[name].net
-            for name, net in nets.items()
-        }
+        averages = [part for part in vars(self).values() if isinstance(part, EMA)]
+        found = {}
+        for name in self.published:
+            net = getattr(self, name)
+            found[name] = next((ema.net for ema in averages if ema.follows(net)), net)
+        return found

@@ -1,6 +1,8 @@
 """What a run logged: one row of losses a log step, and whatever was recorded on the way."""
 
 import json
+from math import isnan
+from math import nan as NAN
 from pathlib import Path
 
 import numpy as np
@@ -18,16 +20,18 @@ class History:
     seconds : list of float
         Training time up to there.
     values : dict of str to list of float
-        For each log tag the means over the windows.
+        For each log tag its mean over the steps of each window that had it; NaN where none had.
     records : list of (int, dict)
         What the trainer's ``record`` returned, with its step.
     samples : Tensor or None
         The latest picture's samples, of the same latent vectors each time.
+    finished : bool
+        Whether the run has reached its last step.
     """
 
     def __init__(self):
         self.steps, self.seconds, self.values, self.records = [], [], {}, []
-        self.samples = None
+        self.samples, self.finished = None, False
 
     def __getitem__(self, tag):
         """Return one curve, an array as long as ``steps``."""
@@ -40,10 +44,12 @@ class History:
 
     def add(self, step, seconds, means):
         """Append one log window."""
+        for tag in means:
+            self.values.setdefault(tag, [NAN] * len(self.steps))
+        for tag, column in self.values.items():
+            column.append(means.get(tag, NAN))
         self.steps.append(step)
         self.seconds.append(round(seconds, 3))
-        for tag, value in means.items():
-            self.values.setdefault(tag, []).append(value)
 
     def cut(self, step):
         """Forget what came after ``step``."""
@@ -55,7 +61,16 @@ class History:
     def row(self, i=-1):
         """Return one log window as a flat dict, as it stands in history.jsonl."""
         row = {"step": self.steps[i], "seconds": self.seconds[i]}
-        return row | {tag: values[i] for tag, values in self.values.items()}
+        found = {tag: values[i] for tag, values in self.values.items()}
+        return row | {tag: value for tag, value in found.items() if not isnan(value)}
+
+    def latest(self):
+        """Return the last mean of each tag."""
+        return {
+            tag: next(value for value in reversed(values) if not isnan(value))
+            for tag, values in self.values.items()
+            if not all(map(isnan, values))
+        }
 
     def write(self, path):
         """Write all windows to ``path``, a JSON line each, replacing what was there."""

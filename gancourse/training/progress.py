@@ -1,4 +1,4 @@
-"""How a run shows itself: one display that is updated in a notebook, plain lines elsewhere."""
+"""The progress of a run: a display that is updated in a notebook, lines of text elsewhere."""
 
 import html
 import sys
@@ -8,14 +8,14 @@ from gancourse import plotting
 
 
 def make_view(first, steps, quiet=False):
-    """Choose how to show a run.
+    """Return the view that shows a run: in a notebook, in a terminal, or none.
 
     Parameters
     ----------
     first : int
-        The step at which training begins, more than 0 when a run goes on.
+        The step at which training begins; more than 0 if a run is resumed.
     steps : int
-        The step at which it ends.
+        The step at which training ends.
     quiet : bool
         Show nothing.
 
@@ -37,7 +37,7 @@ def in_notebook():
 
 
 class View:
-    """Shows nothing; the methods are called by the trainer.
+    """A view that shows nothing; the training loop calls its methods.
 
     Parameters
     ----------
@@ -50,20 +50,20 @@ class View:
         self.start = time.perf_counter()
 
     def update(self, step, history):
-        """Note that a log window has ended."""
+        """Show the values that were logged at this step."""
 
     def wants_picture(self):
-        """Whether it is worth drawing samples now, on the screen and into samples/."""
+        """Return whether samples should be drawn now, for the screen and for samples/."""
         return True
 
     def picture(self, history, data):
-        """Note that new samples were drawn."""
+        """Show the samples in the history."""
 
     def close(self, step, history):
-        """Note that training has ended, for whatever reason."""
+        """Show that training has ended, finished or not."""
 
     def words(self, step, history):
-        """Say how far the run is, as in "step 500 of 4000, 12 s, 80 s left"."""
+        """Return the progress as text: "step 500 of 4,000 · 12 s, 1 min 24 s left"."""
         spent = time.perf_counter() - self.start
         words = f"step {step:,} of {self.steps:,} · {duration(spent)}"
         if step < self.steps and step > self.first:
@@ -72,29 +72,29 @@ class View:
         return words
 
     def losses(self, history):
-        """Name the latest losses."""
-        return "  ".join(f"{tag} {values[-1]:.3f}" for tag, values in history.values.items())
+        """Return the latest logged values as text."""
+        return "  ".join(f"{tag} {value:.3f}" for tag, value in history.latest().items())
 
 
 class Terminal(View):
-    """A line for each twentieth of the run."""
+    """A view that prints a line for each twentieth of the run."""
 
     shown = 0
 
     def update(self, step, history):
-        """Print a line if a twentieth has passed since the last."""
+        """Print a line if a twentieth of the run has passed since the last line."""
         if step * 20 // self.steps > self.shown or step == self.steps:
             self.shown = step * 20 // self.steps
             print(f"{self.words(step, history)} · {self.losses(history)}", flush=True)
 
     def close(self, step, history):
-        """Say so if the run was cut short."""
+        """Print a line if the run was interrupted."""
         if step < self.steps:
             print(f"stopped at step {step:,} of {self.steps:,}; run it again to go on", flush=True)
 
 
 class Notebook(View):
-    """A bar with the losses, samples and curves; an executed notebook keeps the last ones."""
+    """A view with a progress bar, samples and curves; the saved notebook has their last state."""
 
     seconds_between_bars = 0.3
     seconds_between_pictures = 3.0
@@ -108,17 +108,17 @@ class Notebook(View):
         self.figure = None
 
     def update(self, step, history):
-        """Move the bar."""
+        """Update the bar, a few times a second at most."""
         if time.perf_counter() - self.bar_time > self.seconds_between_bars:
             self.bar_time = time.perf_counter()
             self.bar.update(self.bundle(step, history), raw=True)
 
     def wants_picture(self):
-        """Not more often than every few seconds: drawing takes time from training."""
+        """Return whether a few seconds have passed since the last picture; drawing takes time."""
         return time.perf_counter() - self.picture_time > self.seconds_between_pictures
 
     def picture(self, history, data):
-        """Draw samples and curves in place of the last ones."""
+        """Replace the figure of samples and curves."""
         from IPython.display import display
 
         self.picture_time = time.perf_counter()
@@ -129,11 +129,11 @@ class Notebook(View):
             self.figure.update(image)
 
     def close(self, step, history):
-        """Leave the bar as it stands at the end."""
+        """Show the final state of the bar."""
         self.bar.update(self.bundle(step, history, ended=True), raw=True)
 
     def bundle(self, step, history, ended=False):
-        """Return the bar as HTML and as text: how far, how long, and the latest losses."""
+        """Return the bar as a MIME bundle: step, time and the latest logged values."""
         words = self.words(step, history)
         if ended and step < self.steps:
             words = f"stopped at step {step:,} of {self.steps:,}: run this cell again to go on"
@@ -142,19 +142,19 @@ class Notebook(View):
 
 
 def track(items, label):
-    """Go through ``items`` with a bar for the reader: how many are done, and how long it takes.
+    """Iterate over items and show a progress bar: how many are done, and the time so far.
 
     Parameters
     ----------
     items : iterable
-        Of known length: seeds, settings.
+        Finite; it is read into a list first.
     label : str
-        What is done with each, such as "seed".
+        What an item is, such as "seed".
 
     Yields
     ------
     object
-        One item after the other.
+        Each item.
     """
     items, start = list(items), time.perf_counter()
     shown = None
@@ -177,14 +177,14 @@ def bar(share, words, remark=""):
     Parameters
     ----------
     share : float
-        How much is done, 0 to 1.
+        The share that is done, 0 to 1.
     words, remark : str
-        Under the bar, on the left and on the right.
+        The text under the bar, on the left and on the right.
 
     Returns
     -------
     dict of str to str
-        A MIME bundle.
+        A MIME bundle: "text/html" and "text/plain".
     """
     markup = (
         '<div style="font-family: var(--jp-code-font-family, monospace); font-size: 12px; '
@@ -199,7 +199,7 @@ def bar(share, words, remark=""):
 
 
 def duration(seconds):
-    """Write a time as a person says it: 42 s, 3 min 05 s, 2 h 10 min."""
+    """Return a time in seconds as text: 42 s, 3 min 05 s, 2 h 10 min."""
     seconds = round(seconds)
     if seconds < 60:
         return f"{seconds} s"

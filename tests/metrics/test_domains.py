@@ -8,7 +8,7 @@ import torch
 from gancourse import toons
 from gancourse.errors import CourseError
 from gancourse.metrics import load_judge
-from gancourse.metrics.domains import KIN, domain_errors, errors_by_label, label_target
+from gancourse.metrics.domains import RELATED, domain_errors, errors_by_label, label_target
 
 
 @pytest.fixture(scope="module")
@@ -69,25 +69,25 @@ def test_a_value_for_each_face_is_understood(judge, people):
     assert domain_errors(judge, before, after, {"expression": (moods + 1) % 6}).asked >= 0.95
 
 
-def test_every_attribute_has_its_kin():
-    assert set().union(*KIN) - set(toons.FACTORS) == set(toons.ATTRIBUTES)
+def test_every_attribute_is_in_a_group_of_related_ones():
+    assert set().union(*RELATED) - set(toons.FACTORS) == set(toons.ATTRIBUTES)
 
 
 @pytest.mark.parametrize(
-    ("asked", "complaint"),
+    ("asked", "culprit"),
     [
-        ({}, "expected what was asked for"),
-        ({"Eyeglases": True}, "unknown attribute or factor 'Eyeglases'"),
-        ({"expression": "bored"}, "unknown expression 'bored'"),
+        ({}, "asked"),
+        ({"Eyeglases": True}, "'Eyeglases'.*'Eyeglasses'"),
+        ({"expression": "bored"}, "'bored'.*neutral"),
     ],
 )
-def test_what_cannot_be_asked_is_refused(judge, asked, complaint):
-    with pytest.raises(CourseError, match=complaint):
+def test_what_cannot_be_asked_is_refused(judge, asked, culprit):
+    with pytest.raises(CourseError, match=culprit):
         domain_errors(judge, torch.zeros(2, 3, 64, 64), torch.zeros(2, 3, 64, 64), asked)
 
 
 def test_faces_without_their_translations_are_refused(judge):
-    with pytest.raises(CourseError, match="2 and 3 faces"):
+    with pytest.raises(CourseError, match=r"2 .* 3 "):
         domain_errors(judge, torch.zeros(2, 3, 64, 64), torch.zeros(3, 3, 64, 64), {"Old": True})
 
 

@@ -12,13 +12,10 @@ from gancourse.errors import CourseError
 from gancourse.metrics import (
     JUDGES,
     judge_fid,
-    judge_kid,
     load_judge,
-    nearest_neighbours,
     segmentation_scores,
 )
 
-ATTRIBUTE = {name: column for column, name in enumerate(toons.ATTRIBUTES)}
 # The accuracy of the worst attribute on the card, and of freckles, specks that glasses and beards
 # cover. 300 new faces may do a little worse by chance.
 LEAST, LEAST_FRECKLES, CHANCE = 0.98, 0.9, 0.025
@@ -157,25 +154,25 @@ def test_loading_and_asking_leave_the_random_state_alone(name, shape):
 
 
 def test_an_unknown_judge_is_refused_with_the_known_ones():
-    with pytest.raises(CourseError, match=r"unknown judge 'digit'.*digits, fashion"):
+    with pytest.raises(CourseError, match=r"'digit'.*'digits'"):
         load_judge("digit")
 
 
 @pytest.mark.parametrize(
-    ("images", "complaint"),
+    ("images", "culprit"),
     [
-        (torch.zeros(28, 28), r"shape \(28, 28\)"),
-        (torch.zeros(4, 3, 28, 28), r"shape \(4, 3, 28, 28\)"),
-        (torch.zeros(0, 1, 28, 28), r"shape \(0, 1, 28, 28\)"),
-        (torch.zeros(4, 1, 64, 64), "64x64 pixels; resize"),
-        (torch.zeros(4, 1, 28, 28, dtype=torch.uint8), "torch.uint8"),
-        (torch.full((4, 1, 28, 28), 255.0), "values from 255 to 255"),
-        (torch.full((4, 1, 28, 28), -1.02), "values from -1.02"),
-        (torch.full((4, 1, 28, 28), torch.nan), "values from nan"),
+        (torch.zeros(28, 28), r"\(28, 28\)"),
+        (torch.zeros(4, 3, 28, 28), r"\(4, 3, 28, 28\)"),
+        (torch.zeros(0, 1, 28, 28), r"\(0, 1, 28, 28\)"),
+        (torch.zeros(4, 1, 64, 64), "64x64.*resize"),
+        (torch.zeros(4, 1, 28, 28, dtype=torch.uint8), "uint8.*127.5"),
+        (torch.full((4, 1, 28, 28), 255.0), "255"),
+        (torch.full((4, 1, 28, 28), -1.02), "-1.02"),
+        (torch.full((4, 1, 28, 28), torch.nan), "nan"),
     ],
 )
-def test_pictures_that_the_judge_does_not_know_are_refused(judge, images, complaint):
-    with pytest.raises(CourseError, match=rf"float pictures \(N, 1, 28, 28\).*{complaint}"):
+def test_pictures_that_the_judge_does_not_know_are_refused(judge, images, culprit):
+    with pytest.raises(CourseError, match=rf"digits.*{culprit}"):
         judge.features(images)
 
 
@@ -210,8 +207,7 @@ def test_the_answers_about_faces_fit_together(face_judge, portraits):
     features, logits = face_judge.features(some), face_judge.logits(some)
     assert features.shape == (40, face_judge.num_features)
     assert not (features.requires_grad or logits.requires_grad)
-    probabilities = face_judge.probabilities(some)
-    torch.testing.assert_close(probabilities, logits.sigmoid())
+    probabilities = logits.sigmoid()
     assert torch.equal(face_judge.predict(some), logits > 0)
     torch.testing.assert_close(
         face_judge.confidence(some), torch.maximum(probabilities, 1 - probabilities).mean(1)
@@ -226,7 +222,7 @@ def test_the_factors_of_new_faces_are_read(face_judge, faces, portraits):
     ground = face_judge.factor(portraits, "background")
     assert ground.shape == (300, 8)
     assert (ground.argmax(1) == faces.factors.background).double().mean() > 0.97
-    with pytest.raises(CourseError, match=r"unknown factor 'mood'.*expression"):
+    with pytest.raises(CourseError, match=r"'mood'.*expression"):
         face_judge.factor(portraits, "mood")
 
 
@@ -245,18 +241,18 @@ def test_small_faces_are_enlarged(face_judge, faces):
 
 
 @pytest.mark.parametrize(
-    ("images", "complaint"),
+    ("images", "culprit"),
     [
-        (torch.zeros(3, 64, 64), r"shape \(3, 64, 64\)"),
-        (torch.zeros(4, 1, 64, 64), r"shape \(4, 1, 64, 64\)"),
-        (torch.zeros(4, 3, 28, 28), "28x28 pixels; resize"),
-        (torch.zeros(4, 3, 32, 64), "32x64 pixels; resize"),
-        (torch.zeros(4, 3, 64, 64, dtype=torch.uint8), "torch.uint8"),
-        (torch.full((4, 3, 32, 32), 255.0), "values from 255 to 255"),
+        (torch.zeros(3, 64, 64), r"\(3, 64, 64\)"),
+        (torch.zeros(4, 1, 64, 64), r"\(4, 1, 64, 64\)"),
+        (torch.zeros(4, 3, 28, 28), "28x28.*resize"),
+        (torch.zeros(4, 3, 32, 64), "32x64.*resize"),
+        (torch.zeros(4, 3, 64, 64, dtype=torch.uint8), "uint8"),
+        (torch.full((4, 3, 32, 32), 255.0), "255"),
     ],
 )
-def test_pictures_that_the_judge_of_faces_does_not_know_are_refused(face_judge, images, complaint):
-    with pytest.raises(CourseError, match=rf"float pictures \(N, 3, 64, 64\).*{complaint}"):
+def test_pictures_that_the_judge_of_faces_does_not_know_are_refused(face_judge, images, culprit):
+    with pytest.raises(CourseError, match=rf"toons.*{culprit}"):
         face_judge.predict(images)
 
 
@@ -265,13 +261,6 @@ def test_the_scores_rest_on_faces_too(face_judge, portraits):
     alike, apart = judge_fid(one, other, face_judge), judge_fid(one, noise(*one.shape), face_judge)
     assert apart > 10 * alike
     assert judge_fid(one, other, face_judge) == alike
-    glasses = portraits[face_judge.predict(portraits)[:, ATTRIBUTE["Eyeglasses"]]]
-    mean, std = judge_kid(one, other, face_judge, subset_size=50)
-    assert abs(mean) < std
-    assert judge_kid(one, glasses, face_judge, subset_size=50)[0] > mean + std
-    assert nearest_neighbours(one[:5], portraits, judge=face_judge)[1].flatten().tolist() == [
-        *range(5)
-    ]
 
 
 @pytest.fixture(scope="module")
@@ -350,15 +339,13 @@ def test_the_card_of_scenes_names_the_very_scenes_that_it_was_examined_on(scene_
 
 
 @pytest.mark.parametrize(
-    ("images", "complaint"),
+    ("images", "culprit"),
     [
-        (torch.zeros(2, 3, 28, 28), "28x28 pixels; resize"),
-        (torch.zeros(2, 3, 64, 32), "64x32 pixels; resize"),
-        (torch.zeros(2, 1, 64, 64), r"shape \(2, 1, 64, 64\)"),
+        (torch.zeros(2, 3, 28, 28), "28x28.*resize"),
+        (torch.zeros(2, 3, 64, 32), "64x32.*resize"),
+        (torch.zeros(2, 1, 64, 64), r"\(2, 1, 64, 64\)"),
     ],
 )
-def test_pictures_that_the_judge_of_scenes_does_not_know_are_refused(
-    scene_judge, images, complaint
-):
-    with pytest.raises(CourseError, match=complaint):
+def test_pictures_that_the_judge_of_scenes_does_not_know_are_refused(scene_judge, images, culprit):
+    with pytest.raises(CourseError, match=rf"scenes.*{culprit}"):
         scene_judge.predict(images)

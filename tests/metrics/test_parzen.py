@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from gancourse.metrics.parzen import parzen, parzen_likelihood
+from gancourse.metrics.parzen import SIGMAS, parzen, parzen_likelihood
 
 
 def test_one_centre_is_one_gaussian_over_pixels_from_0_to_1():
@@ -31,8 +31,10 @@ def test_the_density_integrates_to_1():
 
 def test_the_width_is_chosen_on_other_pictures_than_those_measured():
     torch.manual_seed(0)
-    centres, tune, points = torch.zeros(1, 50), torch.randn(40, 50), 3 * torch.randn(40, 50)
-    mean, error = parzen_likelihood(centres, tune, points, (0.5, 1.5))  # of [0, 1]: 0.5 fits tune
-    found = parzen(centres, points, 0.5)
+    # A standard deviation of 0.4 in [-1, 1] is one of 0.2 in [0, 1].
+    centres, near, points = torch.zeros(1, 50), 0.4 * torch.randn(40, 50), torch.randn(40, 50)
+    mean, error = parzen_likelihood(centres, near, points)
+    best = min(SIGMAS, key=lambda sigma: abs(sigma - 0.2))
+    found = parzen(centres, points, best)
     assert mean == pytest.approx(found.mean().item())
     assert error == pytest.approx(found.std().item() / 40**0.5)

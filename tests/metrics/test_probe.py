@@ -40,7 +40,7 @@ def test_the_scale_of_a_feature_does_not_matter():
 
 
 def test_too_few_samples_are_refused():
-    with pytest.raises(CourseError, match="10 samples"):
+    with pytest.raises(CourseError, match="at least 10"):
         linear_probe(*clouds(5, 0, 1.0), *clouds(5, 1, 1.0))
 
 
@@ -56,14 +56,15 @@ class TwoLayers(nn.Module):
         return [x, -x[:, :, ::2, ::2]]
 
 
-def test_each_layer_is_pooled_to_its_maxima_whatever_the_chunk():
+def test_each_layer_is_pooled_to_its_maxima_whatever_the_chunk(monkeypatch):
     net, images = TwoLayers(), torch.rand(5, 3, 16, 16)
     net.norm.eps = 0.0
-    seen = pooled_features(net, images, side=4)
+    seen = pooled_features(net, images)
     assert seen.shape == (5, 2 * 3 * 16)
     fields = images.unflatten(3, (4, 4)).unflatten(2, (4, 4)).amax((3, 5))  # (5, 3, 4, 4)
     assert torch.allclose(seen[:, :48], fields.flatten(1), atol=1e-6)
-    assert torch.equal(seen, pooled_features(net, images, side=4, chunk=2))
+    monkeypatch.setattr("gancourse.metrics.probe.CHUNK", 2)
+    assert torch.equal(seen, pooled_features(net, images))
 
 
 def test_pooling_leaves_the_network_as_it_was():

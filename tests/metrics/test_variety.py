@@ -87,7 +87,7 @@ def test_variance_is_split_into_what_each_cause_decides():
 
 
 def test_equal_pictures_have_no_variance_to_split():
-    with pytest.raises(CourseError, match="the same"):
+    with pytest.raises(CourseError, match="equal"):
         variance_shares(torch.ones(3, 3, 1, 4, 4))
 
 
@@ -115,7 +115,7 @@ def test_an_empty_picture_has_no_nan():
 
 def test_too_few_or_too_small_is_said(digits):
     images, labels = digits
-    with pytest.raises(CourseError, match="class 0 has 1 "):
+    with pytest.raises(CourseError, match=r"class 0.*2"):
         class_similarity(images[:1], torch.tensor([0]))
-    with pytest.raises(CourseError, match="pixels"):
+    with pytest.raises(CourseError, match="6 pixels"):
         class_similarity(images[:20, :, :6, :6], labels[:20])

@@ -32,8 +32,8 @@ def test_walks_count_alike_however_long_they_are():
     assert largest_step(first_jumps, A, B, PLAIN, steps=4) == pytest.approx((1 + 0.25 + 0.25) / 3)
 
 
-def test_a_walk_that_leads_nowhere_is_refused():
-    with pytest.raises(CourseError, match="nowhere"):
+def test_a_walk_between_equal_ends_or_without_steps_is_refused():
+    with pytest.raises(CourseError, match="different ends"):
         largest_step(lerp, A, A, PLAIN)
-    with pytest.raises(CourseError, match="1 step or more"):
+    with pytest.raises(CourseError, match=r"steps.*0"):
         largest_step(lerp, A, B, PLAIN, steps=0)

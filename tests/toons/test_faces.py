@@ -370,29 +370,29 @@ def test_a_size_that_cannot_be_drawn_is_an_error(size):
 
 
 @pytest.mark.parametrize(
-    "call, message",
+    "call, culprit",
     [
-        (lambda: toons.sample(0), "at least 1"),
+        (lambda: toons.sample(0), "faces.*at least 1"),
         (lambda: toons.sample(2, seed=-1), "seed"),
         (lambda: toons.sample(2, bias={("glases", "age"): 1}), "glasses"),
-        (lambda: toons.sample(2, bias={("glasses", "age"): 2}), r"-1\.\.1"),
-        (lambda: toons.sample(2, bias={"glasses": 1}), "two different factors"),
-        (lambda: toons.sample(2, bias={("age", "age"): 1}), "two different factors"),
-        (lambda: toons.sample(2, shares={"age": (1, 1)}), "3 weights"),
+        (lambda: toons.sample(2, bias={("glasses", "age"): 2}), r"glasses.*-1\.\.1"),
+        (lambda: toons.sample(2, bias={"glasses": 1}), "two different factors.*'glasses'"),
+        (lambda: toons.sample(2, bias={("age", "age"): 1}), "two different factors.*'age'"),
+        (lambda: toons.sample(2, shares={"age": (1, 1)}), "age.*3 weights"),
         (lambda: toons.sample(2, shares={"age": {"aged": 1}}), "young, adult, old"),
         (lambda: toons.sample(2, shares={"ages": (1, 1)}), "'age'"),
         (lambda: toons.sample(2).replace(glasse="sun"), "'glasses'"),
         (lambda: toons.sample(2).replace(glasses="none of these"), "none, round, square, sun"),
-        (lambda: toons.sample(2).replace(glasses=["sun"] * 3), "1 or 2 values"),
-        (lambda: toons.sample(2).replace(glasses=4), r"0\.\.3"),
-        (lambda: toons.sample(2).replace(tilt=1.5), r"-1\.\.1"),
-        (lambda: toons.sample(2).replace(tilt=[0.0] * 3), "1 or 2 values"),
+        (lambda: toons.sample(2).replace(glasses=["sun"] * 3), "glasses.*1 or 2.* 3"),
+        (lambda: toons.sample(2).replace(glasses=4), r"glasses.*0\.\.3"),
+        (lambda: toons.sample(2).replace(tilt=1.5), r"tilt.*-1\.\.1"),
+        (lambda: toons.sample(2).replace(tilt=[0.0] * 3), "tilt.*1 or 2.* 3"),
         (lambda: toons.code("hat", "bowler"), "beanie"),
         (lambda: toons.Factors(torch.zeros(2, 3), torch.zeros(2, 16)), "codes"),
     ],
 )
-def test_what_does_not_exist_is_named_with_what_does(call, message):
-    with pytest.raises(CourseError, match=message):
+def test_what_does_not_exist_is_named_with_what_does(call, culprit):
+    with pytest.raises(CourseError, match=culprit):
         call()
 
 
@@ -429,9 +429,9 @@ def test_load_draws_as_many_faces_as_asked_for_and_the_splits_differ():
     train, test = (data.load("toons", split=split, limit=50) for split in ("train", "test"))
     assert not (train.faces.factors.variation == test.faces.factors.variation).any()
     for wrong in ("toons:many", "toons:0"):
-        with pytest.raises(DataError, match="number of faces"):
+        with pytest.raises(DataError, match="faces"):
             data.load(wrong)
-    with pytest.raises(DataError, match="1 to 10,000"):
+    with pytest.raises(DataError, match="10,000"):
         data.load("toons", limit=10_001)
 
 

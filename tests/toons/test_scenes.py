@@ -314,24 +314,24 @@ def test_strewn_dots_stay_in_their_cells_and_change_with_the_salt():
 
 @pytest.mark.parametrize("size", [31, 257, 0, 64.0, "64", True])
 def test_a_size_that_cannot_be_drawn_is_an_error(size):
-    with pytest.raises(DataError, match="scenes are drawn 32 to 256"):
+    with pytest.raises(DataError, match=r"scenes.*32 to 256"):
         toons.scenes(2, size)
 
 
 @pytest.mark.parametrize(
-    "call, message",
+    "call, culprit",
     [
-        (lambda: toons.scenes(0), "number of scenes must be at least 1"),
+        (lambda: toons.scenes(0), "scenes.*at least 1"),
         (lambda: toons.scenes(2, seed=-1), "seed"),
-        (lambda: toons.scenes(2, shares={"season": (1, 1)}), "4 weights"),
+        (lambda: toons.scenes(2, shares={"season": (1, 1)}), "season.*4 weights"),
         (lambda: toons.scenes(2).factors.replace(season="monsoon"), "spring, summer"),
         (lambda: toons.scenes(2).factors.replace(glasses="sun"), "'glasses'"),
-        (lambda: toons.scenes(2).factors.replace(sun_x=2.0), r"-1\.\.1"),
+        (lambda: toons.scenes(2).factors.replace(sun_x=2.0), r"sun_x.*-1\.\.1"),
         (lambda: toons.SceneFactors(torch.zeros(2, 3), torch.zeros(2, 16)), "codes"),
     ],
 )
-def test_what_does_not_exist_is_named_with_what_does(call, message):
-    with pytest.raises(CourseError, match=message):
+def test_what_does_not_exist_is_named_with_what_does(call, culprit):
+    with pytest.raises(CourseError, match=culprit):
         call()
 
 
@@ -354,7 +354,7 @@ def test_load_draws_as_many_scenes_as_asked_for_and_the_splits_differ():
     assert len(data.load("scenes:123")) == 123
     train, test = (data.load("scenes", split=split, limit=50) for split in ("train", "test"))
     assert not (train.scenes.factors.variation == test.scenes.factors.variation).any()
-    with pytest.raises(DataError, match="number of scenes: scenes:20000"):
+    with pytest.raises(DataError, match="scenes"):
         data.load("scenes:many")
 
 

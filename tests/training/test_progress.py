@@ -1,4 +1,4 @@
-"""How a run shows itself, in a terminal and in a notebook."""
+"""The progress of a run, in a terminal and in a notebook."""
 
 import nbformat
 import pytest
@@ -23,11 +23,11 @@ history = train(vanilla.build(cfg, run), vanilla.train_step, ring(), run, sample
 
 
 @pytest.mark.parametrize(
-    ("seconds", "words"),
+    ("seconds", "text"),
     [(0.4, "0 s"), (59.4, "59 s"), (60, "1 min 00 s"), (185, "3 min 05 s"), (7800, "2 h 10 min")],
 )
-def test_durations_read_as_a_person_says_them(seconds, words):
-    assert progress.duration(seconds) == words
+def test_durations_are_given_in_two_units_at_most(seconds, text):
+    assert progress.duration(seconds) == text
 
 
 def test_a_terminal_gets_a_line_for_each_twentieth(capsys):
@@ -42,14 +42,14 @@ def test_a_terminal_gets_a_line_for_each_twentieth(capsys):
     assert "left" in lines[0] and "left" not in lines[-1]
 
 
-def test_quiet_is_quiet(capsys):
+def test_a_quiet_run_prints_nothing(capsys):
     view = progress.make_view(0, 10, quiet=True)
     view.update(10, History())
     view.close(5, History())
     assert capsys.readouterr().out == ""
 
 
-def test_tracking_gives_back_every_item(capsys):
+def test_track_yields_every_item_and_prints_how_many_are_done(capsys):
     assert list(progress.track("abc", "letter")) == ["a", "b", "c"]
     assert capsys.readouterr().out.splitlines()[-1].startswith("letter 3 of 3")
 

@@ -1,7 +1,7 @@
 """What a batch of lessons leaves: a page for each, index.html and claims.json.
 
-The pages hold everything that they show: no script, font or picture is fetched, and equations
-are MathML, which browsers draw by themselves.
+A page can be read offline and mailed as one file: it fetches no script, font or picture, and its
+equations are MathML, which browsers draw by themselves.
 """
 
 import base64
@@ -16,10 +16,11 @@ from nbconvert import HTMLExporter
 from nbconvert.filters.markdown_mistune import IPythonRenderer, MarkdownWithMath
 from PIL import Image
 
-from gancourse import course
+from gancourse.batch import lessons
 
 STYLE = Path(__file__).with_name("report.css").read_text(encoding="utf-8")
-THUMBNAILS, THUMBNAIL_SIZE = 6, (640, 420)  # a lesson; pixels at most
+THUMBNAILS = 6  # figures on a lesson's card, at most
+THUMBNAIL_SIZE = (640, 420)  # pixels, at most
 NEEDS_A_KERNEL = ("application/vnd.jupyter.widget-view+json", "application/javascript")
 MARKS = {True: ("yes", "✓"), False: ("no", "✗"), None: ("open", "–")}
 
@@ -62,12 +63,12 @@ class MathML(IPythonRenderer):
 
 
 def mathml(tex, display):
-    """Translate an equation; one that cannot be is shown as it is written."""
-    # The converter knows only the outer environment, and numbers it unless it has a star.
+    """Translate an equation to MathML; show its TeX where the converter fails."""
+    # The converter does not know aligned, and numbers the lines of align but not of align*.
     tex = re.sub(r"\{(align|aligned)\}", "{align*}", tex)
     try:
         return converter.convert(tex, display=display)
-    except Exception:  # it raises a type of its own for each kind of surprise
+    except Exception:  # the converter has a type of its own for each kind of failure
         return f"<code>{escape(tex)}</code>"
 
 
@@ -77,11 +78,11 @@ def lesson_page(notebook, name, folder):
     Parameters
     ----------
     notebook : nbformat.NotebookNode
-        Changed: what only a running kernel can show is taken out.
+        Changed in place: outputs that need a running kernel are removed.
     name : str
-        Its title, if the notebook has no heading.
+        The page's title if the notebook has no heading.
     folder : Path
-        Where the pictures lie that its text names.
+        The folder from which the notebook's text links to pictures.
     """
 
     def markdown(source):
@@ -99,11 +100,11 @@ def lesson_page(notebook, name, folder):
     exporter.register_filter("markdown2html", markdown)
     body, _ = exporter.from_notebook_node(notebook)
     nav = '<nav><a href="index.html">All lessons</a></nav>\n'
-    return page(course.title(notebook, name), body, nav)
+    return page(lessons.title(notebook, name), body, nav)
 
 
 def thumbnails(notebook):
-    """Return a few figures from all over a notebook as small ``img`` elements."""
+    """Return some figures, evenly spread over the notebook, as small ``img`` elements."""
     bundles = [out.get("data", {}) for cell in notebook.cells for out in cell.get("outputs", [])]
     figures = [data.get("image/png") or data.get("image/jpeg") for data in bundles]
     figures = [figure for figure in figures if figure]
@@ -114,7 +115,7 @@ def thumbnails(notebook):
 
 
 def shrunk(encoded):
-    """Return a picture (base64) as a small JPEG in a data URI, on white."""
+    """Return a picture (base64) as the data URI of a small JPEG, on a white ground."""
     picture = Image.open(io.BytesIO(base64.b64decode(encoded))).convert("RGBA")
     flat = Image.new("RGB", picture.size, "white")
     flat.paste(picture, mask=picture)
@@ -122,6 +123,12 @@ def shrunk(encoded):
     file = io.BytesIO()
     flat.save(file, "JPEG", quality=85)
     return f"data:image/jpeg;base64,{base64.b64encode(file.getvalue()).decode()}"
+
+
+def verdict(found):
+    """Return how many of the judged claims hold, as text."""
+    judged = [claim["holds"] for claim in found if claim["holds"] is not None]
+    return f"{sum(judged)} of {len(judged)} claims hold" if judged else "no claims judged"
 
 
 def show_value(value):
@@ -138,7 +145,7 @@ def card(name, notebook):
     settings = ", ".join(f"{name} {value}" for name, value in settings.items())
     figures = "".join(thumbnails(notebook))
     rows = []
-    for claim in course.claims(notebook):
+    for claim in lessons.claims(notebook):
         css, mark = MARKS[claim["holds"]]
         value = escape(show_value(claim["value"]))
         rows.append(
@@ -147,7 +154,7 @@ def card(name, notebook):
         )
     parts = [
         '<article class="card">',
-        f'<h2><a href="{escape(name)}.html">{escape(course.title(notebook, name))}</a></h2>',
+        f'<h2><a href="{escape(name)}.html">{escape(lessons.title(notebook, name))}</a></h2>',
         f'<p class="facts"><span class="{outcome.status}">{outcome.status}</span> '
         f"{outcome.cells[0]} of {outcome.cells[1]} cells · {outcome.seconds:.0f} s · "
         f"{escape(settings)}</p>",
@@ -160,21 +167,21 @@ def card(name, notebook):
 
 
 def add(job, notebook):
-    """Write the page of an executed lesson, and index.html and claims.json anew.
+    """Write the page of an executed lesson, and index.html and claims.json again.
 
     Parameters
     ----------
-    job : SimpleNamespace
-        From :func:`gancourse.course.prepare`.
+    job : Job
+        From :func:`gancourse.batch.execute.prepare`.
     notebook : nbformat.NotebookNode
-        From :func:`gancourse.course.run`.
+        From :func:`gancourse.batch.execute.run`.
 
     Returns
     -------
     list of dict
         The lesson's claims.
     """
-    found = course.claims(notebook)
+    found = lessons.claims(notebook)
     html = lesson_page(notebook, job.name, job.path.parent)
     (job.out / f"{job.name}.html").write_text(html, encoding="utf-8")
     write(job.out)
@@ -182,23 +189,23 @@ def add(job, notebook):
 
 
 def write(folder):
-    """Write index.html and claims.json about all the executed lessons in ``folder``.
+    """Write index.html and claims.json for all executed lessons in ``folder``.
 
     Parameters
     ----------
     folder : Path
-        Where :func:`gancourse.course.run` left notebooks, perhaps by several commands.
+        Holds the notebooks that :func:`gancourse.batch.execute.run` left, in one command or more.
     """
-    notebooks = {path.stem: course.read(path) for path in sorted(folder.glob("*.ipynb"))}
+    notebooks = {path.stem: lessons.read(path) for path in sorted(folder.glob("*.ipynb"))}
     notebooks = {n: nb for n, nb in notebooks.items() if "run" in nb.metadata.get("gancourse", {})}
     found = [
-        {"lesson": name, **claim} for name, nb in notebooks.items() for claim in course.claims(nb)
+        {"lesson": name, **claim} for name, nb in notebooks.items() for claim in lessons.claims(nb)
     ]
     seconds = sum(nb.metadata.gancourse.run.seconds for nb in notebooks.values())
     heading = f"gancourse: {folder.name}"
     summary = (
         f"{len(notebooks)} lesson{'' if len(notebooks) == 1 else 's'} · {seconds:.0f} s · "
-        f"{course.verdict(found)}"
+        f"{verdict(found)}"
     )
     cards = "\n".join(card(name, notebook) for name, notebook in notebooks.items())
     body = f'<h1>{escape(heading)}</h1>\n<p class="summary">{summary}</p>\n{cards}'

@@ -8,8 +8,8 @@ import nbformat
 import pytest
 from PIL import Image
 
-from gancourse import report
-from gancourse.course import CLAIM
+from gancourse.batch import report
+from gancourse.batch.lessons import CLAIM
 
 NOT_CLOSED = {"meta", "img", "br", "hr", "input", "link"}
 

@@ -1,0 +1,537 @@
+"""What one input of a GAN is: pictures, classes, flags, text, boxes, a map, masks, points.
+
+A data set says with fields what its batches hold, and a GAN's file what it is given. A field
+checks a value that a user gives, makes up a valid batch, and writes itself into a card.
+
+>>> labels = Classes(count=3, names=("cat", "dog", "fox"))
+>>> labels.check("labels", ["fox", "cat"])
+tensor([2, 0])
+>>> read(labels.card()) == labels
+True
+"""
+
+import re
+from dataclasses import asdict, dataclass, replace
+
+import torch
+
+from gancourse.errors import CourseError, choose
+
+
+@dataclass(frozen=True, kw_only=True)
+class Field:
+    """One named input: what its tensors look like, and which values they may hold.
+
+    A subclass gives ``shape`` (of one row), ``dtype``, ``__str__`` (what a value must be, for
+    messages), ``convert`` and ``example``.
+    """
+
+    dtype = torch.float32
+    shown = 64  # samples in a picture of a run
+    remedy = ""  # what a user can do about a value that is refused
+
+    def check(self, name, value, n=None):
+        """Return a user's value as the tensor that a network takes.
+
+        Parameters
+        ----------
+        name : str
+            The input's, for the message.
+        value : object
+            A tensor with a row for each sample, or what the kind of field accepts besides.
+        n : int, optional
+            How many rows there must be; a value for one sample is repeated.
+
+        Returns
+        -------
+        Tensor, (n, *shape)
+
+        Raises
+        ------
+        CourseError
+            If the value is not of this field, or has another number of rows.
+        """
+        try:
+            tensor = self.convert(value)
+        except (TypeError, ValueError, RuntimeError) as problem:
+            raise CourseError(
+                f"{name} must be {self}, not {_found(value)}. {problem}".rstrip(". ") + "."
+            ) from problem
+        if tensor.ndim == len(self.shape):  # of one sample
+            tensor = tensor.expand(n or 1, *self.shape)
+        if tuple(tensor.shape[1:]) != self.shape or len(tensor) != (n or len(tensor)):
+            rows = "N" if n is None else n
+            raise CourseError(
+                f"{name} must be {self}, of shape {_shape(rows, *self.shape)}, not "
+                f"{_shape(*tensor.shape)}. {self.remedy}".rstrip()
+            )
+        if not len(tensor):
+            raise CourseError(f"{name} must have a row or more, not {_shape(*tensor.shape)}.")
+        return tensor
+
+    def convert(self, value):
+        """Return a value as a tensor of the field's type; ValueError says what is wrong with it."""
+        raise NotImplementedError
+
+    def example(self, n, generator=None, device="cpu"):
+        """Make up ``n`` valid rows, (n, *shape), from the generator's random numbers."""
+        raise NotImplementedError
+
+    def default(self, n):
+        """Return the rows that are taken when a user gives none; None if there must be some."""
+        return None
+
+    def sized(self, size):
+        """Return the same field for pictures of ``size`` by ``size`` pixels."""
+        return self
+
+    def decode(self, stored):
+        """Return stored rows as a network takes them."""
+        return stored
+
+    def pictures(self, rows):
+        """Return rows as pictures, (N, 3 or 1, H, W) in [-1, 1]; None if they can't be shown so."""
+        return None
+
+    @property
+    def form(self):
+        """What a network depends on; names are left out."""
+        return self.shape
+
+    def fits(self, other):
+        """Return whether rows of ``other`` can be fed where this field is expected."""
+        return type(other) is type(self) and other.form == self.form
+
+    def card(self):
+        """Return the field as JSON values; :func:`read` reads them back."""
+        return {"kind": type(self).__name__} | asdict(self)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Pictures(Field):
+    """Pictures, float32 (N, channels, height, width) in [-1, 1]; stored as bytes, 0 to 255."""
+
+    shape: tuple  # (channels, height, width)
+
+    remedy = "Bytes become such numbers by images / 127.5 - 1."
+
+    @property
+    def channels(self):
+        """3 for colour, 1 for grey."""
+        return self.shape[0]
+
+    @property
+    def size(self):
+        """The side of square pictures, the height of others, in pixels."""
+        return self.shape[1]
+
+    def sized(self, size):
+        """Return the field for pictures of ``size`` by ``size`` pixels."""
+        return replace(self, shape=(self.channels, size, size))
+
+    def convert(self, value):
+        """Return pictures as float32; what lies outside [-1, 1] is refused."""
+        if not isinstance(value, torch.Tensor):
+            raise TypeError(self.remedy)
+        low, high = (end.item() for end in value.aminmax()) if value.numel() else (0, 0)
+        if not value.is_floating_point() or not (low >= -1.001 and high <= 1.001):
+            kind = str(value.dtype).removeprefix("torch.")
+            raise ValueError(f"They are {kind} in [{low:g}, {high:g}]. {self.remedy}")
+        return value.float()
+
+    def example(self, n, generator=None, device="cpu"):
+        """Make up pictures of uniform noise."""
+        return torch.rand(n, *self.shape, generator=generator, device=device) * 2 - 1
+
+    def decode(self, stored):
+        """Return bytes as numbers: 0 becomes -1, 255 becomes 1."""
+        return stored.float().div(127.5).sub(1)
+
+    def pictures(self, rows):
+        """Return the rows themselves."""
+        return rows
+
+    def __str__(self):
+        size = " x ".join(map(str, self.shape))
+        return f"a tensor of pictures with {size} numbers (channels, height, width) in [-1, 1]"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Points(Field):
+    """Points, float32 (N, dimensions), in the units of their data."""
+
+    dimensions: int = 2
+
+    shown = 512
+
+    @property
+    def shape(self):
+        """The shape of one point."""
+        return (self.dimensions,)
+
+    def convert(self, value):
+        """Return points as float32; numbers must be finite."""
+        points = torch.as_tensor(value, dtype=torch.float32)
+        if not points.isfinite().all():
+            raise ValueError("A number is not finite.")
+        return points
+
+    def example(self, n, generator=None, device="cpu"):
+        """Make up points from N(0, 1)."""
+        return torch.randn(n, *self.shape, generator=generator, device=device)
+
+    def __str__(self):
+        return f"points of {self.dimensions} finite numbers"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Classes(Field):
+    """One class for each sample, int64 (N,), from 0 to count - 1."""
+
+    count: int
+    names: tuple = ()  # of the classes; their numbers where there are none
+
+    dtype = torch.int64
+    shape = ()
+
+    @property
+    def form(self):
+        """How many classes there are."""
+        return self.count
+
+    @property
+    def known(self):
+        """The classes as a user may write them."""
+        return self.names or tuple(map(str, range(self.count)))
+
+    def convert(self, value):
+        """Return classes as int64; they may be given as numbers or by name."""
+        if isinstance(value, str):
+            value = self._number(value)
+        elif isinstance(value, list | tuple):
+            value = [self._number(v) if isinstance(v, str) else v for v in value]
+        classes = torch.as_tensor(value)
+        whole = classes.dtype != torch.bool and not classes.is_floating_point()
+        if not whole or not ((classes >= 0) & (classes < self.count)).all():
+            raise ValueError(f"A class is a whole number in 0..{self.count - 1}.")
+        return classes.long()
+
+    def _number(self, name):
+        return self.known.index(choose("class", name, self.known))
+
+    def example(self, n, generator=None, device="cpu"):
+        """Draw classes, each equally likely."""
+        return torch.randint(self.count, (n,), generator=generator, device=device)
+
+    def default(self, n):
+        """Return all classes in turn: 0, 1, ..., and again from 0."""
+        return torch.arange(n) % self.count
+
+    def __str__(self):
+        return f"a class in 0..{self.count - 1}, or one for each sample"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Flags(Field):
+    """Labels of which several can hold, float32 0 or 1, (N, total), in one or more sets.
+
+    A set of kind "attributes" has any number of ones in a row, a set of kind "classes" one or,
+    where nothing is known or asked of it, none.
+    """
+
+    sets: tuple  # ((kind, (name, ...)), ...)
+
+    KINDS = ("attributes", "classes")
+
+    @property
+    def names(self):
+        """The labels of all sets, in the order of the columns."""
+        return tuple(name for _, names in self.sets for name in names)
+
+    @property
+    def kinds(self):
+        """The kind of each set."""
+        return tuple(kind for kind, _ in self.sets)
+
+    @property
+    def sizes(self):
+        """How many labels each set has."""
+        return tuple(len(names) for _, names in self.sets)
+
+    @property
+    def shape(self):
+        """The shape of one row."""
+        return (sum(self.sizes),)
+
+    @property
+    def form(self):
+        """The kind and the size of each set."""
+        return self.kinds, self.sizes
+
+    def convert(self, value):
+        """Return labels as float32; a list of names stands for a row in which these hold."""
+        if isinstance(value, str):
+            value = [name.strip() for name in value.split(",")]
+        if isinstance(value, list | tuple) and value and all(isinstance(v, str) for v in value):
+            held = {choose("label", name, self.names) for name in value}
+            value = [float(name in held) for name in self.names]
+        flags = torch.as_tensor(value, dtype=torch.float32)
+        if not ((flags == 0) | (flags == 1)).all():
+            raise ValueError("A label is 0 or 1.")
+        return flags
+
+    def example(self, n, generator=None, device="cpu"):
+        """Draw attributes, each as likely as not, and one class of each set of classes."""
+        parts = []
+        for kind, size in zip(self.kinds, self.sizes, strict=True):
+            if kind == "classes":
+                one = torch.randint(size, (n,), generator=generator, device=device)
+                parts.append(torch.nn.functional.one_hot(one, size))
+            else:
+                parts.append(torch.randint(2, (n, size), generator=generator, device=device))
+        return torch.cat(parts, 1).float()
+
+    def __str__(self):
+        return f"{self.shape[0]} numbers of 0 or 1, or as many for each sample"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Tokens(Field):
+    """Text as the numbers of its words, int64 (N, length); 0 fills the rest of a row.
+
+    ``words[i]`` has the number i + 1. Capitals and punctuation don't count.
+    """
+
+    words: tuple
+    length: int
+
+    dtype = torch.int64
+
+    @property
+    def shape(self):
+        """The shape of one text."""
+        return (self.length,)
+
+    @property
+    def form(self):
+        """How many words there are, and the length of a text."""
+        return len(self.words), self.length
+
+    def convert(self, value):
+        """Return texts, or numbers of words, as int64."""
+        if isinstance(value, str):
+            return self.encode([value])[0]
+        if isinstance(value, list | tuple) and value and all(isinstance(v, str) for v in value):
+            return self.encode(value)
+        tokens = torch.as_tensor(value)
+        if tokens.is_floating_point() or not ((tokens >= 0) & (tokens <= len(self.words))).all():
+            raise ValueError(f"The number of a word is a whole number in 0..{len(self.words)}.")
+        return tokens.long()
+
+    def encode(self, texts):
+        """Return a list of texts as numbers, int64 (N, length).
+
+        Raises
+        ------
+        CourseError
+            If a word is unknown.
+        ValueError
+            If a text is too long.
+        """
+        numbers = {word: i for i, word in enumerate(self.words, 1)}
+        rows = torch.zeros(len(texts), self.length, dtype=torch.int64)
+        for row, text in zip(rows, texts, strict=True):
+            words = split_words(text)
+            if len(words) > self.length:
+                raise ValueError(f"A text has {self.length} words at most, not {len(words)}.")
+            for place, word in enumerate(words):
+                row[place] = numbers.get(word) or numbers[choose("word", word, self.words)]
+        return rows
+
+    def decode_text(self, tokens):
+        """Return numbers, (N, length), as a list of texts."""
+        return [" ".join(self.words[i - 1] for i in row if i) for row in tokens.tolist()]
+
+    def example(self, n, generator=None, device="cpu"):
+        """Draw words, each equally likely, for at least half of a row's length."""
+        shape = (n, self.length)
+        drawn = torch.randint(len(self.words), shape, generator=generator, device=device) + 1
+        short = torch.randint(
+            (self.length + 1) // 2, self.length + 1, (n, 1), generator=generator, device=device
+        )
+        return drawn * (torch.arange(self.length, device=device) < short)
+
+    def __str__(self):
+        return f"a text of {self.length} words at most, or one for each sample"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Boxes(Field):
+    """A box for each thing, float32 (N, things, 4): left, top, right, bottom, in shares of a side.
+
+    All four are -1 where the picture lacks the thing.
+    """
+
+    things: tuple  # names
+
+    @property
+    def shape(self):
+        """The shape of one picture's boxes."""
+        return (len(self.things), 4)
+
+    def convert(self, value):
+        """Return boxes as float32: left < right and top < bottom in [0, 1], or all -1."""
+        boxes = torch.as_tensor(value, dtype=torch.float32)
+        if boxes.shape[-1:] == (4,):
+            ordered = (boxes[..., :2] < boxes[..., 2:]).all(-1)
+            inside = ((boxes >= 0) & (boxes <= 1)).all(-1)
+            if not ((ordered & inside) | (boxes == -1).all(-1)).all():
+                raise ValueError("In a box, left < right and top < bottom, in [0, 1]; or all -1.")
+        return boxes
+
+    def example(self, n, generator=None, device="cpu"):
+        """Draw boxes; one thing in four is missing."""
+        ends = torch.rand(n, *self.shape, generator=generator, device=device) / 2
+        boxes = torch.cat([ends[..., :2], ends[..., 2:] + 0.5], -1)
+        missing = torch.rand(n, len(self.things), 1, generator=generator, device=device) < 0.25
+        return torch.where(missing, -1.0, boxes)
+
+    def __str__(self):
+        return f"{len(self.things)} boxes (left, top, right, bottom), or as many for each sample"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Map(Field):
+    """A semantic map, int64 (N, size, size): the class of each pixel; stored as bytes."""
+
+    classes: tuple  # names, 256 at most
+    size: int
+
+    dtype = torch.int64
+
+    @property
+    def shape(self):
+        """The shape of one map."""
+        return (self.size, self.size)
+
+    @property
+    def form(self):
+        """How many classes there are, and the side of a map."""
+        return len(self.classes), self.size
+
+    def sized(self, size):
+        """Return the field for maps of ``size`` by ``size`` pixels."""
+        return replace(self, size=size)
+
+    def convert(self, value):
+        """Return maps as int64."""
+        numbers = torch.as_tensor(value)
+        if (
+            numbers.is_floating_point()
+            or not ((numbers >= 0) & (numbers < len(self.classes))).all()
+        ):
+            raise ValueError(f"The class of a pixel lies in 0..{len(self.classes) - 1}.")
+        return numbers.long()
+
+    def example(self, n, generator=None, device="cpu"):
+        """Draw the class of each pixel."""
+        shape = (n, *self.shape)
+        return torch.randint(len(self.classes), shape, generator=generator, device=device)
+
+    def decode(self, stored):
+        """Return bytes as int64."""
+        return stored.long()
+
+    def pictures(self, rows):
+        """Return maps in colours that are spread over the hues, one for each class."""
+        hue = torch.arange(len(self.classes)) * 0.618 % 1  # neighbours lie far apart
+        offsets = torch.tensor([0.0, 1 / 3, 2 / 3])
+        colours = torch.cos(2 * torch.pi * (hue[:, None] - offsets))  # (classes, 3)
+        return colours.to(rows.device)[rows].permute(0, 3, 1, 2)
+
+    def __str__(self):
+        return f"a map of {self.size} x {self.size} classes in 0..{len(self.classes) - 1}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Masks(Field):
+    """The pixels of each thing, float32 0 or 1, (N, things, size, size).
+
+    Stored as one number a pixel: 0, or 1 more than the index of the thing.
+    """
+
+    things: tuple  # names, 255 at most
+    size: int
+
+    @property
+    def shape(self):
+        """The shape of one picture's masks."""
+        return (len(self.things), self.size, self.size)
+
+    def sized(self, size):
+        """Return the field for masks of ``size`` by ``size`` pixels."""
+        return replace(self, size=size)
+
+    def convert(self, value):
+        """Return masks as float32."""
+        masks = torch.as_tensor(value, dtype=torch.float32)
+        if not ((masks == 0) | (masks == 1)).all():
+            raise ValueError("A pixel of a mask is 0 or 1.")
+        return masks
+
+    def example(self, n, generator=None, device="cpu"):
+        """Draw for each pixel which thing it shows, or none."""
+        shape = (n, *self.shape[1:])
+        count = len(self.things) + 1
+        return self.decode(torch.randint(count, shape, generator=generator, device=device))
+
+    def decode(self, stored):
+        """Return numbers of things, (N, size, size), as a mask for each."""
+        numbers = torch.arange(1, len(self.things) + 1, device=stored.device)
+        return (stored[:, None] == numbers.view(1, -1, 1, 1)).float()
+
+    def __str__(self):
+        return f"{len(self.things)} masks of {self.size} x {self.size} pixels, 0 or 1"
+
+
+def example(fields, n, generator=None, device="cpu"):
+    """Make up a batch of ``n`` valid rows of each field, by name."""
+    return {name: field.example(n, generator, device) for name, field in fields.items()}
+
+
+KINDS = {kind.__name__: kind for kind in Field.__subclasses__()}
+
+
+def read(card):
+    """Return the field that :meth:`Field.card` wrote.
+
+    Raises
+    ------
+    CourseError
+        If it is not one that this version knows.
+    """
+    content = dict(card)
+    kind = KINDS[choose("kind of field", content.pop("kind", None), KINDS)]
+    try:
+        return kind(**{name: frozen(value) for name, value in content.items()})
+    except TypeError as problem:
+        raise CourseError(f"a field {kind.__name__} of another version: {problem}") from problem
+
+
+def frozen(value):
+    """Return a value that JSON has read with its lists as tuples, as configurations have them."""
+    return tuple(map(frozen, value)) if isinstance(value, list) else value
+
+
+def split_words(text):
+    """Return the words of a text, in lower case."""
+    return re.findall(r"[\w'-]+", text.lower())
+
+
+def _shape(*sizes):
+    return f"({', '.join(map(str, sizes))}{',' if len(sizes) == 1 else ''})"
+
+
+def _found(value):
+    shape = getattr(value, "shape", None)
+    return f"{value!r:.80}" if shape is None else f"{type(value).__name__} {_shape(*shape)}"

@@ -1,0 +1,133 @@
+"""Trained generators: those that ship with the course, and those of one's own runs.
+
+>>> g = pretrained("vanilla-digits")
+>>> g.sample(4, seed=1).shape
+torch.Size([4, 1, 28, 28])
+>>> g = pretrained("pix2pix-sketch2face")
+>>> g.translate(torch.ones(1, 1, 64, 64)).shape
+torch.Size([1, 3, 64, 64])
+"""
+
+from pathlib import Path
+
+import torch
+
+from gancourse import gans, metrics
+from gancourse.data import shipped
+from gancourse.errors import CheckpointError, choose
+from gancourse.fields import frozen
+from gancourse.trained.generator import TrainedGenerator
+from gancourse.training import checkpoint
+from gancourse.training.gan import GAN
+from gancourse.training.runtime import find_device
+
+__all__ = ["FOLDER", "TrainedGenerator", "frozen_for", "load", "names", "pretrained"]
+
+FOLDER = "pretrained"  # inside data/
+
+
+def names():
+    """Return the names of the generators that ship."""
+    return sorted(path.stem for path in shipped(FOLDER).glob("*.safetensors"))
+
+
+def pretrained(name, device="cpu"):
+    """Return a trained generator that ships with the course.
+
+    Parameters
+    ----------
+    name : str
+        The model and its data, as in "dcgan-toons".
+    device : str or torch.device
+        Where it shall lie.
+
+    Returns
+    -------
+    TrainedGenerator
+
+    Raises
+    ------
+    CourseError
+        If there is no such generator, or its file is missing or damaged.
+    """
+    choose("pretrained generator", name, names())
+    return load(shipped(f"{FOLDER}/{name}.safetensors"), device)
+
+
+def frozen_for(module, device="cpu"):
+    """Return the frozen networks of a GAN, as the keyword that its ``build`` takes.
+
+    Parameters
+    ----------
+    module : module
+        The GAN's file; what it declares as FROZEN is loaded.
+    device : str or torch.device
+
+    Returns
+    -------
+    dict
+        ``{"frozen": {name: network}}``; empty where nothing is declared.
+    """
+    kinds = {
+        "judge": lambda name: metrics.load_judge(name).net,
+        "pretrained": lambda name: pretrained(name).netG,
+    }
+    networks = {}
+    for name, what in gans.frozen(module).items():
+        kind, _, which = what.partition(":")
+        network = kinds[choose("kind of frozen network", kind, kinds)](which)
+        networks[name] = network.to(device).eval().requires_grad_(False)
+    return {"frozen": networks} if networks else {}
+
+
+def load(path, device="cpu"):
+    """Return the trained generator in a file or in the folder of a run.
+
+    Nothing in the file is run: it holds numbers and text. The random state is left alone.
+
+    Parameters
+    ----------
+    path : str or pathlib.Path
+        ``generator.safetensors`` of a run, or the run's folder.
+    device : str or torch.device
+
+    Returns
+    -------
+    TrainedGenerator
+
+    Raises
+    ------
+    CheckpointError
+        If the file is missing or damaged, holds something else, or was written by another version.
+    """
+    path, device = Path(path), find_device(device)
+    path = path / "generator.safetensors" if path.is_dir() else path
+    states, header = checkpoint.load(path)
+    card = header.get("card") or {}
+    if "model" not in card or "config" not in card:
+        raise CheckpointError(f"{path} does not say which GAN it holds; it is no generator's file.")
+    module = gans.find(card["model"])
+    try:
+        cfg = module.Config(**{name: frozen(value) for name, value in card["config"].items()})
+    except TypeError as error:
+        raise CheckpointError(
+            f"{path} was written by another version of {card['model']}: {error}. Train it again."
+        ) from error
+    if states.keys() != {*module.PUBLISHED}:
+        raise CheckpointError(
+            f"{path} holds {', '.join(states)}, but {card['model']} publishes "
+            f"{', '.join(module.PUBLISHED)}. Train it again."
+        )
+    with torch.device("meta"):  # no initial weights are drawn
+        networks = module.networks(cfg)
+    published = {name: networks[name] for name in module.PUBLISHED}
+    gan = GAN(cfg, module.PUBLISHED, **frozen_for(module, device), **published)
+    for name, net in gan.generators().items():
+        full = {k: v.float() if v.is_floating_point() else v for k, v in states[name].items()}
+        try:
+            net.load_state_dict(full, assign=True)
+        except RuntimeError as error:
+            raise CheckpointError(f"{path} does not fit {name!r}: {error}") from error
+        net.to(device).eval().requires_grad_(False)
+    gan.step = card["step"]
+    return TrainedGenerator(gan, module, card)

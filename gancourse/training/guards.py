@@ -1,0 +1,60 @@
+"""What may end a run early: the stop button, too little memory, a loss that is not finite."""
+
+import signal
+import threading
+from contextlib import contextmanager
+
+from gancourse.errors import CourseError, TrainingDiverged
+
+
+def diverged(term, step):
+    """Return the error for a loss or a weight that is no longer finite."""
+    return TrainingDiverged(
+        f"{term} became NaN or infinite at step {step}. The last good state is kept. Lower the "
+        "learning rates (halve lr_g and lr_d), use precision fp32, or see whether a loss takes "
+        "the logarithm of a probability; then train on from there.",
+        term=term,
+        step=step,
+    )
+
+
+@contextmanager
+def enough_memory(gan):
+    """Turn a device's out-of-memory error into advice."""
+    try:
+        yield
+    except (RuntimeError, MemoryError) as error:  # CUDA has a class for it; MPS and CPU have not
+        words = ("out of memory", "can't allocate memory", "not enough memory")
+        if not isinstance(error, MemoryError) and not any(w in str(error) for w in words):
+            raise
+        raise CourseError(
+            f"the device ran out of memory at step {gan.step + 1} with batches of "
+            f"{gan.cfg.batch_size}. Use a smaller batch_size, precision bf16, or a smaller preset. "
+            f"({str(error).partition(chr(10))[0]})"
+        ) from error
+
+
+class StopButton:
+    """Whether the user asked for a stop."""
+
+    pressed = False
+
+
+@contextmanager
+def stop_button():
+    """Turn the first interrupt into a flag that the loop reads between two steps."""
+    stop = StopButton()
+    if threading.current_thread() is not threading.main_thread():
+        yield stop  # signals reach the main thread only
+        return
+
+    def press(number, frame):
+        if stop.pressed:
+            raise KeyboardInterrupt
+        stop.pressed = True
+
+    previous = signal.signal(signal.SIGINT, press)
+    try:
+        yield stop
+    finally:
+        signal.signal(signal.SIGINT, previous)

@@ -1,0 +1,245 @@
+"""The only training loop of the course.
+
+It knows steps, logging, pictures, checkpoints and how to stop. It does not know what a generator
+is: that is in the GAN's ``train_step``. Schedules and averages follow their optimizers.
+"""
+
+import time
+
+import torch
+
+from gancourse.errors import CourseError, TrainingDiverged
+from gancourse.training.guards import diverged, enough_memory, stop_button
+from gancourse.training.history import History
+from gancourse.training.progress import make_view
+from gancourse.training.runtime import undisturbed
+from gancourse.training.store import Store
+
+
+def train(
+    gan,
+    train_step,
+    data,
+    run,
+    *,
+    steps=None,
+    sample=None,
+    record=None,
+    record_every=None,
+    log_every=None,
+    sample_every=None,
+    checkpoint_every=None,
+    out_dir=None,
+    resume=False,
+    card=None,
+    quiet=False,
+):
+    """Call ``train_step`` until ``gan.step`` reaches ``steps``.
+
+    Run it again to go on: it begins at ``gan.step``. The stop button (or Ctrl-C) ends it after
+    the step in hand, with a GAN that can be sampled and trained further; a second Ctrl-C ends
+    it at once.
+
+    Parameters
+    ----------
+    gan : GAN
+        What ``build`` returned; changed in place.
+    train_step : callable
+        ``train_step(gan, batch, run)`` returns a dict of log tags to detached 0-d tensors. A step
+        may leave a tag out. Several stages are one step function: see
+        :func:`gancourse.training.in_stages`.
+    data : gancourse.data.Data
+        ``data.batch(step, size, run)`` returns a dict of tensors and depends on nothing else.
+    run : Run
+    steps : int, optional
+        The total; ``gan.cfg.steps`` if left out.
+    sample : callable, optional
+        ``sample(gan, n)`` returns n samples of the same latent vectors each time, for pictures.
+    record : callable, optional
+        ``record(gan)`` returns a dict that is kept, with its step, in ``history.records``:
+        before the first step and then every ``record_every`` steps.
+    log_every, sample_every, checkpoint_every : int, optional
+        In steps. If left out: 200 log lines, 20 pictures and 20 checkpoints a run. A checkpoint
+        waits for the end of the log window that it falls into.
+    out_dir : path, optional
+        Gets checkpoint.safetensors, history.jsonl, samples/ and, whenever training stops,
+        generator.safetensors. Without it the state is kept in memory alone.
+    resume : bool
+        Go on from ``out_dir``'s checkpoint if there is one.
+    card : dict, optional
+        What generator.safetensors shall say of itself: model, preset, data.
+    quiet : bool
+        Show nothing.
+
+    Returns
+    -------
+    History
+
+    Raises
+    ------
+    TrainingDiverged
+        If a loss became NaN or infinite. The GAN is put back to its last good state.
+    CheckpointError
+        If ``out_dir`` cannot be used, or holds a run of another configuration.
+    CourseError
+        If the device ran out of memory, the disk is full, or the settings make no sense.
+    """
+    steps = gan.cfg.steps if steps is None else steps
+    every = intervals(
+        steps, log=log_every, sample=sample_every, checkpoint=checkpoint_every, record=record_every
+    )
+    gan.history = getattr(gan, "history", History())
+    store = Store(gan, run, data, out_dir, card or {})
+    store.open(resume)
+    gan.history.finished = gan.step >= steps
+    if gan.history.finished:
+        if resume:
+            store.publish()  # the run may have been killed just before
+        return gan.history
+    store.begin()
+
+    view = make_view(gan.step, steps, quiet)
+    progress = Progress(gan, data, every, store, view, sample, record)
+    weights = trainable(gan)
+    if gan.step == 0:
+        progress.record()
+    try:
+        with stop_button() as stop, enough_memory(gan):
+            while gan.step < steps and not stop.pressed:
+                losses = train_step(gan, data.batch(gan.step, gan.cfg.batch_size, run), run)
+                gan.step += 1
+                progress.note(losses)
+                if progress.due("log"):
+                    progress.log()
+                if progress.due("record"):
+                    progress.record()
+                if progress.due("checkpoint"):
+                    store.keep()
+                if progress.due("sample") and gan.step < steps and view.wants_picture():
+                    progress.picture()
+            progress.log()
+            store.keep()
+            progress.picture()
+    except TrainingDiverged:
+        store.put_back()
+        raise
+    finally:
+        for weight in weights:  # an error or a second Ctrl-C may have come while one was frozen
+            weight.requires_grad_(True)
+        view.close(gan.step, gan.history)
+    gan.history.finished = gan.step >= steps
+    store.publish()
+    return gan.history
+
+
+def intervals(steps, **wanted):
+    """Return after how many steps each thing is done: 200 times a run, or as often as was wanted.
+
+    Raises
+    ------
+    CourseError
+        If ``steps`` or a wanted number is not a whole number above 0.
+    """
+    times = {"log": 200, "sample": 20, "checkpoint": 20, "record": 20}
+    for name, value in {"steps": steps, **{f"{k}_every": v for k, v in wanted.items()}}.items():
+        if value is not None and (not isinstance(value, int) or value < 1):
+            raise CourseError(f"{name} must be a whole number of at least 1, not {value!r}.")
+    every = {name: wanted[name] or max(1, steps // times[name]) for name in times}
+    # A checkpoint ends a log window, so that a resumed run logs the same windows.
+    every["checkpoint"] = -(-every["checkpoint"] // every["log"]) * every["log"]
+    return every
+
+
+def trainable(gan):
+    """Return the weights of all networks that are not frozen for good."""
+    networks = [part for part in gan.parts().values() if isinstance(part, torch.nn.Module)]
+    return [p for net in networks for p in net.parameters() if p.requires_grad]
+
+
+class Progress:
+    """What the loop remembers from step to step, and does now and then.
+
+    Parameters
+    ----------
+    gan, data
+        See :func:`train`.
+    every : dict of str to int
+        After how many steps "log", "sample", "checkpoint" and "record" are due.
+    store : Store
+    view : View
+    sample, record : callable or None
+        See :func:`train`.
+    """
+
+    def __init__(self, gan, data, every, store, view, sample, record):
+        self.gan, self.data, self.every, self.store, self.view = gan, data, every, store, view
+        self.draw, self.measure = sample, record
+        self.window = []  # of (log tags, their values), one for each step since the last log
+        seconds = gan.history.seconds
+        self.start = time.perf_counter() - (seconds[-1] if seconds else 0.0)
+
+    def due(self, what):
+        """Return whether it is time for something."""
+        return self.gan.step % self.every[what] == 0
+
+    def note(self, losses):
+        """Keep a step's losses on the device; they are read at the next log step."""
+        self.window.append((tuple(losses), torch.stack(list(losses.values()))))
+
+    def log(self):
+        """Write down the means of the window, if there was a step in it."""
+        history, step = self.gan.history, self.gan.step
+        means = read_window(self.window, step)
+        if means:
+            history.add(step, time.perf_counter() - self.start, means)
+            self.store.log(history)
+            self.view.update(step, history)
+
+    def record(self):
+        """Measure the GAN, if something is to be recorded."""
+        if self.measure is not None:
+            with undisturbed():
+                self.gan.history.records.append((self.gan.step, self.measure(self.gan)))
+
+    def picture(self):
+        """Draw samples, and show and keep their picture."""
+        if self.draw is not None:
+            history = self.gan.history
+            with undisturbed():
+                n = min(field.shown for field in self.data.fields.values())
+                history.samples = self.draw(self.gan, n).float().cpu()
+            self.view.picture(history, self.data)
+            self.store.picture(self.gan.step, history.samples)
+
+
+def read_window(window, step):
+    """Empty a window of losses, and return the mean of each tag over the steps that had it.
+
+    This is the one place where the loop waits for the device.
+
+    Parameters
+    ----------
+    window : list of (tuple of str, Tensor)
+        The log tags of a step and their values.
+    step : int
+        The window's last.
+
+    Raises
+    ------
+    TrainingDiverged
+        If a value is not finite.
+    """
+    if not window:
+        return {}
+    tags = [tags for tags, _ in window]
+    rows = torch.cat([values for _, values in window]).cpu().double()
+    rows = rows.split([len(some) for some in tags])
+    first = step - len(window) + 1
+    window.clear()
+    found = {}
+    for number, (some, values) in enumerate(zip(tags, rows, strict=True), first):
+        for tag, value in zip(some, values.tolist(), strict=True):
+            if not abs(value) < float("inf"):  # NaN too
+                raise diverged(tag, number)
+            found.setdefault(tag, []).append(value)
+    return {tag: sum(values) / len(values) for tag, values in found.items()}

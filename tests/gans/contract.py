@@ -1,0 +1,361 @@
+"""What every GAN file keeps, whatever its paper: one function a promise, called with the module.
+
+The functions know what the file declares, and nothing else of it.
+"""
+
+import ast
+import dataclasses
+import inspect
+from pathlib import Path
+
+import pytest
+import torch
+
+from gancourse import fields, gans, trained
+from gancourse.training import checkpoint, runtime
+from tools.lint import code_lines
+
+PRESETS = ("smoke", "laptop", "paper")
+PROMISES = []
+
+
+def promise(function):
+    PROMISES.append(function)
+    return function
+
+
+# Helpers: all that the declarations say about how to drive a GAN.
+
+
+def smallest(module, **options):
+    run = runtime.start("cpu", 0, **options)
+    cfg = module.PRESETS["smoke"]
+    return module.build(cfg, run, **trained.frozen_for(module)), run, batch_for(module, cfg)
+
+
+def batch_for(module, cfg, n=8):
+    taken = {name: field for name, field in module.inputs(cfg).items() if name in module.TAKES}
+    return fields.example(taken, n, torch.Generator().manual_seed(1))
+
+
+def given_for(module, cfg, names, n=8, seed=2):
+    known = {name: field for name, field in module.inputs(cfg).items() if name in names}
+    return fields.example(known, n, torch.Generator().manual_seed(seed))
+
+
+def steps(module, gan, batch, run):
+    """Every stage, each until all of its players have moved; yields the losses of each step."""
+    for name in module.STAGES:
+        before = weights(module, gan)
+        movable = {player for player, nets in module.PLAYERS.items()}
+        for gan.step in range(gan.step, gan.step + 20):  # noqa: B020 - the step is the counter
+            yield getattr(module, name)(gan, batch, run)
+            after = weights(module, gan)
+            moved = {player for player in movable if changed(before[player], after[player])}
+            if moved == movable:
+                break
+
+
+def networks_of(module, gan, player):
+    return {name: getattr(gan, name) for name in module.PLAYERS[player]}
+
+
+def weights(module, gan):
+    return {
+        player: {
+            f"{name}.{key}": p.detach().clone()
+            for name, net in networks_of(module, gan, player).items()
+            for key, p in net.named_parameters()
+        }
+        for player in module.PLAYERS
+    }
+
+
+def changed(before, after):
+    return any(not torch.equal(before[name], after[name]) for name in before)
+
+
+def optimizer(gan, player):
+    return getattr(gan, f"opt_{player.lower()}")
+
+
+# The file
+
+
+@promise
+def the_file_is_in_the_agreed_order(module):
+    source = Path(module.__file__).read_text(encoding="utf-8")
+    names = []
+    for node in ast.parse(source).body:
+        if isinstance(node, ast.ClassDef | ast.FunctionDef):
+            names.append(node.name)
+        elif isinstance(node, ast.Assign):
+            names.append(node.targets[0].id)
+    order = ["TAKES", "SAMPLES", "PLAYERS", "PUBLISHED", "STAGES", "Config", "PRESETS"]
+    order += ["inputs", "configure", "networks", "build", *module.STAGES, "sample"]
+    assert [name for name in names if name in order] == order
+    assert "arXiv" in module.__doc__
+    assert code_lines(source) <= 350
+
+
+@promise
+def it_imports_no_other_gan(module):
+    source = ast.parse(Path(module.__file__).read_text(encoding="utf-8"))
+    imported = {node.module for node in ast.walk(source) if isinstance(node, ast.ImportFrom)}
+    assert not imported & {f"gancourse.gans.{name}" for name in gans.names()}
+
+
+@promise
+def the_config_is_frozen_keyword_only_and_commented(module):
+    known = dataclasses.fields(module.Config)
+    assert all(field.kw_only for field in known)
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        module.Config().steps = 1
+    lines = inspect.getsource(module.Config).splitlines()
+    for field in known:
+        line = next(line for line in lines if line.strip().startswith(f"{field.name}:"))
+        assert "  # " in line, f"{field.name} has no comment"
+    checkpoint.describe(module.Config())
+
+
+@promise
+def the_presets_are_complete_and_paper_is_the_default(module):
+    assert tuple(module.PRESETS) == PRESETS
+    assert module.PRESETS["paper"] == module.Config()
+    assert module.PRESETS["smoke"].steps < module.PRESETS["laptop"].steps
+
+
+# The declarations
+
+
+@promise
+def the_declarations_agree_with_each_other(module):
+    for preset in PRESETS:
+        cfg = module.PRESETS[preset]
+        inputs = module.inputs(cfg)
+        assert all(isinstance(inputs[name], kind) for name, kind in module.TAKES.items())
+        given = {name for names in module.SAMPLES.values() for name in names} - {"z"}
+        assert given <= inputs.keys() and module.SAMPLES.keys() <= inputs.keys()
+        with torch.device("meta"):
+            networks = module.networks(cfg)
+        moved = [name for names in module.PLAYERS.values() for name in names]
+        assert len({*moved}) == len(moved) and {*moved} <= networks.keys()
+        assert {*module.PUBLISHED} <= networks.keys()
+        assert all(hasattr(cfg, field) for field in module.STAGES.values())
+        assert all(sum(p.numel() for p in net.parameters()) > 0 for net in networks.values())
+
+
+@promise
+def a_config_is_fitted_to_its_own_fields_without_a_change(module):
+    for preset in PRESETS:
+        cfg = module.PRESETS[preset]
+        assert module.configure(preset, module.inputs(cfg)) == cfg
+
+
+@promise
+def a_config_follows_the_data(module):
+    """Other channels, classes, sets of labels: whatever the fields say comes back from inputs."""
+    cfg = module.PRESETS["smoke"]
+    other = {}
+    for name, field in module.inputs(cfg).items():
+        if isinstance(field, fields.Pictures):
+            field = dataclasses.replace(field, shape=(1, *field.shape[1:]))
+        elif isinstance(field, fields.Classes) and name != "source":
+            field = fields.Classes(count=3)
+        other[name] = field
+    cfg = module.configure("smoke", other)
+    assert all(field.fits(other[name]) for name, field in module.inputs(cfg).items())
+    gan = module.build(cfg, runtime.start("cpu", 0), **trained.frozen_for(module))
+    losses = next(steps(module, gan, batch_for(module, cfg), runtime.start("cpu", 0)))
+    assert all(value.isfinite() for value in losses.values())
+
+
+# The step
+
+
+@promise
+def every_network_has_one_optimizer(module):
+    gan, _, _ = smallest(module)
+    for player in module.PLAYERS:
+        held = {id(p) for group in optimizer(gan, player).param_groups for p in group["params"]}
+        own = networks_of(module, gan, player).values()
+        assert held == {id(p) for net in own for p in net.parameters()}
+
+
+@promise
+def each_player_changes_itself_alone(module):
+    for mover in module.PLAYERS:
+        gan, run, batch = smallest(module)
+        for other in module.PLAYERS:
+            if other != mover:
+                optimizer(gan, other).step = lambda: None
+        before = weights(module, gan)
+        for _ in zip(range(5 * len(module.STAGES)), repeated(module, gan, batch, run)):  # noqa: B905
+            pass
+        after = weights(module, gan)
+        moved = {player for player in module.PLAYERS if changed(before[player], after[player])}
+        assert moved == {mover}
+
+
+def repeated(module, gan, batch, run):
+    """Five steps of each stage."""
+    for name in module.STAGES:
+        for _ in range(5):
+            yield getattr(module, name)(gan, batch, run)
+            gan.step += 1
+
+
+@promise
+def no_gradient_leaks_from_one_update_into_another(module):
+    """When a player is updated, the others' gradients are none, or those of their own update."""
+    gan, run, batch = smallest(module)
+    own = dict.fromkeys(module.PLAYERS)  # a player's gradients at its own last update
+    leaks = []
+
+    def gradients(player):
+        nets = networks_of(module, gan, player).values()
+        return [None if p.grad is None else p.grad.clone() for n in nets for p in n.parameters()]
+
+    def watch(player):
+        def before_its_step(*_):
+            own[player] = gradients(player)
+            for other in module.PLAYERS:
+                for i, grad in enumerate(gradients(other) if other != player else ()):
+                    if grad is not None and (own[other] is None or not grad.equal(own[other][i])):
+                        leaks.append(f"{other}'s weight {i} while {player} is updated")
+
+        optimizer(gan, player).register_step_pre_hook(before_its_step)
+
+    for player in module.PLAYERS:
+        watch(player)
+    for _ in steps(module, gan, batch, run):
+        pass
+    assert all(own.values()) and not leaks
+
+
+@promise
+def every_weight_gets_a_gradient(module):
+    gan, run, batch = smallest(module)
+    for _ in steps(module, gan, batch, run):
+        pass
+    for player in module.PLAYERS:
+        for name, net in networks_of(module, gan, player).items():
+            for key, weight in net.named_parameters():
+                assert weight.grad is not None and weight.grad.abs().sum() > 0, f"{name}.{key}"
+                assert weight.requires_grad
+
+
+@promise
+def a_step_returns_detached_finite_scalars(module):
+    gan, run, batch = smallest(module)
+    seen = set()
+    for losses in steps(module, gan, batch, run):
+        for tag, value in losses.items():
+            assert value.shape == () and not value.requires_grad and value.isfinite(), tag
+            assert "/" in tag
+        seen |= losses.keys()
+    assert {"D/adv", "G/adv"} <= seen
+
+
+@promise
+def bf16_trains_too(module):
+    gan, run, batch = smallest(module, precision="bf16")
+    for losses in steps(module, gan, batch, run):
+        assert all(value.isfinite() for value in losses.values())
+
+
+# Samples
+
+
+@promise
+def samples_have_the_form_of_what_they_imitate_and_are_repeatable(module):
+    gan, _, _ = smallest(module)
+    for made, names in module.SAMPLES.items():
+        given = given_for(module, gan.cfg, names)
+        kept = {name: value.clone() for name, value in given.items()}
+        first = module.sample(gan, 8, seed=1, **given)
+        wanted = module.inputs(gan.cfg)[made]
+        assert first.shape == (8, *wanted.shape) and first.dtype == torch.float32
+        wanted.check(made, first, 8)
+        assert not first.requires_grad
+        assert torch.equal(first, module.sample(gan, 8, seed=1, **given))
+        assert all(torch.equal(value, kept[name]) for name, value in given.items())
+
+
+@promise
+def samples_depend_on_everything_that_is_given(module):
+    gan, _, _ = smallest(module)
+    for names in module.SAMPLES.values():
+        given = given_for(module, gan.cfg, names)
+        first = module.sample(gan, 8, seed=1, **given)
+        if "z" in names:
+            assert not torch.equal(first, module.sample(gan, 8, seed=2, **given))
+        for name, other in given_for(module, gan.cfg, names, seed=3).items():
+            assert not torch.equal(first, module.sample(gan, 8, seed=1, **given | {name: other}))
+
+
+@promise
+def rows_do_not_see_each_other(module):
+    """A sample is that of its own row: the rows in another order give the same in that order."""
+    gan, _, _ = smallest(module)
+    for names in module.SAMPLES.values():
+        given = given_for(module, gan.cfg, names)
+        if "z" in names:
+            given["z"] = module.draw_z(gan.cfg, 8, torch.Generator().manual_seed(4))
+        elif not same_noise_for_each(module, gan, given):
+            continue
+        turned = {name: value.flip(0) for name, value in given.items()}
+        first, second = (module.sample(gan, 8, seed=1, **some) for some in (given, turned))
+        torch.testing.assert_close(first.flip(0), second, rtol=0, atol=1e-4)
+
+
+def same_noise_for_each(module, gan, given):
+    """Whether equal rows give equal samples; dropout in G differs from row to row."""
+    equal = {name: value[:1].expand_as(value) for name, value in given.items()}
+    samples = module.sample(gan, 8, seed=1, **equal)
+    return torch.allclose(samples, samples[:1].expand_as(samples), atol=1e-5)
+
+
+@promise
+def z_has_the_shape_that_the_config_says(module):
+    if not any("z" in names for names in module.SAMPLES.values()):
+        return
+    gan, _, _ = smallest(module)
+    names = next(names for names in module.SAMPLES.values() if "z" in names)
+    z = module.draw_z(gan.cfg, 6, torch.Generator().manual_seed(1), "cpu")
+    assert z.shape == (6, gan.cfg.latent_dim) and z.dtype == torch.float32
+    assert torch.equal(z, module.draw_z(gan.cfg, 6, torch.Generator().manual_seed(1), "cpu"))
+    given = given_for(module, gan.cfg, names, 6)
+    by_z, by_seed = (module.sample(gan, 6, **given, **one) for one in ({"z": z}, {"seed": 1}))
+    assert torch.equal(by_z, by_seed)
+
+
+@promise
+def what_has_a_default_may_be_left_out(module):
+    gan, _, _ = smallest(module)
+    for names in module.SAMPLES.values():
+        given = given_for(module, gan.cfg, names)
+        for name in given:
+            default = module.inputs(gan.cfg)[name].default(8)
+            if default is not None:
+                rest = {other: value for other, value in given.items() if other != name}
+                first = module.sample(gan, 8, seed=4, **rest)
+                assert torch.equal(first, module.sample(gan, 8, seed=4, **rest, **{name: default}))
+
+
+@promise
+def sampling_changes_nothing(module):
+    gan, _, _ = smallest(module)
+    parts = {n: p for n, p in gan.parts().items() if isinstance(p, torch.nn.Module)}
+
+    def state():
+        return {f"{n}.{k}": v.clone() for n, p in parts.items() for k, v in p.state_dict().items()}
+
+    before, random = state(), torch.get_rng_state()
+    modes = [part.training for part in parts.values()]
+    for names in module.SAMPLES.values():
+        module.sample(gan, 8, **given_for(module, gan.cfg, names))
+    after = state()
+    assert all(torch.equal(before[name], after[name]) for name in before)
+    assert torch.equal(random, torch.get_rng_state())
+    assert modes == [part.training for part in parts.values()]
