@@ -57,7 +57,7 @@ class Field:
             raise CourseError(
                 f"{name} must be {self}, not {_found(value)}. {problem}".rstrip(". ") + "."
             ) from problem
-        if tensor.ndim == len(self.shape):  # of one sample
+        if tensor.shape == self.shape:  # of one sample
             tensor = tensor.expand(n or 1, *self.shape)
         if tuple(tensor.shape[1:]) != self.shape or len(tensor) != (n or len(tensor)):
             rows = "N" if n is None else n

@@ -193,14 +193,16 @@ def draw_curves(ax, history, tags, title="", ylabel="", colours=None):
     ax : matplotlib Axes
     history : History
     tags : sequence of str
-        The log tags to draw.
+        The log tags to draw; a window that lacks one gets no point.
     title, ylabel : str
     colours : sequence of str, optional
         One for each tag; by default those of the style.
     """
+    steps = np.array(history.steps)
     for i, tag in enumerate(tags):
-        colour = {"color": colours[i]} if colours else {}
-        ax.plot(history.steps, history[tag], label=tag, **colour)
+        values, colour = history[tag], {"color": colours[i]} if colours else {}
+        logged = ~np.isnan(values)
+        ax.plot(steps[logged], values[logged], label=tag, **colour)
     ax.set(title=title, xlabel="step", ylabel=ylabel)
     ax.legend()
 

@@ -124,7 +124,7 @@ def prepare(paths, given, out=None):
         if values.get("out_dir"):
             values["out_dir"] = str(Path(values["out_dir"]).resolve())
         if "data" in values:
-            from gancourse.data.images import absolute
+            from gancourse.data.own import absolute
 
             values["data"] = absolute(values["data"])
         jobs.append(Job(path=path, parameters=values, preset=preset, out=target))

@@ -19,9 +19,8 @@ from gancourse.data import (
     digits,
     drawn,
     emoji,
-    images,
     mixtures,
-    pair_folders,
+    own,
 )
 from gancourse.data.pairs import PairedImages
 from gancourse.data.source import Data, ImageData, shipped
@@ -283,7 +282,7 @@ DATASETS = {
         about="your own pictures, with sub-folders as classes, in colour, 64x64 if not resized",
         licence="yours",
         gives=OWN,
-        load=lambda option, split: images.load(option, split),
+        load=lambda option, split: own.load_folder(option, split),
         option="path of a folder of pictures",
         otherwise="read from your disk",
     ),
@@ -291,7 +290,7 @@ DATASETS = {
         about="your own pairs of pictures, in one file each or in two folders, in colour, 64x64",
         licence="yours",
         gives=PAIRS,
-        load=lambda option, split: pair_folders.load_pairs(option, split),
+        load=lambda option, split: own.load_pairs(option, split),
         option="path of a folder, or two with a comma between",
         otherwise="read from your disk",
     ),
@@ -299,7 +298,7 @@ DATASETS = {
         about="your own pictures in two folders, in colour, 64x64 if not resized",
         licence="yours",
         gives=DOMAINS,
-        load=lambda option, split: pair_folders.load_unpaired(option, split),
+        load=lambda option, split: own.load_unpaired(option, split),
         option="path of a folder, or two with a comma between",
         otherwise="read from your disk",
     ),
@@ -400,13 +399,10 @@ def check(what):
     kind, _, option = name.partition(":")
     if kind not in DATASETS:
         if os.path.exists(name):  # unlike Path.exists, never raises
-            sides = pair_folders.kind_of(what)
-            return pair_folders.check_sides(what, sides) if sides else images.check_folder(what)
+            return own.check(what)
         choose("data set or folder", name, DATASETS)
-    if kind == "folder":
-        return images.check_folder(option)
-    if kind in ("pairs", "unpaired"):
-        return pair_folders.check_sides(option, kind)
+    if kind in own.KINDS:
+        return own.check(option, kind)
     dataset = DATASETS[kind]
     lines = [f"{name}: {dataset.about}"]
     for file in dataset.files:

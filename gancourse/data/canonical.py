@@ -3,10 +3,12 @@
 from dataclasses import dataclass
 from functools import partial
 
-from gancourse.data import archives
-from gancourse.data.images import is_litter, look, rows
+from gancourse.data import archives, own
+from gancourse.data.own.files import is_litter
+from gancourse.data.own.layout import Sides
+from gancourse.data.own.reading import SIZE, rows
 from gancourse.data.packed import packed
-from gancourse.data.pair_folders import Sides, look_pair, paired_images, unpaired_images
+from gancourse.data.source import Column
 from gancourse.errors import DataError
 
 PIX2PIX = "efrosgans.eecs.berkeley.edu/pix2pix/datasets"
@@ -112,7 +114,7 @@ def load(name, split="train"):
     name : str
         One of ``CANONICAL``.
     split : {"train", "valid", "test"}
-        The authors' parts; see :func:`gancourse.data.pair_folders.load_pairs`.
+        The authors' parts; see :func:`gancourse.data.own.load_pairs`.
 
     Returns
     -------
@@ -131,20 +133,19 @@ def load(name, split="train"):
     sides = Sides(inside[0] if len(inside) == 1 else folder, canonical.kind)
     taken = sides.take(split)
 
-    def reader(items, part, channels, see):
+    def column(records, part, channels):
         def read(count, size):
             path = folder.with_name(f"{folder.name}-{part}-{size}.npy")
             shape = (count, channels, size, size)
-            return packed(path, shape, partial(rows, name, items[:count], size, see))
+            return packed(path, shape, partial(rows, name, records[:count], size))
 
-        return read
+        return Column.read(read, len(records), SIZE, channels)
 
     if canonical.kind == "pairs":
-        read = reader(taken[0], split, 6, look_pair)
-        data = paired_images(read, len(taken[0]), name, split)
+        data = own.paired(column(*taken, split, 6), name, split)
         return data.swapped() if canonical.swapped else data
-    reads = [reader(side, f"{split}{ab}", 3, look) for side, ab in zip(taken, "AB", strict=True)]
-    return unpaired_images(reads, [len(side) for side in taken], name, split)
+    columns = [column(side, f"{split}{ab}", 3) for side, ab in zip(taken, "AB", strict=True)]
+    return own.unpaired(columns, name, split)
 
 
 def _unpacked(download):

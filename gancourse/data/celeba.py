@@ -12,8 +12,8 @@ import torch
 from PIL import Image
 
 from gancourse.data import archives
-from gancourse.data.attributes import read_attributes
-from gancourse.data.images import in_threads, square
+from gancourse.data.own.attributes import read_attributes
+from gancourse.data.own.reading import in_threads, square
 from gancourse.data.packed import packed
 from gancourse.data.source import Column, ImageData
 from gancourse.errors import DataError, choose
@@ -63,9 +63,10 @@ PARTITION = _download(
 def load(split="train"):
     """Return the faces of one of the authors' splits, once the three files are here.
 
-    The middle 178x178 of each picture is scaled down (:func:`gancourse.data.images.square`), the
-    crop of StarGAN (``--celeba_crop_size 178`` in github.com/yunjey/stargan). What is published
-    with another crop, such as the middle 108x108, shows less around the face.
+    The middle 178x178 of each picture is scaled down, the crop of StarGAN (``--celeba_crop_size
+    178`` in github.com/yunjey/stargan); see :func:`gancourse.data.own.reading.square`. Scores
+    published with another crop, such as the middle 108x108, are of pictures that show less around
+    the face.
 
     Parameters
     ----------

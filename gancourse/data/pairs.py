@@ -33,14 +33,17 @@ class _TwoSides:
     """What pairs and unpaired pictures share."""
 
     def __init__(self, a, b, name, *, jitter=0, mirror=False):
-        self.a, self.b, self.name = a, b, name
+        self.name = name
+        self._set_sides(a, b)
+        self._vary(jitter, mirror)
+
+    def _set_sides(self, a, b):
+        self.a, self.b = a, b
         if not self._sizes_fit():
             raise DataError(
-                f"{name}: the pictures of A are {a.shape[2]}x{a.shape[1]} pixels (width x height) "
-                f"and those of B {b.shape[2]}x{b.shape[1]}. Bring both to one size, as with "
-                "resized(64)."
+                f"{self.name}: A has pictures of {a.shape[2]}x{a.shape[1]} pixels (width x height) "
+                f"and B of {b.shape[2]}x{b.shape[1]}. Bring both to one size, as with resized(64)."
             )
-        self._vary(jitter, mirror)
 
     def __repr__(self):
         varied = [f"jitter {self.jitter}"] * (self.jitter > 0) + ["mirrored"] * self.mirror
@@ -69,7 +72,7 @@ class _TwoSides:
     def swapped(self):
         """Return the same data the other way round: A becomes B, and B becomes A."""
         other = copy.copy(self)
-        other.a, other.b = self.b, self.a
+        other._set_sides(self.b, self.a)
         return other
 
     def augmented(self, *, jitter=JITTER, mirror=True):

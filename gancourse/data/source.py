@@ -9,7 +9,8 @@
 """
 
 import copy
-from functools import cached_property
+from dataclasses import replace
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Protocol
 
@@ -127,9 +128,31 @@ class Column:
 
     @classmethod
     def read(cls, read, count, size, channels=3):
-        """Return a column of pictures that ``read(count, size)`` makes, uint8 (count, C, H, W)."""
-        field = Pictures(shape=(channels, size, size))
-        return cls(field, count, lambda count, field, device: read(count, field.size).to(device))
+        """Return a column of pictures that ``read(count, size)`` makes, uint8 (count, C, H, W).
+
+        The columns that are derived of it share the last array that was read.
+        """
+
+        @lru_cache(maxsize=1)
+        def make(count, field, device):
+            return read(count, field.size).to(device)
+
+        return cls(Pictures(shape=(channels, size, size)), count, make)
+
+    def channels(self, first, last):
+        """Return a column of the channels ``first`` to ``last - 1`` of pictures."""
+
+        def make(count, field, device):
+            whole = self.changed(field=self.field.sized(field.size), count=count, device=device)
+            return whole.values[:, first:last]
+
+        field = replace(self.field, shape=(last - first, *self.field.shape[1:]))
+        return Column(field, self.count, make, self.device)
+
+    @property
+    def made(self):
+        """Whether the rows are there already."""
+        return "values" in vars(self)
 
     @cached_property
     def values(self):
@@ -143,7 +166,7 @@ class Column:
     def changed(self, *, field=None, count=None, device=None):
         """Return the column at another size, of fewer rows, or on another device."""
         other = Column(field or self.field, count or self.count, self.make, device or self.device)
-        if "values" in vars(self) and other.field == self.field:
+        if self.made and other.field == self.field:
             other.values = self.values[: other.count].to(other.device)
         return other
 

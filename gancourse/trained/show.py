@@ -5,7 +5,8 @@ from pathlib import Path
 import torch
 
 from gancourse import plotting
-from gancourse.data import images, load
+from gancourse.data import load
+from gancourse.data.own import files, reading
 from gancourse.errors import DataError
 from gancourse.training.runtime import start
 
@@ -149,7 +150,7 @@ def read_pictures(path, size, channels, n=None):
     ----------
     path : str or pathlib.Path
     size : int
-        Pixels a side; see :func:`gancourse.data.images.square`.
+        Pixels a side; see :func:`gancourse.data.own.reading.square`.
     channels : int
         1 makes them grey.
     n : int, optional
@@ -167,15 +168,15 @@ def read_pictures(path, size, channels, n=None):
     """
     path = Path(path).expanduser()
     if path.is_dir():
-        pictures, others = images.pictures_in(path)
+        pictures, others = files.pictures_in(path)
         if not pictures:
-            found = f" among {len(others):,} files ({images.some(others)})" if others else ""
-            raise DataError(f"{path} holds no pictures{found}.")
+            raise DataError(f"{path} holds no pictures{files.among(others)}.")
     elif path.exists():
-        pictures = [images.Picture(path, path.name)]
+        pictures = [files.Picture(path, path.name)]
     else:
-        raise DataError(f"there is no picture or folder {images.shown(path)}.")
-    found = images.read_pictures(path, pictures[:n], size).float()
+        raise DataError(f"there is no picture or folder {files.shown(path)}.")
+    records = [files.Record(picture.name, (picture,)) for picture in pictures[:n]]
+    found = reading.read(path, records, size).float()
     if channels == 1:  # the weights of brightness in ITU-R 601, as Pillow has them
         found = (found * torch.tensor([0.299, 0.587, 0.114])[:, None, None]).sum(1, keepdim=True)
     return found / 127.5 - 1

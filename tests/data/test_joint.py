@@ -19,14 +19,18 @@ def run():
     return runtime.start(device="cpu", seed=3)
 
 
-def numbered(begin=0, count=20):
+def numbered(begin=0, count=20, labelled=True):
     """Picture i has the value i, the class i % 3, and as attributes whether it is odd, and big."""
     numbers = torch.arange(begin, begin + count)
     pixels = numbers.byte()[:, None, None, None].expand(count, 1, 2, 2).contiguous()
-    data = ImageData(pixels, numbers % 3, f"from {begin}", "xyz")
-    data.attributes = torch.stack([numbers % 2 == 1, numbers >= 10], 1).float()
-    data.attribute_names = ("Odd", "Big")
-    return data
+    return ImageData(
+        pixels,
+        numbers % 3,
+        f"from {begin}",
+        "xyz",
+        attributes=torch.stack([numbers % 2 == 1, numbers >= 10], 1) if labelled else None,
+        attribute_names=("Odd", "Big"),
+    )
 
 
 @pytest.fixture
@@ -43,9 +47,11 @@ def test_a_batch_has_the_promised_types_and_shapes(two, run):
     assert (batch["real"].dtype, batch["real"].shape) == (torch.float32, (8, 1, 2, 2))
     assert (batch["labels"].dtype, batch["labels"].shape) == (torch.float32, (8, 4))
     assert (batch["source"].dtype, batch["source"].shape) == (torch.int64, (8,))
-    assert two.sets == [("attributes", ("Odd",)), ("classes", ("x", "y", "z"))]
-    assert two.label_names == ("Odd", "x", "y", "z")
-    assert (two.label_kinds, two.label_sizes) == (("attributes", "classes"), (1, 3))
+    labels = two.fields["labels"]
+    assert labels.sets == (("attributes", ("Odd",)), ("classes", ("x", "y", "z")))
+    assert labels.names == ("Odd", "x", "y", "z")
+    assert (labels.kinds, labels.sizes) == (("attributes", "classes"), (1, 3))
+    assert two.fields["source"].names == ("from 0", "from 100")
 
 
 def test_every_picture_has_its_own_labels_and_zeros_where_nothing_is_known(two, run):
@@ -91,12 +97,11 @@ def test_two_sets_of_the_same_pictures_do_not_show_the_same_ones_at_once(run):
 def test_a_single_set_works_alone_and_attributes_come_before_classes(run):
     alone = JointImages([numbered()])
     batch = alone.batch(2, 4, run)
-    assert alone.sets == [("attributes", ("Odd", "Big"))]
+    assert alone.fields["labels"].sets == (("attributes", ("Odd", "Big")),)
     assert numbers(batch) == numbers(numbered().batch(2, 4, run))
     assert batch["source"].tolist() == [0] * 4
-    bare = numbered()
-    bare.attributes = None
-    assert JointImages([bare]).sets == [("classes", ("x", "y", "z"))]
+    plain = JointImages([numbered(labelled=False)])
+    assert plain.fields["labels"].sets == (("classes", ("x", "y", "z")),)
 
 
 def test_a_part_of_the_data_keeps_its_labels(two, run):
@@ -130,7 +135,8 @@ def test_what_does_not_fit_is_named():
 
 
 def test_a_set_and_its_labels_may_come_as_a_list_as_from_a_file():
-    assert JointImages([[numbered(), ["Odd"]]]).sets == [("attributes", ("Odd",))]
+    labels = JointImages([[numbered(), ["Odd"]]]).fields["labels"]
+    assert labels.sets == (("attributes", ("Odd",)),)
 
 
 def test_pairs_are_no_set_of_pictures_with_labels():

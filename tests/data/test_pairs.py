@@ -40,26 +40,28 @@ def numbers(images):
 def test_a_batch_of_pairs_has_the_promised_types_and_shapes(run):
     paired = PairedImages(numbered(), numbered(channels=3), "both")
     batch = paired.batch(0, 5, run)
-    assert set(batch) == {"real_A", "real_B"}
-    assert batch["real_A"].shape == (5, 1, 4, 4)
-    assert batch["real_B"].shape == (5, 3, 4, 4)
-    assert batch["real_A"].dtype == batch["real_B"].dtype == torch.float32
+    assert set(batch) == set(paired.fields) == {"input", "target"}
+    assert batch["input"].shape == (5, 1, 4, 4)
+    assert batch["target"].shape == (5, 3, 4, 4)
+    assert batch["input"].dtype == batch["target"].dtype == torch.float32
     assert paired.shape == (3, 4, 4)
-    assert (paired.paired, paired.num_classes, paired.classes) == (True, 0, ())
 
 
 def test_row_i_of_one_side_belongs_to_row_i_of_the_other(run):
     paired = PairedImages(numbered(), numbered(channels=3), "both")
     for step in range(12):
         batch = paired.batch(step, 4, run)
-        assert numbers(batch["real_A"]) == numbers(batch["real_B"])
+        assert numbers(batch["input"]) == numbers(batch["target"])
 
 
-@pytest.mark.parametrize("kind", [PairedImages, UnpairedImages])
-def test_an_epoch_visits_every_picture_of_each_side_once(kind, run):
-    two = kind(numbered(20), numbered(20), "both")
-    for side in ("real_A", "real_B"):
-        seen = [n for step in range(5, 10) for n in numbers(two.batch(step, 4, run)[side])]
+BOTH_KINDS = [(PairedImages, "input", "target"), (UnpairedImages, "real_A", "real_B")]
+
+
+@pytest.mark.parametrize(("kind", "one", "two"), BOTH_KINDS)
+def test_an_epoch_visits_every_picture_of_each_side_once(kind, one, two, run):
+    data = kind(numbered(20), numbered(20), "both")
+    for side in (one, two):
+        seen = [n for step in range(5, 10) for n in numbers(data.batch(step, 4, run)[side])]
         assert sorted(seen) == list(range(20))
 
 
@@ -80,35 +82,32 @@ def test_unpaired_sides_have_orders_and_epochs_of_their_own(run):
     assert sum(together) < 10
 
 
-@pytest.mark.parametrize("kind", [PairedImages, UnpairedImages])
+@pytest.mark.parametrize(("kind", "one", "two"), BOTH_KINDS)
 @pytest.mark.parametrize("jitter", [0, 64])
-def test_a_batch_depends_on_the_seed_and_the_step_alone(kind, jitter, run):
+def test_a_batch_depends_on_the_seed_and_the_step_alone(kind, one, two, jitter, run):
     def make():
         return kind(textured(), textured(channels=3), "both", jitter=jitter, mirror=jitter > 0)
 
     first, again = make(), make()
     there = [first.batch(step, 2, run) for step in range(6)]
     back = [again.batch(step, 2, run) for step in reversed(range(6))][::-1]
-    for one, other in zip(there, back, strict=True):
-        assert torch.equal(one["real_A"], other["real_A"])
-        assert torch.equal(one["real_B"], other["real_B"])
     other_seed = [make().batch(step, 2, replace(run, seed=4)) for step in range(6)]
-    assert any(
-        not torch.equal(one["real_A"], other["real_A"])
-        for one, other in zip(there, other_seed, strict=True)
-    )
+    for side in (one, two):
+        for before, after in zip(there, back, strict=True):
+            assert torch.equal(before[side], after[side])
+        assert not torch.equal(*(torch.cat([b[side] for b in x]) for x in (there, other_seed)))
 
 
 def test_both_sides_of_a_pair_are_cut_and_mirrored_alike_and_rows_are_not(run):
     paired = PairedImages(textured(), textured(channels=3), "both", jitter=64, mirror=True)
     batch = paired.batch(0, 6, run)
-    assert torch.equal(batch["real_A"].expand(-1, 3, -1, -1), batch["real_B"])
+    assert torch.equal(batch["input"].expand(-1, 3, -1, -1), batch["target"])
     plain = paired.augmented(jitter=0, mirror=False).batch(0, 6, run)
-    rises = (batch["real_A"][:, 0, 0].diff(dim=1) > 0).float().mean(1)
+    rises = (batch["input"][:, 0, 0].diff(dim=1) > 0).float().mean(1)
     assert set(rises.tolist()) == {0.0, 1.0}  # some are mirrored, and some are not
-    assert not torch.equal(batch["real_A"], plain["real_A"])
+    assert not torch.equal(batch["input"], plain["input"])
     # Cuts of a picture that was scaled up show less of it.
-    spread = batch["real_A"].amax((1, 2, 3)) - batch["real_A"].amin((1, 2, 3))
+    spread = batch["input"].amax((1, 2, 3)) - batch["input"].amin((1, 2, 3))
     assert (spread < 15 * 8 / 127.5 - 1e-4).all()
 
 
@@ -117,7 +116,7 @@ def test_every_crop_of_the_larger_picture_can_come_out(run):
     larger = torch.nn.functional.interpolate(
         paired.a.images(), [18, 18], mode="bilinear", align_corners=False
     )
-    batches = [paired.batch(step, 1, run)["real_A"] for step in range(40)]
+    batches = [paired.batch(step, 1, run)["input"] for step in range(40)]
 
     def row(images):  # rounded: the interpolation of another row may differ in the last digit
         return tuple((images[0, 0, 0] * 1000).round().int().tolist())
@@ -129,19 +128,21 @@ def test_every_crop_of_the_larger_picture_can_come_out(run):
 def test_without_variation_the_pictures_come_as_they_are(run):
     paired = PairedImages(textured(), textured(channels=3), "both")
     values = {tuple(image.flatten().tolist()) for image in paired.a.images()}
-    assert {tuple(i.flatten().tolist()) for i in paired.batch(1, 6, run)["real_A"]} == values
+    assert {tuple(i.flatten().tolist()) for i in paired.batch(1, 6, run)["input"]} == values
 
 
 def test_unequal_sides_are_refused_with_what_to_do():
-    with pytest.raises(DataError, match="20 pictures of A and 8 of B are not pairs"):
+    with pytest.raises(DataError, match=r"odd: 20 .* 8 .*unpaired"):
         PairedImages(numbered(20), numbered(8), "odd")
-    for kind in (PairedImages, UnpairedImages):
-        with pytest.raises(DataError, match=r"4x4 pixels .* 8x8.*resized"):
-            kind(numbered(), numbered(size=8), "odd")
+    for kind, size in ((PairedImages, 6), (PairedImages, 2), (UnpairedImages, 8)):
+        with pytest.raises(DataError, match=rf"odd: .*4x4 .* {size}x{size}.*resized"):
+            kind(numbered(), numbered(size=size), "odd")
     with pytest.raises(DataError, match="jitter"):
         PairedImages(numbered(), numbered(), "odd", jitter=-1)
     with pytest.raises(DataError, match="jitter"):
         PairedImages(numbered(), numbered(), "odd").augmented(jitter=2.5)
+    with pytest.raises(DataError, match="jitter"):
+        PairedImages(numbered(), numbered(size=8), "odd", jitter=30)
 
 
 def test_too_large_a_batch_is_an_error(run):
@@ -166,7 +167,8 @@ def test_a_part_or_another_size_keeps_all_that_was_said(run):
 def test_pairs_can_be_forgotten_and_stay_hidden(run):
     paired = PairedImages(numbered(), numbered(channels=3), "both", jitter=30, mirror=True)
     unpaired = paired.unpaired()
-    assert (unpaired.paired, unpaired.hidden) == (False, paired)
+    assert (unpaired.hidden, set(unpaired.fields)) == (paired, {"real_A", "real_B"})
+    assert paired.take("real_B", "real_A").hidden is paired
     assert (unpaired.jitter, unpaired.mirror, unpaired.name) == (30, True, "both")
     batch = unpaired.augmented(jitter=0, mirror=False).batch(0, 10, run)
     assert numbers(batch["real_A"]) != numbers(batch["real_B"])
@@ -187,8 +189,8 @@ def test_a_sketch_belongs_to_the_face_that_was_drawn_over_it():
     assert (paired.a.shape, paired.shape, len(paired)) == ((1, 32, 32), (3, 32, 32), 40)
     faces = data.load("toons", limit=40, image_size=32)
     assert torch.equal(paired.b.pixels, faces.pixels)
-    assert torch.equal(paired.a.pixels, faces.faces.sketch)
-    assert torch.equal(paired.b.drawing.attributes, faces.faces.attributes)
+    assert torch.equal(paired.a.pixels, faces.drawing.sketch)
+    assert torch.equal(paired.b.drawing.attributes, faces.drawing.attributes)
 
 
 def test_sketches_are_counted_before_any_is_drawn():

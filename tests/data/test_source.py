@@ -4,6 +4,8 @@ import pytest
 import torch
 
 from gancourse.data import ImageData, shipped
+from gancourse.data.pairs import PairedImages
+from gancourse.data.source import Column
 from gancourse.errors import DataError
 from gancourse.training import runtime
 
@@ -47,9 +49,9 @@ def test_labels_stay_with_their_pictures(numbered, run):
 
 
 def test_attributes_stay_with_their_pictures(numbered, run):
-    numbered.attributes = (torch.arange(10) % 2)[:, None].float()
-    numbered.attribute_names = ("Odd",)
-    for data in (numbered, numbered.resized(4), numbered.first(6), numbered.to("cpu")):
+    odd = (torch.arange(10) % 2)[:, None]
+    pictures = ImageData(numbered.pixels, None, "odd", attributes=odd, attribute_names=("Odd",))
+    for data in (pictures, pictures.resized(4), pictures.first(6), pictures.to("cpu")):
         batch = data.batch(1, 3, run)
         assert batch["attributes"][:, 0].tolist() == [number % 2 for number in numbers(batch)]
         assert data.attribute_names == ("Odd",)
@@ -180,3 +182,36 @@ def test_a_file_that_should_have_come_along_is_missed_clearly():
     assert shipped("digits.npz").is_file()
     with pytest.raises(DataError, match=r"nothing\.npz should have come with the course"):
         shipped("nothing.npz")
+
+
+def test_columns_that_show_parts_of_one_are_read_at_once():
+    asked = []
+
+    def read(count, size):
+        asked.append((count, size))
+        return (
+            torch.arange(count * 6, dtype=torch.uint8).view(count, 6, 1, 1).repeat(1, 1, size, size)
+        )
+
+    both = Column.read(read, 4, 8, channels=6)
+    pairs = PairedImages(*(ImageData(both.channels(i, i + 3), None, "side") for i in (0, 3)), "two")
+    assert (pairs.a.shape, pairs.shape) == ((3, 8, 8), (3, 8, 8))
+    few = pairs.first(2).resized(4).to("cpu")
+    assert asked == []
+    assert few.a.pixels[:, :, 0, 0].tolist() == [[0, 1, 2], [6, 7, 8]]
+    assert few.b.pixels[:, :, 0, 0].tolist() == [[3, 4, 5], [9, 10, 11]]
+    assert asked == [(2, 4)]
+    assert few.a.pixels.untyped_storage().data_ptr() == few.b.pixels.untyped_storage().data_ptr()
+
+
+def test_a_picture_and_its_quarter_are_read_once():
+    asked = []
+
+    def read(count, size):
+        asked.append((count, size))
+        return torch.zeros(count, 3, size, size, dtype=torch.uint8)
+
+    large = ImageData(Column.read(read, 4, 16), None, "large")
+    both = PairedImages(large.shrunk(4), large, "two sizes").resized(8).first(3)
+    assert (both.a.images().shape, both.b.images().shape) == ((3, 3, 2, 2), (3, 3, 8, 8))
+    assert asked == [(3, 8)]

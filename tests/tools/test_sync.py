@@ -1,4 +1,4 @@
-"""Live cells: the package's source, exactly, and nothing else of the notebook touched."""
+"""Tagged cells get the package's source, exactly; nothing else of the notebook changes."""
 
 import json
 
@@ -18,15 +18,15 @@ def test_source_is_exact_with_decorators_and_comments(dotted):
 
 
 @pytest.mark.parametrize(
-    ("name", "message"),
+    ("name", "hint"),
     [
-        ("pkg.mod.oen", "sync:pkg.mod.oen names no function or class of pkg.mod; near are: one"),
-        ("pkg.mod.FOUR", "near are: one, Two"),
-        ("pkg.rod.one", "sync:pkg.rod.one names no module: there is no file rod.py"),
+        ("pkg.mod.oen", "pkg.mod.oen.*one"),
+        ("pkg.mod.FOUR", "pkg.mod.FOUR.*one, Two"),
+        ("pkg.rod.one", "pkg.rod.one.*module pkg.rod"),
     ],
 )
-def test_unknown_object_is_named_with_what_comes_near(dotted, name, message):
-    with pytest.raises(CourseError, match=message):
+def test_unknown_object_is_named_with_similar_ones(dotted, name, hint):
+    with pytest.raises(CourseError, match=hint):
         sync.source_of(name)
 
 
@@ -84,7 +84,7 @@ def test_check_passes_when_all_is_in_step(dotted, book, lesson_file, capsys):
 def test_wrong_tag_names_the_cell(dotted, book, lesson_file):
     book.cells.append(live_cell("", "pkg.mod.won"))
     path = lesson_file(book)
-    with pytest.raises(SystemExit, match=r"01_lesson\.ipynb cell 51: sync:pkg\.mod\.won names no"):
+    with pytest.raises(SystemExit, match=r"01_lesson\.ipynb cell 51: .*pkg\.mod\.won"):
         sync.main([str(path)])
 
 
@@ -103,5 +103,5 @@ def test_notebooks_are_found_by_number_and_by_file(tmp_path, monkeypatch):
     assert sync.find() == sync.find(["all"]) == [first, second]
     assert sync.find(["2", "01"]) == [second, first]
     assert sync.find([str(first)]) == [first]
-    with pytest.raises(CourseError, match="no notebook '3'; there are: 1, 2, all"):
+    with pytest.raises(CourseError, match=r"'3'.*1, 2, all"):
         sync.find(["3"])

@@ -1,4 +1,4 @@
-"""A training run that kills itself at a named moment; test_trainer.py starts it."""
+"""A training run that kills itself at a named moment; test_loop.py starts it."""
 
 import multiprocessing
 import os
@@ -8,7 +8,7 @@ from gancourse import files
 from gancourse.data.mixtures import ring
 from gancourse.gans import vanilla
 from gancourse.training import runtime
-from gancourse.training.trainer import train
+from gancourse.training.loop import train
 
 # Importing PyTorch takes seconds: one process does it, and each run is a fork of that process.
 FORKS = "forkserver" in multiprocessing.get_all_start_methods()

@@ -11,7 +11,8 @@ from click.testing import CliRunner
 from PIL import Image
 
 from gancourse.cli import main
-from gancourse.data import check, images, load, pair_folders
+from gancourse.data import check, load
+from gancourse.data.own import files, reading
 from gancourse.errors import CourseError, DataError
 from gancourse.training import runtime
 
@@ -39,7 +40,7 @@ def make(folder, *names):
 
 @pytest.fixture
 def no_test_split(monkeypatch):
-    monkeypatch.setattr(images, "TEST_SHARE", 2**64)
+    monkeypatch.setattr(files, "TEST_SHARE", 2**64)
 
 
 def values(side, size=8):
@@ -51,7 +52,7 @@ def refusal(name):
     found = []
     for split in ("train", "test"):
         try:
-            load(name, split=split, image_size=8)
+            load(name, split=split, image_size=8).a.images()
         except DataError as problem:
             found.append(str(problem))
     with pytest.raises(DataError) as checked:
@@ -141,7 +142,7 @@ def test_a_part_for_validation_does_for_testing_and_the_other_way_round(tmp_path
     )
     assert values(load(f"pairs:{tmp_path}", split="test").a) == [3]
     assert values(load(f"pairs:{tmp_path}", split="valid").a) == [3]
-    with pytest.raises(CourseError, match="unknown split 'all'"):
+    with pytest.raises(CourseError, match="split 'all'"):
         load(f"pairs:{tmp_path}", split="all")
 
 
@@ -214,22 +215,17 @@ def test_each_file_is_read_once_for_both_sides_and_at_the_size_that_is_wanted(
 ):
     for n in range(3):
         halves(tmp_path / "train" / f"{n}.png", n, 100 + n)
-    read, sizes = pair_folders.read_pictures, []
-
-    def counting(root, pictures, size, **options):
-        sizes.append(size)
-        return read(root, pictures, size, **options)
-
-    monkeypatch.setattr(pair_folders, "read_pictures", counting)
-    monkeypatch.setattr(images, "TEST_SHARE", 2**64)
+    read, sizes = reading.read, []
+    monkeypatch.setattr(reading, "read", lambda *given: sizes.append(given[2]) or read(*given))
+    monkeypatch.setattr(files, "TEST_SHARE", 2**64)
     data = load(f"pairs:{tmp_path}")
     assert sizes == []
     data = data.resized(16)
-    assert sizes == [16]
+    assert sizes == []
     run = runtime.start(device="cpu")
     batch = data.to("cpu").augmented(jitter=0, mirror=False).batch(0, 2, run)
     assert sizes == [16]
-    assert torch.allclose(batch["real_B"] - batch["real_A"], torch.tensor(100 / 127.5))
+    assert torch.allclose(batch["target"] - batch["input"], torch.tensor(100 / 127.5))
 
 
 def test_sides_may_have_other_pixels_if_they_lie_on_each_other(tmp_path, no_test_split):
@@ -243,7 +239,8 @@ def test_sides_may_have_other_pixels_if_they_lie_on_each_other(tmp_path, no_test
     assert values(load(f"pairs:{tmp_path}", split="test").b) == [2]
     report = check(f"pairs:{tmp_path}")
     assert "30x20" in report
-    assert "sizes       1 differ between A and B: A/1.png + B/1.png" in report
+    assert "sizes       1 " in report
+    assert "A/1.png + B/1.png" in report
 
 
 # What is refused
@@ -269,10 +266,10 @@ def save_empty_half(folder):
 
 
 UNFIT = {
-    "no-two-halves": (save_oblong, r"2\.png \(640x480 pixels: .* twice as wide as high"),
-    "other-shape": (save_other_shape, r"30x20 and 20x20 pixels do not lie on each other: cut both"),
-    "unreadable": (save_unreadable, r"B/2\.png: empty: 0 bytes"),
-    "empty-file": (save_empty_half, r"1\.png \(empty: 0 bytes"),
+    "no-two-halves": (save_oblong, r"2\.png \(640x480 .* twice as wide"),
+    "other-shape": (save_other_shape, r"1\.png \(30x20 and 20x20 .*: cut both"),
+    "unreadable": (save_unreadable, r"B/2\.png: empty"),
+    "empty-file": (save_empty_half, r"1\.png \(empty"),
 }
 
 
@@ -282,44 +279,44 @@ def test_this_pair_is_refused_by_name_before_training(tmp_path, no_test_split, k
     save(tmp_path)
     found = refusal(f"pairs:{tmp_path}")
     assert re.search(message, found)
-    assert "Remove or replace the unreadable ones before training." in found
+    assert "Remove or replace" in found
 
 
 LAYOUTS = {
-    "empty": ([], "pairs", ["0 pictures", "Expected one file for each pair"]),
+    "empty": ([], "pairs", ["0 pictures", "Expected one file"]),
     "lone-names": (
         ["A/1.png", "A/2.png", "B/1.png", "B/3.png"],
         "pairs",
-        ["2 of 4 pictures have no partner", "A/2.png, B/3.png", "Rename", "unpaired:"],
+        ["2 of 4 pictures", "A/2.png, B/3.png", "Rename", "unpaired:"],
     ),
     "lone-names-of-both-sides": (
         [f"{side}/{name}/{n}.png" for side, name in ("Ax", "By") for n in range(5)],
         "pairs",
         ["10 of 10 pictures", "A/x/0.png, B/y/0.png, A/x/1.png, ..."],
     ),
-    "same-name-twice": (["A/1.png", "A/1.bmp", "B/1.png"], "pairs", ["of one side and one name"]),
-    "empty-side": (["A/1.png"], "pairs", ["1 pictures of A and 0 of B"]),
+    "same-name-twice": (["A/1.png", "A/1.bmp", "B/1.png"], "pairs", ["A/1.bmp and A/1.png"]),
+    "empty-side": (["A/1.png"], "pairs", ["1 pictures of A", "0 of B"]),
     "empty-side-of-unpaired": (["trainB/1.png"], "unpaired", ["0 pictures of A", "1 of B"]),
     "empty-side-of-a-part": (
         ["trainA/1.png", "trainB/1.png", "testA/1.png"],
         "unpaired",
-        ["1 pictures of A for test and 0 of B"],
+        ["1 pictures of A for test", "0 of B"],
     ),
     "three-folders": (
         ["cats/1.png", "dogs/1.png", "cows/1.png"],
         "unpaired",
-        ["there are cats, cows, dogs", "Expected two folders"],
+        ["cats, cows, dogs", "Expected two folders"],
     ),
-    "one-folder": (["cats/1.png"], "pairs", ["there is cats", "Expected one file"]),
+    "one-folder": (["cats/1.png"], "pairs", ["cats", "Expected one file"]),
     "loose-beside-folders": (
         ["A/1.png", "B/1.png", "2.png"],
         "pairs",
-        ["1 pictures (2.png) lie beside the folders of A and B"],
+        ["(2.png)", "beside", "Expected one file"],
     ),
     "one-folder-for-both": (
         ["1.png", "2.png"],
         "unpaired",
-        ["nothing says which of the 2 pictures (1.png, 2.png) are of A"],
+        ["(1.png, 2.png)", "Expected two folders"],
     ),
     "no-part-for-training": (
         ["testA/1.png", "testB/1.png", "valA/1.png", "valB/1.png"],
@@ -329,7 +326,7 @@ LAYOUTS = {
     "a-part-for-testing-alone": (
         ["testA/1.png", "testB/1.png"],
         "pairs",
-        ["no part for training, only for test"],
+        ["no part for training", "test"],
     ),
 }
 
@@ -347,15 +344,15 @@ def test_this_layout_is_refused_with_a_remedy(tmp_path, layout):
 def test_two_folders_apart_must_be_two(tmp_path):
     make(tmp_path, *(f"{name}/1.png" for name in ("cats", "dogs", "cows")))
     cats, dogs, cows = (tmp_path / name for name in ("cats", "dogs", "cows"))
-    with pytest.raises(DataError, match="3 folders, but there are two sides"):
+    with pytest.raises(DataError, match=r"3 folders.* two"):
         load(f"unpaired:{cats}, {dogs}, {cows}")
-    with pytest.raises(DataError, match="are one folder: A and B each need their own"):
+    with pytest.raises(DataError, match=r"one folder.*another for B"):
         load(f"unpaired:{cats},{dogs / '..' / 'cats'}")
 
 
 def test_a_split_without_pictures_is_told_with_a_remedy(tmp_path, no_test_split):
     make(tmp_path, "A/1.png", "B/1.png")
-    with pytest.raises(DataError, match=r"is in the test split\. Add pictures\."):
+    with pytest.raises(DataError, match=r"test split.*Add pictures"):
         load(f"pairs:{tmp_path}", split="test")
 
 
@@ -438,22 +435,22 @@ def test_a_translator_trains_on_folders_unless_something_is_wrong_with_them(tmp_
         (tmp_path / "pics" / "B" / f"{n}.png").write_bytes(b"")
     result = train(tmp_path / "again")
     assert result.exit_code == 2
-    assert "empty: 0 bytes" in result.output
+    assert "empty" in result.output
     assert not (tmp_path / "again").exists()
 
 
 @pytest.mark.parametrize(
-    ("gan", "kind", "message"),
+    ("gan", "kind", "fields"),
     [
-        ("dcgan", "pairs", "two sides to translate"),
-        ("pix2pix", "folder", "needs pairs"),
-        ("pix2pix", "unpaired", "needs pairs"),
+        ("dcgan", "pairs", "real"),
+        ("pix2pix", "folder", "input, target"),
+        ("pix2pix", "unpaired", "input, target"),
     ],
 )
-def test_a_gan_is_told_that_it_cannot_use_such_folders(tmp_path, gan, kind, message):
+def test_a_gan_is_told_that_it_cannot_use_such_folders(tmp_path, gan, kind, fields):
     make(tmp_path / "pics", *TWO_FOLDERS["A-and-B"])
     command = ["train", gan, "--preset", "smoke", "--data", f"{kind}:{tmp_path / 'pics'}"]
     result = CliRunner().invoke(main, [*command, "--out", str(tmp_path / "run")])
     assert result.exit_code == 2
-    assert message in result.output
+    assert f"{gan} needs data with the fields {fields}, such as" in result.output
     assert not (tmp_path / "run").exists()

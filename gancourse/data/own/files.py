@@ -1,0 +1,246 @@
+"""The files below a folder: which are pictures, what they are called, which are for testing."""
+
+import difflib
+import hashlib
+import os
+import unicodedata
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+from gancourse.errors import DataError
+
+KINDS = ("folder", "pairs", "unpaired")  # of data sets that are read from a user's folders
+TEST_SHARE = 10  # one record in so many is for testing
+
+ENDINGS = (".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".webp", ".bmp", ".gif", ".tif", ".tiff")
+ENDINGS += (".ppm", ".pgm")
+# Pictures too, so that leaving them out in silence would surprise.
+FOREIGN = (".heic", ".heif", ".avif", ".jxl", ".jp2", ".svg", ".psd", ".xcf", ".tga", ".dng")
+FOREIGN += (".cr2", ".cr3", ".nef", ".arw", ".raf", ".orf", ".rw2")
+ARCHIVES = (".zip", ".tar", ".gz", ".tgz", ".bz2", ".xz", ".7z", ".rar")
+LITTER = ("thumbs.db", "desktop.ini", "icon\r", "__macosx")  # written by file managers
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A file that should be a picture.
+
+    Attributes
+    ----------
+    path : pathlib.Path
+    name : str
+        Its path below the folder, with slashes.
+    """
+
+    path: Path
+    name: str
+
+    def __str__(self):
+        return shown(self.name)
+
+
+@dataclass(frozen=True)
+class Record:
+    """One row of a data set: a picture or a pair.
+
+    Attributes
+    ----------
+    name : str
+        What a hash is taken of, which decides the split and the order.
+    files : tuple of Picture
+        One; or that of A and that of B.
+    pair : bool
+        Whether it is a pair; one file then holds A on its left half and B on its right half.
+    """
+
+    name: str
+    files: tuple
+    pair: bool = False
+
+    @cached_property
+    def hash(self):
+        """A number that depends on the name alone, on every system."""
+        name = composed(self.name).encode("utf-8", "surrogatepass")
+        return int.from_bytes(hashlib.blake2b(name, digest_size=8).digest(), "big")
+
+    @property
+    def for_testing(self):
+        """Whether it is in the test split."""
+        return self.hash % TEST_SHARE == 0
+
+    def __str__(self):
+        return " + ".join(map(str, self.files))
+
+
+def pictures_in(folder):
+    """Return what lies below a folder, sorted by name.
+
+    Hidden files and those of file managers are left out. Links are followed, except back into a
+    folder that they lie in.
+
+    Returns
+    -------
+    pictures : list of Picture
+    others : list of str
+        The names of all other files.
+
+    Raises
+    ------
+    DataError
+        If a folder cannot be opened.
+    """
+    around = tuple(map(str, Path(os.path.realpath(folder)).parents))
+    files = [(file, file.relative_to(folder).as_posix()) for file in _walk(folder, around)]
+    wanted = ENDINGS + FOREIGN
+    pictures = [Picture(*file) for file in files if file[0].suffix.lower() in wanted]
+    others = [name for file, name in files if file.suffix.lower() not in wanted]
+    return sorted(pictures, key=lambda picture: picture.name), sorted(others)
+
+
+def _walk(folder, around=()):
+    """Yield the files below a folder; ``around`` are the real paths that it lies in."""
+    here = os.path.realpath(folder)
+    if here in around:
+        return
+    try:
+        entries = sorted(folder.iterdir())
+    except OSError as problem:
+        raise DataError(
+            f"{folder} cannot be opened: {problem.strerror or problem}. Give yourself the "
+            "permission to read it, or move it elsewhere."
+        ) from problem
+    for entry in entries:
+        if is_litter(entry):
+            continue
+        if os.path.isdir(entry):
+            yield from _walk(entry, (*around, here))
+        else:
+            yield entry
+
+
+def is_litter(path):
+    """Return whether a file or folder is hidden, or written by a file manager."""
+    return path.name.startswith(".") or path.name.lower() in LITTER
+
+
+def find_folder(path, kind="folder"):
+    """Return the folder that a user means.
+
+    Parameters
+    ----------
+    path : str or pathlib.Path
+        Quotes around it and ``~`` are understood.
+    kind : str
+        One of ``KINDS``, for messages.
+
+    Returns
+    -------
+    pathlib.Path
+
+    Raises
+    ------
+    DataError
+        If there is no such folder; the nearest name is suggested.
+    """
+    text = str(path).strip()
+    if len(text) > 1 and text[0] == text[-1] and text[0] in "\"'":  # as a file manager copies it
+        text = text[1:-1].strip()
+    if not text:
+        raise DataError(f"write the path of a folder after the colon: {kind}:PATH")
+    try:
+        folder = Path(text).expanduser()
+    except RuntimeError:  # ~ of a user who does not exist
+        folder = Path(text)
+    if os.path.isdir(folder):  # unlike Path.is_dir, never raises
+        return folder
+    if os.path.isfile(folder):
+        if folder.name.lower().endswith(ARCHIVES):
+            raise DataError(f"{folder} is an archive. Unpack it, and name the folder.")
+        raise DataError(
+            f"{folder} is a file. Name the folder that it lies in: {kind}:{folder.parent}"
+        )
+    hint = ""
+    parents = [parent for parent in folder.absolute().parents if os.path.isdir(parent)]
+    if parents and os.access(parents[0], os.R_OK):
+        missing = folder.absolute().relative_to(parents[0]).parts[0]
+        near = difflib.get_close_matches(missing, os.listdir(parents[0]), n=1)
+        hint = f" Did you mean {parents[0] / near[0]}?" if near else f" {parents[0]} exists."
+    if "\\" in text and os.sep == "/":
+        hint += " Separate folders by / on this system."
+    raise DataError(f"there is no folder {shown(folder.absolute())}.{hint}")
+
+
+def find_folders(option, kind):
+    """Return the one folder, or the two with a comma between, that a user means.
+
+    Raises
+    ------
+    DataError
+        If there are no such folders, more than two, or twice the same.
+    """
+    try:
+        return [find_folder(option, kind)]  # a comma may be part of its name
+    except DataError as problem:
+        paths = str(option).split(",")
+        if len(paths) > 2 and all(os.path.isdir(os.path.expanduser(p.strip())) for p in paths):
+            raise DataError(
+                f"{option} names {len(paths)} folders. Name two: that of A and that of B."
+            ) from problem
+        if len(paths) != 2:
+            raise
+    a, b = folders = [find_folder(path, kind) for path in paths]
+    if os.path.samefile(a, b):
+        raise DataError(f"{a} and {b} are one folder. Name one for A and another for B.")
+    return folders
+
+
+def absolute(name):
+    """Return a data set's name with absolute paths, so that it can be read from another folder.
+
+    Parameters
+    ----------
+    name : str
+        "folder:pics", "pairs:a,b", or any other name, which is returned as it is.
+
+    Raises
+    ------
+    DataError
+        If it names a folder that does not exist.
+    """
+    kind, _, path = name.partition(":")
+    if kind not in KINDS or not path:
+        return name
+    folders = [find_folder(path)] if kind == "folder" else find_folders(path, kind)
+    return f"{kind}:{','.join(str(folder.absolute()) for folder in folders)}"
+
+
+# Names in messages
+
+
+def composed(name):
+    """Return a name with é as one character; macOS stores e and an accent."""
+    return unicodedata.normalize("NFC", name)
+
+
+def counted(counter):
+    """Return counts as words: "cats 3, dogs 1"."""
+    parts = [f"{shown(name)} {count:,}" for name, count in sorted(counter.items())]
+    return ", ".join(parts[:20]) + (f" and {len(parts) - 20} more" if len(parts) > 20 else "")
+
+
+def some(names):
+    """Return the first three names, with commas between."""
+    return ", ".join(shown(name) for name in names[:3]) + (", ..." if len(names) > 3 else "")
+
+
+def among(others):
+    """Return " among 2 files (a.txt, b.txt)", or "" where there are none."""
+    return f" among {len(others):,} files ({some(others)})" if others else ""
+
+
+def shown(name):
+    """Return a name in printable characters, and shortened to 120 of them."""
+    name = str(name)
+    name = name if name.isprintable() else ascii(name)
+    return name if len(name) <= 120 else f"{name[:50]}...{name[-60:]}"

@@ -1,0 +1,181 @@
+"""What `gancourse data check` says of a user's folders, before anything is trained on them."""
+
+import os
+from collections import Counter, defaultdict
+from dataclasses import replace
+
+import pooch
+
+from gancourse.data.own.files import counted, shown, some
+from gancourse.data.own.layout import SPLITS, Folder, Sides
+from gancourse.data.own.reading import SIZE, in_threads, look_at, refused
+from gancourse.errors import DataError
+
+
+def check(path, kind=None):
+    """Read every picture of a folder, and say what is there.
+
+    Parameters
+    ----------
+    path : str or pathlib.Path
+        A folder; of A and B also two with a comma between.
+    kind : {"folder", "pairs", "unpaired"}, optional
+        How it is to be loaded; if left out, as the names of the folders say.
+
+    Returns
+    -------
+    str
+        Counts, classes, splits, sizes, modes, copies and other files, a line each.
+
+    Raises
+    ------
+    DataError
+        If loading would raise one, or a picture can't be read; the report says which.
+    """
+    kind = kind or kind_of(path)
+    lines, unreadable = _of_folder(path) if kind == "folder" else _of_sides(path, kind)
+    if unreadable:
+        raise DataError("\n".join([*lines, *refused(unreadable)]))
+    return "\n".join(lines)
+
+
+def kind_of(path):
+    """Return how a folder is to be loaded: "folder", "pairs" or "unpaired".
+
+    A and B it has if its sub-folders are called so, or trainA and trainB. They are pairs if all
+    names have a partner.
+    """
+    try:
+        if not Sides(path, "unpaired").plain:
+            return "folder"
+    except DataError:
+        return "folder"
+    try:
+        Sides(path, "pairs")
+    except DataError:
+        return "unpaired"
+    return "pairs"
+
+
+def _of_folder(path):
+    folder = Folder(path)
+    seen, unreadable = _read(folder.records, folder.root)
+    lines = [f"{folder.root}: {len(seen):,} pictures"]
+    if folder.classes:
+        classes = Counter(map(folder.label, folder.records))
+        lines.append(f"  classes     {len(classes)}: {counted(classes)}")
+    if folder.attributes is not None:
+        true = dict(zip(folder.attribute_names, folder.attributes.sum(0).tolist(), strict=True))
+        lines.append(f"  attributes  {len(true)}: {counted(true)}")
+    lines += [_splits(*(folder.split(split) for split in SPLITS)), *_of_pictures(seen)]
+    lines += _copies(folder.records)
+    wide = sum(1.9 < file.size[0] / file.size[1] < 2.1 for file in seen.values())
+    if not folder.classes and wide > 0.9 * len(seen):
+        lines.append(
+            f"  wide        {wide:,} about twice as wide as high: if each is a pair, A on the left "
+            f"and B on the right, load them as pairs:{folder.root}"
+        )
+    return [*lines, *_others(folder.others)], unreadable
+
+
+def _of_sides(path, kind):
+    sides = Sides(path, kind)
+    training, testing = (sides.split(split) for split in SPLITS)
+    lines, unreadable = [], []
+    for number, (many, few) in enumerate(zip(training, testing, strict=True)):
+        records = [record for part in sides.parts.values() for record in part[number]]
+        called = [f"{side}: {shown(name)}" for side, name in zip("AB", sides.called, strict=True)]
+        seen, bad = _read(records, sides.written)
+        unreadable += bad
+        if kind == "pairs":
+            what = f" ({', '.join(called)})" if any(sides.called) else ""
+            lines += [
+                f"{sides.written}: {len(records):,} pairs{what}",
+                f"  kept as     {'one file' if sides.whole else 'two files'} each",
+                _splits(many, few),
+                *_of_pairs(seen),
+            ]
+        else:
+            what = called[number] if any(sides.called) else "AB"[number]
+            lines += [
+                f"{sides.written}: {len(records):,} pictures of {what}",
+                _splits(many, few),
+                *_of_pictures(seen),
+                *_copies(records),
+            ]
+    return [*lines, *_others(sides.others)], unreadable
+
+
+def _look(record):
+    return replace(look_at(record), pixels=None)
+
+
+def _read(records, title):
+    """Return what was seen of each record, without its pixels; and a line for each problem."""
+    seen, unreadable = {}, []
+    for record, found in zip(records, in_threads(_look, records, str(title)), strict=True):
+        if found.problem:
+            unreadable.append(f"{record} ({found.problem})")
+        else:
+            seen[record] = found
+    return seen, unreadable
+
+
+def _of_pictures(seen):
+    sizes = Counter(file.size for file in seen.values())
+    if not sizes:
+        return
+    (width, height), (wide, high) = (
+        [pick(size[axis] for size in sizes) for axis in (0, 1)] for pick in (min, max)
+    )
+    span = f"{width} to {wide} wide, {height} to {high} high"
+    yield f"  pixels      {f'all {wide}x{high}' if len(sizes) == 1 else span}"
+    yield _modes(seen)
+    oblong = sum(count for (width, height), count in sizes.items() if width != height)
+    if oblong:
+        yield f"  not square  {oblong:,}: the middle is taken"
+    small = [record for record, file in seen.items() if min(file.size) < SIZE]
+    if small:
+        yield f"  small       {len(small):,} below {SIZE} pixels: {some(small)}; enlarged"
+
+
+def _of_pairs(seen):
+    if not seen:
+        return
+    yield f"  pixels      {counted(Counter('{}x{}'.format(*pair.size) for pair in seen.values()))}"
+    yield _modes(seen)
+    scaled = [record for record, pair in seen.items() if pair.size[:2] != pair.size[-2:]]
+    if scaled:
+        yield f"  sizes       {len(scaled):,} differ between A and B: {some(scaled)}"
+
+
+def _modes(seen):
+    return f"  modes       {counted(Counter(file.mode for file in seen.values()))}"
+
+
+def _splits(training, testing):
+    return f"  split       {len(training):,} for training, {len(testing):,} for testing"
+
+
+def _others(names):
+    return [f"  no pictures {len(names):,}: {some(names)}"] if names else []
+
+
+def _copies(records):
+    """Yield a line that counts the files with the same bytes as another."""
+    by_size, first, copies = defaultdict(list), {}, []
+    for record in records:
+        path = record.files[0].path
+        if os.path.isfile(path):
+            by_size[path.stat().st_size].append(record)
+    for same in by_size.values():
+        for record in same if len(same) > 1 else ():
+            try:
+                content = pooch.file_hash(record.files[0].path)
+            except OSError:  # named among the unreadable ones
+                continue
+            other = first.setdefault(content, record)
+            if other is not record:
+                copies.append(f"{record} = {other}")
+    if copies:
+        yield f"  copies      {len(copies):,} with the content of another: {some(copies)}"
