@@ -25,7 +25,7 @@ lab: setup ## open JupyterLab on the first lesson
 	$(BIN)/jupyter lab notebooks/01_vanilla_gan.ipynb
 
 test: lint ## everything that must pass before a change lands
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n logical --maxprocesses 4
 
 # The environment is made anew, since uv keeps what is installed where it satisfies the bounds.
 lowest: ## the same with Python 3.10 and the lowest versions that pyproject.toml allows

@@ -314,8 +314,8 @@ def test_a_first_file_that_is_damaged_is_never_recorded(server, cache, tmp_path,
         ("a.zip", b"\r\n<!DOCTYPE html><title>Sorry", "it is a web page; it begins with"),
         ("a.tar.gz", b"<html>", "it is a web page; it begins with b'<html>'"),
         ("a.gz", b"quota exceeded", "it is no archive; it begins with b'quota exceeded'"),
-        ("a.tar.gz", gzip.compress(b"<html>"), "there is no tar archive in it"),
-        ("a.zip", gzip.compress(b"<html>"), "there is no zip archive in it"),
+        ("a.tar.gz", gzip.compress(b"<html>", mtime=0), "there is no tar archive in it"),
+        ("a.zip", gzip.compress(b"<html>", mtime=0), "there is no zip archive in it"),
     ],
 )
 def test_what_is_no_archive_is_refused_at_once(server, cache, name, content, found):

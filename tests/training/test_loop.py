@@ -4,11 +4,9 @@ import json
 import math
 import os
 import signal
-import subprocess
-import sys
 from dataclasses import replace
-from pathlib import Path
 
+import killed_run
 import pytest
 import torch
 
@@ -153,9 +151,8 @@ def test_a_run_leaves_what_it_promises(tmp_path):
 def test_a_killed_and_resumed_run_ends_bit_for_bit_like_a_whole_one(
     tmp_path, whole_run, moment, count
 ):
-    killed = start_run(tmp_path, moment, count)
-    assert killed.returncode not in (0, 1), killed.stderr
-    assert start_run(tmp_path, "never", 1).returncode == 0
+    assert killed_run.start(tmp_path, moment, count) not in (0, 1)
+    assert killed_run.start(tmp_path, "never", 1) == 0
     ours, theirs = (files.load(f / "checkpoint.safetensors")[0] for f in (tmp_path, whole_run))
     ours_tree, ours_tensors = files.flatten(ours)
     theirs_tree, theirs_tensors = files.flatten(theirs)
@@ -172,17 +169,8 @@ def test_a_killed_and_resumed_run_ends_bit_for_bit_like_a_whole_one(
 @pytest.fixture(scope="module")
 def whole_run(tmp_path_factory):
     folder = tmp_path_factory.mktemp("whole")
-    done = start_run(folder, "never", 1)
-    assert done.returncode == 0, done.stderr
+    assert killed_run.start(folder, "never", 1) == 0
     return folder
-
-
-def start_run(folder, moment, count):
-    script = Path(__file__).with_name("killed_run.py")
-    command = [sys.executable, str(script), str(folder), moment, str(count)]
-    return subprocess.run(
-        command, capture_output=True, text=True, env=os.environ | {"OMP_NUM_THREADS": "1"}
-    )
 
 
 def test_the_stop_button_leaves_a_gan_that_goes_on(capsys):
