@@ -147,9 +147,9 @@ def test_the_small_picture_is_the_mean_of_the_large_one(name, channels, run):
 def test_sizes_and_counts_of_both_stay_in_step():
     data = load("small2large:toons:12")
     assert data.name == "small2large:toons"
-    assert [data.fields[key].size for key in ("input", "target")] == [16, 64]
+    assert [data.fields[key].side for key in ("input", "target")] == [16, 64]
     other = data.resized(32).first(5).to("cpu")
-    assert [other.fields[key].size for key in ("input", "target")] == [8, 32]
+    assert [other.fields[key].side for key in ("input", "target")] == [8, 32]
     assert (len(other), len(other.a), len(other.b)) == (5, 5, 5)
     assert not data.a.columns["real"].made
     with pytest.raises(DataError, match=r"small2large:toons: .*64x64 .* 16x16"):

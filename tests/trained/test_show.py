@@ -65,7 +65,7 @@ def test_the_form_of_a_field_may_be_chosen():
 
 def test_pictures_are_brought_to_the_size_of_the_config():
     plan = runs.prepare("pix2pix", "sketch2face:8", "smoke", image_size=64)
-    assert plan.cfg.channels_A == 1 and plan.data.fields["target"].size == 64
+    assert plan.cfg.channels_A == 1 and plan.data.fields["target"].side == 64
 
 
 @pytest.mark.parametrize(
