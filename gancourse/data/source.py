@@ -395,7 +395,7 @@ class ImageData:
             raise DataError(f"{self.name}: {size} pixels are no multiple of {factor}")
 
         def read(count, size):
-            column = large.changed(count=count, field=large.field.sided(size * factor))
+            column = large.changed(count=count, field=large.field.sized(size * factor))
             means = torch.nn.functional.avg_pool2d(column.values.float(), factor)
             return means.round().byte()
 
