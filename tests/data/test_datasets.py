@@ -179,7 +179,7 @@ def test_a_column_is_made_once_and_again_only_at_another_size():
 def test_fields_of_a_smaller_picture_are_smaller_too():
     data = few("scenes").take("real", "map", "masks", "sketch", "boxes", "labels")
     small = data.resized(48)
-    sizes = {key: getattr(field, "size", None) for key, field in small.fields.items()}
+    sizes = {key: field.side for key, field in small.fields.items()}
     pictures = {"real": 48, "map": 48, "masks": 48, "sketch": 48}
     assert sizes == pictures | {"boxes": None, "labels": None}
     assert small.fields["labels"] == Classes(count=4, names=data.classes)
