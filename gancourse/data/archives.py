@@ -1,8 +1,14 @@
-"""Downloads that are whole or not there at all, and archives that write where they should.
+"""Downloads that are whole or not there at all, and archives that write only into their folder.
 
-Pooch does the transfer, the progress bar, the hash and the cache folder's place. What it doesn't
-have stands here: several addresses for a file, going on after an interruption, and messages that
-say what to do.
+Pooch does the transfer, the progress bar, the hash and the cache folder's place; Python's tarfile
+and zipfile unpack. What they lack stands here: several addresses for a file, resuming after an
+interruption, messages that say what to do, and a check of all entries before one is written.
+
+Pooch's own ``Untar`` and torchvision's ``extract_archive`` do not suffice (tried with pooch 1.9,
+torchvision 0.29 and Python 3.11): both write an entry ``../evil`` outside the folder, and follow
+links out of it; pooch does not from Python 3.12 on. Neither resumes a download. Pooch takes the
+folder of an interrupted unpacking for complete if every name is there. The filter "data" of
+tarfile refuses an entry when those before it are written already.
 """
 
 import contextlib
@@ -361,16 +367,16 @@ BROKEN += (lzma.LZMAError, zipfile.BadZipFile, tarfile.TarError)
 
 
 def unpack(archive, folder):
-    """Unpack a .zip, .tar (also compressed) or .gz file into a folder of its own.
+    """Unpack a .zip or .tar file, which may be compressed, into a folder of its own.
 
-    Every entry is looked at before the first is written. The files are written beside the folder
-    and get its name when all are there, so that a folder that exists is complete.
+    Every entry is checked before the first is written. The files are written beside the folder,
+    which gets its name when all are there: a folder that exists is complete.
 
     Parameters
     ----------
     archive : str or pathlib.Path
     folder : str or pathlib.Path
-        If it is there already, nothing is done.
+        If it exists, nothing is done.
 
     Returns
     -------
@@ -380,27 +386,20 @@ def unpack(archive, folder):
     Raises
     ------
     DataError
-        If an entry would lie outside of the folder, or is a link, a device or anything else
-        but a file or a folder; if the archive is damaged or of an unknown kind; if the disk is
-        full or the folder cannot be written. Nothing is left behind.
+        If an entry would lie outside the folder, or is a link, a device or anything else but a
+        file or a folder; if the archive is damaged or of another kind; if the disk is full or
+        the folder cannot be written. Nothing is left behind.
     """
     archive, folder = Path(archive), Path(folder)
     if folder.is_dir():
         return folder
     part = folder.with_name(f"{folder.name}.{os.getpid()}.part")
     try:
-        with _opened(archive) as entries:
-            for name, is_plain, _ in entries:
+        with _opened(archive) as (file, entries):
+            for name, is_plain in entries:
                 _refuse_unsafe(archive, name, is_plain)
             part.mkdir(parents=True)
-            for name, _, open_entry in entries:
-                target = part / name
-                if open_entry is None:
-                    target.mkdir(parents=True, exist_ok=True)
-                    continue
-                target.parent.mkdir(parents=True, exist_ok=True)
-                with open_entry() as source, open(target, "xb") as file:
-                    shutil.copyfileobj(source, file, 2**20)
+            file.extractall(part)
         os.replace(part, folder)
     except BROKEN as problem:
         raise DataError(
@@ -414,34 +413,22 @@ def unpack(archive, folder):
 
 @contextlib.contextmanager
 def _opened(archive):
-    """Yield a list of (name, whether it is a plain file or folder, opener or None for folders)."""
+    """Yield an open archive, and for each entry its name and whether it is a file or a folder."""
     if zipfile.is_zipfile(archive):
         with zipfile.ZipFile(archive) as file:
-            yield [
-                (
-                    info.filename,
-                    # The upper half holds Unix's mode; 0 where the archive was made elsewhere.
-                    stat.S_IFMT(info.external_attr >> 16) in (0, stat.S_IFREG, stat.S_IFDIR),
-                    None if info.is_dir() else lambda info=info: file.open(info),
-                )
-                for info in file.infolist()
-            ]
+            # The upper half holds Unix's mode; 0 where the archive was made elsewhere.
+            plain = (0, stat.S_IFREG, stat.S_IFDIR)
+            yield (
+                file,
+                [(i.filename, stat.S_IFMT(i.external_attr >> 16) in plain) for i in file.filelist],
+            )
     elif tarfile.is_tarfile(archive):
         with tarfile.open(archive) as file:
-            yield [
-                (
-                    info.name,
-                    info.isreg() or info.isdir(),
-                    None if info.isdir() else lambda info=info: file.extractfile(info),
-                )
-                for info in file
-            ]
-    elif archive.suffix == ".gz":
-        yield [(archive.stem, True, lambda: gzip.open(archive))]
+            if hasattr(tarfile, "data_filter"):  # from Python 3.10.12 on; it drops setuid bits
+                file.extraction_filter = tarfile.data_filter
+            yield file, [(info.name, info.isreg() or info.isdir()) for info in file]
     else:
-        raise DataError(
-            f"{archive} is damaged, or of a kind other than .zip, .tar, .tar.gz and .gz"
-        )
+        raise DataError(f"{archive} is damaged, or of a kind other than .zip, .tar and .tar.gz.")
 
 
 def _refuse_unsafe(archive, name, is_plain):
