@@ -47,6 +47,28 @@ def test_drifted_cell_gets_the_source_and_loses_its_outputs(dotted, book, lesson
     assert others == book.cells[:-1]
 
 
+def test_a_cell_that_differs_in_words_alone_keeps_its_outputs(dotted, book, lesson_file):
+    book.cells.append(live_cell(ONE.replace("# why", "# an older reason"), "pkg.mod.one"))
+    path = lesson_file(book)
+    assert sync.main([str(path)]) == 0
+    cell = sync.read(path).cells[-1]
+    assert cell.source == ONE and cell.execution_count == 99 and cell.outputs
+
+
+@pytest.mark.parametrize(
+    ("other", "same"),
+    [
+        ('def f(x):\n    """New."""\n    return x  # why', True),
+        ("def f(x):\n    return x", False),  # a cell that shows help(f) prints less
+        ('def f(y):\n    """Old."""\n    return y', False),
+        ('def f(x):\n    """Old."""\n    return "Old."', False),
+        ("def f(x:", False),
+    ],
+)
+def test_words_are_comments_and_the_text_of_docstrings(other, same):
+    assert sync.same_code('def f(x):\n    """Old."""\n    return x', other) is same
+
+
 def test_several_objects_stand_two_blank_lines_apart(dotted, book, lesson_file):
     book.cells.append(live_cell("", "pkg.mod.Two", "pkg.mod.one"))
     path = lesson_file(book)
