@@ -2,29 +2,36 @@
 
 PRESET ?= laptop
 PYTHON ?= python3
-BIN := .venv/bin
+VENV := .venv
+BIN := $(VENV)/bin
 export UV_TORCH_BACKEND ?= auto
 
-.PHONY: help setup lab test course regress refresh sync lint bench
+.PHONY: help setup lab test lowest course regress refresh sync lint bench
 
 help: ## print this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' Makefile
 
-setup: .venv/installed ## make .venv and install everything; the others do this first when due
+setup: $(VENV)/installed ## make .venv and install everything; the others do this first when due
 
 # One install call, so that torch and torchvision are chosen together. uv takes PyTorch's own index,
 # which has CPU builds; where only a mirror of PyPI can be reached, it tries again without.
-.venv/installed: pyproject.toml
-	@if command -v uv >/dev/null; then uv venv --quiet --allow-existing .venv && { uv pip install --python .venv -e '.[dev]' \
-	|| env -u UV_TORCH_BACKEND uv pip install --python .venv -e '.[dev]'; }; \
-	else $(PYTHON) -m venv .venv && $(BIN)/python -m pip install -e '.[dev]'; fi
+$(VENV)/installed: pyproject.toml
+	@if command -v uv >/dev/null; then uv venv --quiet --allow-existing $(VENV) && { uv pip install --python $(VENV) -e '.[dev]' \
+	|| env -u UV_TORCH_BACKEND uv pip install --python $(VENV) -e '.[dev]'; }; \
+	else $(PYTHON) -m venv $(VENV) && $(BIN)/python -m pip install -e '.[dev]'; fi
 	@touch $@
 
 lab: setup ## open JupyterLab on the first lesson
 	$(BIN)/jupyter lab notebooks/01_vanilla_gan.ipynb
 
 test: lint ## everything that must pass before a change lands
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n logical --maxprocesses 4
+
+# The environment is made anew, since uv keeps what is installed where it satisfies the bounds.
+lowest: ## the same with Python 3.10 and the lowest versions that pyproject.toml allows
+	@command -v uv >/dev/null || { echo "make lowest needs uv, since pip cannot choose low versions: pip install uv"; exit 1; }
+	rm -rf .venv-lowest
+	UV_PYTHON=3.10 UV_RESOLUTION=lowest-direct $(MAKE) test VENV=.venv-lowest
 
 course: setup ## execute all lessons into build/PRESET (make course PRESET=smoke)
 	$(BIN)/gancourse run all -p preset $(PRESET) --out build/$(PRESET)

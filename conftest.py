@@ -1,6 +1,6 @@
-"""What holds for every test: the smallest preset, and a cache of its own.
+"""What holds for every test: the smallest preset, a cache of its own, and where it runs.
 
-Kernels that run notebooks inherit both through the environment.
+Kernels that run notebooks inherit preset and cache through the environment.
 """
 
 import tempfile
@@ -19,3 +19,28 @@ def pytest_configure(config):
     # Small networks: a second thread gains nothing, and on a busy machine costs ten times.
     patch.setenv("OMP_NUM_THREADS", "1")
     patch.setenv("PYDEVD_DISABLE_FILE_VALIDATION", "1")  # a kernel's debugger, on stderr
+
+
+def pytest_collection_modifyitems(config, items):
+    """Begin with the slow tests on several workers, so that none works alone at the end."""
+    if hasattr(config, "workerinput"):
+        items.sort(
+            key=lambda item: (not item.get_closest_marker("browser"), item.path.suffix != ".ipynb")
+        )
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config, log):
+    """Give a worker whole files, since their tests share fixtures and a notebook's cells a kernel.
+
+    The files of tests/browser go to one worker, which starts one JupyterLab and one browser.
+    """
+    from xdist.scheduler import LoadFileScheduling
+
+    class LoadWholeFiles(LoadFileScheduling):
+        def _split_scope(self, nodeid):
+            file = super()._split_scope(nodeid)
+            return "tests/browser" if file.startswith("tests/browser/") else file
+
+    config.option.loadscopereorder = False  # the order above is better than that by size
+    return LoadWholeFiles(config, log)

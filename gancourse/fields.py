@@ -77,6 +77,11 @@ class Field:
         """Make up ``n`` valid rows, (n, *shape), from the generator's random numbers."""
         raise NotImplementedError
 
+    @property
+    def side(self):
+        """The side of pictures, maps and masks, in pixels; None for other fields."""
+        return None
+
     def default(self, n):
         """Return the rows that are taken when a user gives none; None if there must be some."""
         return None
@@ -121,7 +126,7 @@ class Pictures(Field):
         return self.shape[0]
 
     @property
-    def size(self):
+    def side(self):
         """The side of square pictures, the height of others, in pixels."""
         return self.shape[1]
 
@@ -419,6 +424,11 @@ class Map(Field):
         """How many classes there are, and the side of a map."""
         return len(self.classes), self.size
 
+    @property
+    def side(self):
+        """The side in pixels."""
+        return self.size
+
     def sized(self, size):
         """Return the field for maps of ``size`` by ``size`` pixels."""
         return replace(self, size=size)
@@ -467,6 +477,11 @@ class Masks(Field):
     def shape(self):
         """The shape of one picture's masks."""
         return (len(self.things), self.size, self.size)
+
+    @property
+    def side(self):
+        """The side in pixels."""
+        return self.size
 
     def sized(self, size):
         """Return the field for masks of ``size`` by ``size`` pixels."""

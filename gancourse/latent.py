@@ -1,84 +1,12 @@
-"""Points in the latent space: where they are drawn from, and the ways from one to another."""
+"""Vectors of the latent space: walks from one to another, and averages of groups."""
 
 import math
-from dataclasses import dataclass
 
 import torch
 
-from gancourse.errors import CourseError, choose
+from gancourse.errors import CourseError
 
-STRAIGHT = 1e-6  # radians from pi at which a half turn counts as exact
-PRIORS = {"normal": None, "uniform": (-math.sqrt(3), math.sqrt(3))}
-
-
-@dataclass(frozen=True)
-class Prior:
-    """The distribution of z: each number alike and apart from the others.
-
-    Parameters
-    ----------
-    low, high : float, optional
-        The numbers are uniform in [low, high]; without them they are from N(0, 1).
-    """
-
-    low: float | None = None
-    high: float | None = None
-
-    @classmethod
-    def of(cls, prior):
-        """Understand what a user gave as a prior.
-
-        Parameters
-        ----------
-        prior : {"uniform", "normal"} or pair of float or Prior
-            "uniform" is uniform in [-sqrt(3), sqrt(3)]; it and "normal" have mean 0 and variance
-            1. A pair (low, high) is uniform between the two: (-1, 1) for the DCGAN.
-
-        Raises
-        ------
-        CourseError
-            If it is none of these.
-        """
-        if isinstance(prior, cls):
-            return prior
-        if isinstance(prior, str):
-            return cls(*PRIORS[choose("prior", prior, PRIORS)] or ())
-        try:
-            low, high = (float(end) for end in prior)
-            if not (low < high and math.isfinite(high - low)):
-                raise ValueError
-        except (TypeError, ValueError):
-            raise CourseError(
-                f"prior must be {' or '.join(repr(name) for name in PRIORS)}, or (low, high) with "
-                f"low < high for numbers uniform between the two, not {prior!r}"
-            ) from None
-        return cls(low, high)
-
-    @property
-    def mean(self):
-        """Mean of each number."""
-        return 0.0 if self.low is None else (self.low + self.high) / 2
-
-    @property
-    def sd(self):
-        """Standard deviation of each number."""
-        return 1.0 if self.low is None else (self.high - self.low) / math.sqrt(12)
-
-    def draw(self, n, latent_dim, seed):
-        """Draw ``n`` latent vectors; the same ones for the same seed.
-
-        They are those that ``draw_z`` of the GAN's own file draws on the CPU with this seed, as
-        ``sample(gan, n, seed=seed)`` does.
-
-        Returns
-        -------
-        Tensor, (n, latent_dim)
-        """
-        generator = torch.Generator().manual_seed(seed)
-        if self.low is None:
-            return torch.randn(n, latent_dim, generator=generator)
-        unit = torch.rand(n, latent_dim, generator=generator) * 2 - 1
-        return unit * ((self.high - self.low) / 2) + self.mean
+STRAIGHT = 1e-6  # radians: angles this close to pi count as opposite directions
 
 
 def lerp(a, b, t):
@@ -89,8 +17,8 @@ def lerp(a, b, t):
     a, b : Tensor, (..., latent_dim)
         The same shape.
     t : float or Tensor
-        0 at ``a``, 1 at ``b``. A tensor has the shape of ``a`` without its last axis, or one that
-        fits it as usual: (k,) for k points between two single vectors.
+        0 at ``a``, 1 at ``b``. The shape of a tensor broadcasts with that of ``a`` without its
+        last axis: (k,) gives k points between two single vectors.
 
     Returns
     -------
@@ -102,19 +30,19 @@ def lerp(a, b, t):
 
 
 def slerp(a, b, t):
-    """Walk from ``a`` to ``b`` on a great circle, at an even angular speed.
+    """Walk from ``a`` to ``b`` on a great circle, at a constant angular speed.
 
     The direction follows Shoemake 1985 (Animating rotation with quaternion curves), which White
     2016 (arXiv:1609.04468) proposed for latent spaces: with W the angle between the two,
 
         sin((1 - t) W) / sin(W) a + sin(t W) / sin(W) b
 
-    for vectors of length 1. It is computed as cos(t W) a + sin(t W) c, where c is what is left
-    of b at right angles to a, at length 1: the same, and stable for nearly parallel vectors. The
-    length goes evenly from that of ``a`` to that of ``b``, so it is always between the two.
+    for vectors of length 1. It is computed as cos(t W) a + sin(t W) c, where c is the part of b
+    orthogonal to a, scaled to length 1: this is equal, and stable for nearly parallel vectors.
+    The length goes linearly from that of ``a`` to that of ``b``.
 
-    Opposite vectors have no plane of their own: one is chosen, the same each time. A vector of
-    length 0 has no direction: the way from or to it is the straight line.
+    Many great circles join opposite vectors: the same one is chosen each time. A vector of length
+    0 has no direction: the walk from or to it is the straight line.
 
     Parameters
     ----------
@@ -132,7 +60,7 @@ def slerp(a, b, t):
     cosine = (x * y).sum(-1, keepdim=True)
     across = y - cosine * x
     sine = across.norm(dim=-1, keepdim=True)
-    angle = torch.atan2(sine, cosine)  # in [0, pi]; exact at both ends, as acos is not
+    angle = torch.atan2(sine, cosine)  # in [0, pi]; unlike acos, exact near both ends
     across = across / sine.clamp_min(tiny)
     if (half_turn := angle > math.pi - STRAIGHT).any():
         axis = torch.zeros_like(x).scatter_(-1, x.abs().argmin(-1, keepdim=True), 1.0)
@@ -151,7 +79,7 @@ def averages(group, k, n, generator):
     Parameters
     ----------
     group : Tensor, (members, latent_dim)
-        On the CPU, as the generator is.
+        On the CPU, where ``generator`` draws.
     k, n : int
     generator : torch.Generator
 

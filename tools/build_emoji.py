@@ -3,9 +3,9 @@
     python -m tools.build_emoji FOLDER            # write data/emoji/ and data/emoji.json
     python -m tools.build_emoji FOLDER --check    # build in memory and compare with what ships
 
-FOLDER holds the packages as `npm pack NAME@VERSION` leaves them; those that are not there yet are
-fetched with it (180 MB). Every package must have the integrity that npm publishes for it
-(`npm view NAME@VERSION dist.integrity`), which stands below.
+FOLDER holds the packages as `npm pack NAME@VERSION` writes them; missing ones are fetched with it
+(180 MB). Every package must have the integrity that npm publishes for it, which is recorded below
+(`npm view NAME@VERSION dist.integrity`).
 """
 
 import argparse
@@ -45,16 +45,16 @@ PACKAGES = {
     ),
 }
 INDEX = ("emoji-datasource@16.0.0", "package/emoji.json")
-# Where each style's pictures lie, and how much of the canvas a full-size drawing fills there:
-# all are brought to Noto's 60 of 64 pixels. Noto's own pixels are left as they are.
+# For each style the package, the path of a picture, and the share of the canvas that a full-size
+# drawing fills. All are scaled to Noto's 60 of 64 pixels, so that Noto's pixels don't change.
 SOURCES = {
     "noto": ("emoji-datasource-google@16.0.0", "package/img/google/64/{}.png", 60 / 64),
     "twemoji": ("emoji-datasource-twitter@16.0.0", "package/img/twitter/64/{}.png", 64 / 64),
     "fluent": ("@lobehub/fluent-emoji-3d@1.1.0", "package/assets/{}.webp", 56 / 64),
 }
 FILL = 60 / 64
-# What the Fluent package took from elsewhere, since Microsoft's own release (MIT) lacks it: the
-# flags of countries are Noto's, so that a pair would hold the same drawing twice.
+# Subcategories that Microsoft's own release (MIT) lacks and that the Fluent package took from other
+# sources: its flags of countries are Noto's, so that both pictures of a pair would be the same.
 NOT_FLUENT = {"country-flag", "subdivision-flag", "family"}
 LEFT_OUT = {
     "1F46A": "Fluent's picture of the family, as above",
@@ -64,7 +64,7 @@ QUALITY = 90  # of WebP, 0 to 100
 
 
 def fetch(name, folder):
-    """Return a package's path in the folder, fetching it if need be, and check its hash."""
+    """Return the path of a package in the folder; fetch it if it is missing, and check its hash."""
     path = folder / f"{name.removeprefix('@').replace('/', '-').replace('@', '-')}.tgz"
     if not path.exists():
         npm = shutil.which("npm")
@@ -74,12 +74,12 @@ def fetch(name, folder):
         subprocess.run([npm, "pack", "--silent", name], cwd=folder, check=True)
     found = "sha512-" + base64.b64encode(hashlib.sha512(path.read_bytes()).digest()).decode()
     if found != PACKAGES[name]:
-        sys.exit(f"{path} is not the {name} that npm publishes: {found}, not {PACKAGES[name]}")
+        sys.exit(f"{path} is another file: expected {name} with {PACKAGES[name]}, found {found}")
     return path
 
 
 def unpack(path):
-    """Return {name in the package: content} of what is needed, without touching the disk."""
+    """Return {name in the package: content} of the files that are needed; write none to disk."""
     with tarfile.open(path) as package:
         return {
             member.name: package.extractfile(member).read()
@@ -90,9 +90,9 @@ def unpack(path):
 
 
 def choose_entries(index, packages):
-    """Return the index's entries that exist in every style, in a fixed arbitrary order.
+    """Return the entries of the index that exist in every style, in a fixed pseudo-random order.
 
-    The order depends on nothing but the code points, so that any first n are a fair sample.
+    The order is that of a hash of the code points, so that the first n are a random sample.
     """
     chosen = [
         entry
@@ -109,7 +109,7 @@ def choose_entries(index, packages):
 
 
 def describe(entry):
-    """Return what the course keeps of an entry of emoji-datasource."""
+    """Return the record that the course keeps of an entry of emoji-datasource."""
     words = (word for name in entry["short_names"] for word in name.replace("-", "_").split("_"))
     return {
         "codepoints": entry["unified"],
@@ -121,17 +121,17 @@ def describe(entry):
 
 
 def framed(image, fill):
-    """Draw a picture into the middle of 64x64 pixels, so that a full-size one fills 60 of them.
+    """Scale a picture to 64x64 pixels, so that a full-size drawing fills 60 of them.
 
-    Colours are weighed by their alpha, so that nothing from invisible pixels bleeds into the
-    edge, and both are divided before anything is cut off at 255, so that the edge has no rim. The
-    few drawings that reach beyond the rest (a hat, a hand) are made smaller rather than cut off.
+    Colours are premultiplied by alpha, so that the colours of transparent pixels do not bleed into
+    the edges, and divided by alpha before they are clipped at 255, so that edges have no rim. The
+    few drawings that are larger than full size (a hat, a hand) are made smaller instead of cut.
     """
     image = image.convert("RGBA")
     half = np.array(image.size) / 2
     left, top, right, bottom = image.getchannel("A").point(lambda a: 255 * (a > 16)).getbbox()
     reach = max(half[0] - left, right - half[0], half[1] - top, bottom - half[1])
-    side = max(image.width * fill / FILL, 2 * reach)  # of the square that becomes the canvas
+    side = max(image.width * fill / FILL, 2 * reach)  # of the square that is scaled to the canvas
     if side == image.width == image.height == SIZE:
         return image
     room = image.width // 4
@@ -150,7 +150,7 @@ def framed(image, fill):
 
 
 def sheet_of(images):
-    """Lay RGBA pictures out in rows: on white, and their alpha."""
+    """Arrange RGBA pictures in rows; return them on white, and their alpha."""
     rows = -(-len(images) // COLUMNS)
     sheet = Image.new("RGBA", (COLUMNS * SIZE, rows * SIZE))
     for place, image in enumerate(images):
@@ -161,10 +161,10 @@ def sheet_of(images):
 
 
 def encode(colours, alpha):
-    """Return the WebP file that :func:`gancourse.data.emoji.read_sheet` takes apart."""
+    """Return a WebP file that :func:`gancourse.data.emoji.read_sheet` can read."""
     planes = np.concatenate([np.asarray(plane) for plane in colours.convert("YCbCr").split()])
     cover = np.full_like(planes, 255)
-    # In 16 steps: exact where it is 0 or 255, and half the size.
+    # Alpha in 16 steps halves the file, and keeps 0 and 255 exact.
     cover[: alpha.height] = np.round(np.asarray(alpha) / 17) * 17
     sheet = Image.fromarray(np.dstack([planes, planes, planes, cover]))
     file = io.BytesIO()
@@ -199,7 +199,7 @@ def build(folder):
         contents[f"{style}.webp"] = encode(colours, alpha)
         noise = psnr(contents[f"{style}.webp"], colours, len(entries))
         record["files"][f"{style}.webp"] = {
-            # WebP's versions compress differently; the pictures before that must not differ.
+            # Versions of WebP compress differently, but the pictures are the same.
             "sha256_pixels": hashlib.sha256(colours.tobytes() + alpha.tobytes()).hexdigest(),
             "psnr_mean": round(float(noise.mean()), 1),
             "psnr_min": round(float(noise.min()), 1),
@@ -214,7 +214,7 @@ def build(folder):
 def main():
     """Build, then write or compare."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("folder", type=Path, help="where the packages are, or are to be put")
+    parser.add_argument("folder", type=Path, help="folder of the packages")
     parser.add_argument("--check", action="store_true", help="compare with what ships")
     args = parser.parse_args()
     contents, record = build(args.folder)

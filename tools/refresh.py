@@ -1,7 +1,7 @@
-"""Execute notebooks in a clean kernel and write their outputs back: ``make refresh``.
+"""Execute notebooks in a new kernel and write the outputs into them: ``make refresh``.
 
-The sources stay as they are, and a notebook of which a cell fails stays as it is altogether.
-What the run was goes into the notebook's metadata, under "gancourse".
+The sources do not change, and a notebook with a failing cell does not change at all. The
+notebook's metadata records the run under "gancourse".
 """
 
 import argparse
@@ -25,7 +25,7 @@ from gancourse.errors import CourseError, choose
 from gancourse.training.runtime import find_device
 from tools import sync
 
-LARGE = 60_000  # characters of a PNG, from which on a JPEG may take its place
+LARGE = 60_000  # base64 characters; a PNG of at least so many may be replaced by a JPEG
 
 
 def main(argv=None):
@@ -34,7 +34,7 @@ def main(argv=None):
     parser.add_argument("notebooks", nargs="*", help="numbers or files; all if none is given")
     parser.add_argument("--preset", default="laptop", help="smoke, laptop (default) or paper")
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--time", metavar="PRESET", help="measure this preset, keep the outputs")
+    parser.add_argument("--time", metavar="PRESET", help="only measure the time of this preset")
     options = parser.parse_args(argv)
     preset = options.time or options.preset
     failed = 0
@@ -45,7 +45,7 @@ def main(argv=None):
                 seconds = refresh(path, preset, options.seed, outputs=not options.time)
             except PapermillExecutionError as problem:
                 failed += 1
-                print(f"{path.name}: left as it was, because a cell failed\n{problem}")
+                print(f"{path.name}: not changed, because a cell failed\n{problem}")
             else:
                 size = path.stat().st_size / 1e6
                 print(f"{path.name}: {preset}, {seconds:.1f} s, {size:.2f} MB", flush=True)
@@ -55,7 +55,7 @@ def main(argv=None):
 
 
 def refresh(path, preset="laptop", seed=0, *, outputs=True):
-    """Execute the notebook and write its outputs and what the run was into the file.
+    """Execute a notebook, and write its outputs and a record of the run into the file.
 
     Parameters
     ----------
@@ -64,30 +64,32 @@ def refresh(path, preset="laptop", seed=0, *, outputs=True):
     preset, seed
         The parameters that are injected.
     outputs : bool
-        Keep the new outputs; otherwise only the time that the run took.
+        Write the new outputs; otherwise write only the time of the run.
 
     Returns
     -------
     float
-        Seconds that the run took, the start of the kernel included.
+        The time of the run in seconds, including the start of the kernel.
 
     Raises
     ------
     papermill.exceptions.PapermillExecutionError
-        If a cell fails; nothing is written then.
+        If a cell fails. Nothing is written.
     CourseError
-        If the file was changed while it ran; nothing is written then.
+        If the file changed during the run. Nothing is written.
     """
     before = path.read_text(encoding="utf-8")
     started = time.perf_counter()
     executed = execute(path, preset=preset, seed=seed)
     seconds = round(time.perf_counter() - started, 1)
     if path.read_text(encoding="utf-8") != before:
-        raise CourseError(f"{path.name} was changed while it ran, so the outputs were dropped")
+        raise CourseError(
+            f"{path.name} was changed during the run; the outputs are dropped. Run it again."
+        )
     notebook = sync.read(path)
     record = notebook.metadata.setdefault("gancourse", {})
     record["seconds"] = {**record.get("seconds", {}), preset: seconds}
-    speed = round(measure_speed(find_device("auto")), 1)  # what `gancourse doctor` scales by
+    speed = round(measure_speed(find_device("auto")), 1)  # by which `gancourse doctor` scales times
     record["speed"] = {**record.get("speed", {}), preset: speed}
     if outputs:
         take_outputs(notebook, executed)
@@ -106,12 +108,12 @@ def refresh(path, preset="laptop", seed=0, *, outputs=True):
 
 
 def execute(path, **parameters):
-    """Return the notebook, executed with the parameters in a clean kernel and an empty folder."""
+    """Return the notebook, executed with the parameters in a new kernel and an empty folder."""
     with (
         tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder,
-        mock.patch.dict(os.environ),  # puts back what is taken out
+        mock.patch.dict(os.environ),  # restores the variable that is removed
     ):
-        os.environ.pop("GANCOURSE_PRESET", None)  # it would count more than what is injected
+        os.environ.pop("GANCOURSE_PRESET", None)  # it would override the injected preset
         return papermill.execute_notebook(
             path,
             None,
@@ -119,12 +121,12 @@ def execute(path, **parameters):
             kernel_name="python3",
             cwd=folder,
             progress_bar=False,
-            coalesce_streams=True,  # one output for what a cell prints, not one for each chunk
+            coalesce_streams=True,  # one output for all that a cell prints
         )
 
 
 def take_outputs(notebook, executed):
-    """Put the outputs of the executed copy into ``notebook``, as if nothing had been injected."""
+    """Copy the outputs of an executed copy to ``notebook``, without the injected cell."""
     notebook.cells, done = (
         [cell for cell in book.cells if "injected-parameters" not in cell.metadata.get("tags", [])]
         for book in (notebook, executed)
@@ -149,7 +151,7 @@ def take_outputs(notebook, executed):
 def keep_figures(notebook, folder):
     """Write the picture of each cell that is tagged ``figure:NAME`` to ``folder``/NAME.png.
 
-    So what the README and a lesson's first cell show is what the lesson made.
+    The README and the first cell of a lesson show these files.
     """
     for number, cell in enumerate(notebook.cells, start=1):
         for tag in cell.metadata.get("tags", []):
@@ -159,15 +161,17 @@ def keep_figures(notebook, folder):
             data = [output.get("data", {}) for output in cell.outputs]
             pictures = [kinds["image/png"] for kinds in data if "image/png" in kinds]
             if not pictures:
-                raise CourseError(f"cell {number} is tagged {tag} and shows no picture")
+                raise CourseError(
+                    f"cell {number} is tagged {tag}, but has no picture in its output"
+                )
             folder.mkdir(exist_ok=True)
             (folder / f"{name}.png").write_bytes(base64.b64decode(pictures[0]))
 
 
 def soft_pictures_as_jpeg(notebook):
-    """Keep as JPEG what is large as PNG, at two thirds of the pixels: grids of noisy pictures.
+    """Replace large PNGs, such as grids of noisy pictures, by JPEGs with 2/3 of the width.
 
-    They are still drawn with a third more pixels than the page has.
+    A JPEG still has 4/3 of the width at which the page shows it.
     """
     for output in (output for cell in notebook.cells for output in cell.get("outputs", [])):
         encoded = output.get("data", {}).get("image/png", "")
@@ -186,7 +190,7 @@ def soft_pictures_as_jpeg(notebook):
 
 
 def smaller_png(encoded):
-    """Return the same picture, pixel by pixel, in as few bytes as Pillow can (base64)."""
+    """Return a base64 PNG with the same pixels in as few bytes as Pillow achieves."""
     original = Image.open(io.BytesIO(base64.b64decode(encoded)))
     candidates = [original]
     if original.mode == "RGBA" and original.getextrema()[3] == (255, 255):

@@ -1,8 +1,8 @@
-"""Write the package's source into the live cells of the notebooks: ``make sync``.
+"""Write source of the package into the tagged cells of the notebooks: ``make sync``.
 
-A code cell with the tag ``sync:gancourse.gans.vanilla.train_step`` holds that function exactly as
-it stands in the package; with several such tags it holds them one after the other.
-``--check`` changes nothing and fails where a cell differs.
+A code cell with the tag ``sync:gancourse.gans.vanilla.train_step`` holds the source of that
+function; a cell with several such tags holds the sources one after the other. ``--check`` writes
+nothing and fails if a cell differs from the package.
 """
 
 import argparse
@@ -20,10 +20,10 @@ NOTEBOOKS = ROOT / "notebooks"
 
 
 def main(argv=None):
-    """Bring the given notebooks, or all, into step; return the exit status."""
+    """Update the given notebooks, or all; return the exit status."""
     parser = argparse.ArgumentParser(prog="python -m tools.sync", description=__doc__)
     parser.add_argument("notebooks", nargs="*", help="numbers or files; all if none is given")
-    parser.add_argument("--check", action="store_true", help="only say which cells differ")
+    parser.add_argument("--check", action="store_true", help="only list the cells that differ")
     options = parser.parse_args(argv)
     drifted = 0
     try:
@@ -34,7 +34,9 @@ def main(argv=None):
                 print(f"{path.name} cell {number}: {', '.join(objects(cell))}")
                 if options.check:
                     print(_difference(cell.source, source))
-                cell.update(source=source, outputs=[], execution_count=None)
+                if not same_code(cell.source, source):
+                    cell.update(outputs=[], execution_count=None)
+                cell.source = source
             if not options.check:
                 write(path, notebook)
     except CourseError as problem:
@@ -45,7 +47,7 @@ def main(argv=None):
 
 
 def find(names=()):
-    """Return the notebooks that ``names`` (files, numbers such as "1", or "all") stand for."""
+    """Return the paths of notebooks, given as files, numbers such as "1", or "all"."""
     paths = sorted(NOTEBOOKS.glob("[0-9][0-9]_*.ipynb"))
     by_number = {str(int(path.name[:2])): path for path in paths}
     if not names or "all" in names:
@@ -60,25 +62,25 @@ def find(names=()):
 
 
 def read(path):
-    """Return the notebook in the file as it is; ``nbformat.read`` would mend some faults."""
+    """Return the notebook in a file; ``nbformat.read`` would silently correct some faults."""
     return nbformat.v4.reads(path.read_text(encoding="utf-8"))
 
 
 def write(path, notebook):
-    """Write the notebook as JupyterLab does, and only if that changes the file."""
+    """Write a notebook in JupyterLab's format, but only if that changes the file."""
     text = nbformat.v4.writes(notebook).rstrip("\n") + "\n"
     if not path.exists() or path.read_text(encoding="utf-8") != text:
         path.write_text(text, encoding="utf-8", newline="\n")
 
 
 def objects(cell):
-    """Return the dotted names of the objects that the cell shows."""
+    """Return the dotted names in the cell's ``sync:`` tags."""
     tags = cell.metadata.get("tags", [])
     return [tag.removeprefix("sync:") for tag in tags if tag.startswith("sync:")]
 
 
 def drift(notebook, name):
-    """Yield number (from 1), cell and right source of each cell that differs from the package."""
+    """Yield the number (from 1), the cell and the new source of each cell that has to change."""
     for number, cell in enumerate(notebook.cells, start=1):
         if not objects(cell):
             continue
@@ -90,20 +92,36 @@ def drift(notebook, name):
             yield number, cell, source
 
 
+def same_code(source, other):
+    """Return whether two sources differ in comments and docstrings alone.
+
+    What a cell printed is then still what it prints.
+    """
+    try:
+        one, two = (ast.parse(text) for text in (source, other))
+    except SyntaxError:
+        return False
+    documented = ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef
+    for node in (*ast.walk(one), *ast.walk(two)):
+        if isinstance(node, documented) and ast.get_docstring(node) is not None:
+            node.body[0].value.value = ""
+    return ast.dump(one) == ast.dump(two)
+
+
 def source_of(dotted):
     """Return the source of a function or class, such as ``gancourse.gans.vanilla.train_step``.
 
-    The file is read, not imported, so that this takes no time.
+    The file is read and not imported, which would take seconds.
 
     Raises
     ------
     CourseError
-        If there is no such module or object; what comes near is named.
+        If there is no such module or object. The message suggests similar names.
     """
     module, _, name = dotted.rpartition(".")
     path = ROOT.joinpath(*module.split(".")).with_suffix(".py")
     if not path.is_file():
-        raise CourseError(f"sync:{dotted} names no module: there is no file {path.name}")
+        raise CourseError(f"sync:{dotted}: there is no module {module}")
     text = path.read_text(encoding="utf-8")
     definitions = {
         node.name: node
@@ -113,7 +131,8 @@ def source_of(dotted):
     if name not in definitions:
         near = difflib.get_close_matches(name, definitions, n=3, cutoff=0.4) or definitions
         raise CourseError(
-            f"sync:{dotted} names no function or class of {module}; near are: {', '.join(near)}"
+            f"sync:{dotted}: {module} has no function or class {name!r}; did you mean: "
+            f"{', '.join(near)}?"
         )
     node = definitions[name]
     first = min([node.lineno, *(decorator.lineno for decorator in node.decorator_list)])

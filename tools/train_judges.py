@@ -1,16 +1,16 @@
-"""Train the judges that ship in data/: small networks that read the real pictures.
+"""Train the judges that ship in data/: small networks that classify the real pictures.
 
     python -m tools.train_judges digits                # writes data/judge-digits.safetensors
     python -m tools.train_judges fashion toons         # several
     python -m tools.train_judges digits --out FOLDER   # elsewhere, to compare
 
-The training pictures are varied by small rotations, scalings, shears and shifts, digits by elastic
-deformations too (Simard et al. 2003, "Best practices for convolutional neural networks applied to
-visual document analysis"), the others by mirroring. Some of each batch show nothing at all -
-noise, and real pictures cut into shuffled pieces - and ask for equal probabilities, or for how
-frequent each attribute is, since a plain classifier is as sure of noise as of a digit (outlier
-exposure: Hendrycks et al. 2019, arXiv 1812.04606). The held-out pictures are looked at after the
-last step only: no setting was chosen by their accuracy.
+The training pictures are augmented by small rotations, scalings, shears and shifts, digits also by
+elastic deformations (Simard et al. 2003, "Best practices for convolutional neural networks applied
+to visual document analysis"), the others by mirroring. Each batch also holds outliers, which are
+noise and real pictures cut into shuffled pieces. Their targets are equal probabilities, or the
+frequencies of the attributes, because a plain classifier is as sure of noise as of a digit
+(outlier exposure: Hendrycks et al. 2019, arXiv 1812.04606). The held-out pictures are used only
+after the last step: no setting was chosen by their accuracy.
 """
 
 import argparse
@@ -35,32 +35,31 @@ from gancourse.training import runtime
 
 ROOT = Path(__file__).resolve().parents[1]
 BATCH, WEIGHT_DECAY = 64, 1e-2
-OUTLIERS = 16  # pictures of nothing, beside each batch
-# How many faces, or scenes, are drawn at which size, from seeds that no split of a data set has.
+OUTLIERS = 16  # in addition to each batch
+# Of the training pictures of each size: how many, and the seed, which no split of a data set has.
 FACES = {64: (24_000, 1_000), 32: (12_000, 1_001)}
-
-
 SCENES = {64: (5_000, 1_000), 32: (5_000, 1_001)}
 SCENES_BATCH = 24  # of each size
-WORSENED = 300  # scenes that are examined in ways that make them worse
+DEGRADED = 300  # held-out scenes that are also degraded and then scored
 
 
 @dataclass(frozen=True, kw_only=True)
 class Recipe:
-    """How long a judge learns, and how much its pictures are moved: radians, and half widths."""
+    """How a judge is trained and how much its pictures are deformed."""
 
     steps: int
     lr: float = 4e-3
-    rotation: float = 0.0
-    scale: float = 0.0
-    shear: float = 0.0
-    shift: float = 0.0
-    elastic: float = 0.0
-    mirror: bool = False
+    # The largest deformations, in both directions:
+    rotation: float = 0.0  # radians
+    scale: float = 0.0  # logarithm of the factor
+    shear: float = 0.0  # shift in x per shift in y
+    shift: float = 0.0  # half widths of the picture
+    elastic: float = 0.0  # widths of the picture
+    mirror: bool = False  # mirror half of the pictures
     precision: str = "fp32"
 
 
-# In bf16, with the channels last in memory, a step took about half as long.
+# In bf16 with channels last, a step takes about half as long.
 RECIPES = {
     "digits": Recipe(steps=2_500, rotation=0.2, scale=0.12, shear=0.15, shift=0.12, elastic=0.06),
     "fashion": Recipe(
@@ -77,20 +76,19 @@ RECIPES = {
 
 
 def deform(images, generator, recipe, outside="zeros"):
-    """Move the pixels of each picture a little, each in its own way.
+    """Deform each picture at random: rotate, scale, shear, shift, mirror, distort.
 
     Parameters
     ----------
-    images : float torch.Tensor, (N, C, H, W)
-        In [-1, 1].
+    images : float torch.Tensor, (N, C, H, W) in [-1, 1]
     generator : torch.Generator
     recipe : Recipe
     outside : {"zeros", "border"}
-        What lies outside the pictures: darkness, or more of their borders.
+        How the outside of a picture is filled: with -1, or with the pixels of its border.
 
     Returns
     -------
-    float torch.Tensor, (N, C, H, W)
+    float torch.Tensor, (N, C, H, W) in [-1, 1]
     """
     size = len(images)
 
@@ -115,18 +113,18 @@ def deform(images, generator, recipe, outside="zeros"):
     return F.grid_sample(images + 1, places, padding_mode=outside, align_corners=False) - 1
 
 
-def nothing(images, generator):
-    """Make pictures of nothing from real ones: one half shuffled pieces, the other half noise.
+def outliers(images, generator):
+    """Return outliers: for the first half of the pictures their shuffled pieces, then noise.
 
     Parameters
     ----------
-    images : float torch.Tensor, (N, C, H, H)
-        In [-1, 1]; H is a multiple of 4.
+    images : float torch.Tensor, (N, C, H, H) in [-1, 1]
+        H is a multiple of 4.
     generator : torch.Generator
 
     Returns
     -------
-    float torch.Tensor, (N, C, H, H)
+    float torch.Tensor, (N, C, H, H) in [-1, 1]
     """
 
     def draw(*shape):
@@ -139,7 +137,7 @@ def nothing(images, generator):
     shuffled = F.fold(pieces.gather(2, order), images.shape[2:], piece, stride=piece)
 
     noises = []
-    grains = (side, side // 2, side // 4, side // 7)  # from single pixels to large blots
+    grains = (side, side // 2, side // 4, side // 7)  # from single pixels to large patches
     for image in images[half:]:
         grain = grains[int(draw(1) * 4)]
         noise = F.interpolate(draw(1, len(image), grain, grain), image.shape[1:], mode="bilinear")
@@ -148,21 +146,21 @@ def nothing(images, generator):
     return torch.cat([shuffled, *noises])
 
 
-def worsen(images, generator, recolour=True):
-    """Make some pictures unsharp, noisy or off in colour, as generated ones are.
+def degrade(images, generator, recolour=True):
+    """Degrade half of the pictures, as generated ones are: blur, noise, other colours.
 
     Parameters
     ----------
-    images : float torch.Tensor, (N, C, H, H)
-        In [-1, 1]. The first eighth is made unsharp, the next noisy; contrast and brightness
-        change in these and in the quarter after them. The rest stays as it is.
+    images : float torch.Tensor, (N, C, H, H) in [-1, 1]
+        The first eighth is blurred, the next eighth gets noise. Contrast and brightness of these
+        and of the quarter after them change. The second half does not change.
     generator : torch.Generator
     recolour : bool
-        Change contrast and brightness at all.
+        Whether contrast and brightness change.
 
     Returns
     -------
-    float torch.Tensor, (N, C, H, H)
+    float torch.Tensor, (N, C, H, H) in [-1, 1]
     """
 
     def draw(*shape):
@@ -183,15 +181,15 @@ def worsen(images, generator, recolour=True):
     return torch.cat([worse, images[4 * some :]])
 
 
-def reads_classes(name, recipe, run):
-    """Return a function of the network and the step that gives the loss of a classifier."""
+def classifier_loss(name, recipe, run):
+    """Return ``loss(net, step)`` of a classifier of digits or clothes."""
     data = load(name)
 
     def loss_of(net, step):
         batch = data.batch(step, BATCH, run)
         generator = run.generator(1, step)
         images = deform(batch["real"], generator, recipe)
-        images = torch.cat([images, nothing(images[:OUTLIERS], generator)])
+        images = torch.cat([images, outliers(images[:OUTLIERS], generator)])
         with run.autocast():
             logits = net(images).float()
         loss = F.cross_entropy(logits[:BATCH], batch["labels"])
@@ -200,10 +198,10 @@ def reads_classes(name, recipe, run):
     return loss_of
 
 
-def reads_styles(name, recipe, run):
-    """Return a function of the network and the step that gives the loss of a judge of studios.
+def style_loss(name, recipe, run):
+    """Return ``loss(net, step)`` of the judge of studios.
 
-    Its pieces would still be by the same hand: noise alone is nothing.
+    Its only outliers are noise, because shuffled pieces still show the studio's style.
     """
     data = load(name)
 
@@ -213,8 +211,8 @@ def reads_styles(name, recipe, run):
         images = batch["real"]
         less = F.interpolate(images[::4], (32, 32), mode="bilinear", antialias=True)
         images[::4] = F.interpolate(less, (64, 64), mode="bilinear")
-        images = worsen(deform(images, generator, recipe, outside="border"), generator)
-        noise = nothing(images[: 2 * OUTLIERS], generator)[OUTLIERS:]
+        images = degrade(deform(images, generator, recipe, outside="border"), generator)
+        noise = outliers(images[: 2 * OUTLIERS], generator)[OUTLIERS:]
         with run.autocast():
             logits = net(torch.cat([images, noise])).float()
         loss = F.cross_entropy(logits[:BATCH], batch["labels"])
@@ -223,8 +221,8 @@ def reads_styles(name, recipe, run):
     return loss_of
 
 
-def reads_faces(name, recipe, run):
-    """Return a function of the network and the step that gives the loss of a judge of faces."""
+def face_loss(name, recipe, run):
+    """Return ``loss(net, step)`` of the judge of faces."""
     drawn = {size: toons.faces(n, size, seed) for size, (n, seed) in FACES.items()}
     pixels = {size: faces.images for size, faces in drawn.items()}
     attributes = {size: faces.attributes.float() for size, faces in drawn.items()}
@@ -241,12 +239,12 @@ def reads_faces(name, recipe, run):
             codes.append(drawn[size].factors.codes[index])
         mixed = torch.randperm(BATCH, generator=generator)
         images, wanted, codes = (torch.cat(parts)[mixed] for parts in (images, wanted, codes))
-        images = worsen(deform(images, generator, recipe, outside="border"), generator)
-        images = torch.cat([images, nothing(images[:OUTLIERS], generator)])
+        images = degrade(deform(images, generator, recipe, outside="border"), generator)
+        images = torch.cat([images, outliers(images[:OUTLIERS], generator)])
         with run.autocast():
             features = net.body(images).float()
         faces = features[:BATCH]
-        # Nothing has each attribute as often as faces do, which is all that is known of it.
+        # The target of an outlier's attributes is their frequency among faces.
         wanted = torch.cat([wanted, share.expand(OUTLIERS, -1)])
         loss = F.binary_cross_entropy_with_logits(net.head(features), wanted)
         is_face = (torch.arange(len(features)) < BATCH).float()
@@ -262,12 +260,12 @@ def reads_faces(name, recipe, run):
     return loss_of
 
 
-def reads_scenes(name, recipe, run):
-    """Return a function of the network and the step that gives the loss of the judge of scenes.
+def scene_loss(name, recipe, run):
+    """Return ``loss(net, step)`` of the judge of scenes.
 
-    Classes that cover few pixels weigh more, by the root of how rare they are: the sun is a few
-    pixels and as much a class as the sky. Some scenes are made unsharp or noisy, none changes its
-    colours: what has the colours of no season and no time of day is not a scene.
+    A class's weight is the inverse square root of its share of pixels, so that the small sun
+    counts as well as the large sky. Some scenes are blurred or get noise. Colours do not change,
+    because those of a scene are the colours of a season and a time of day.
     """
     drawn = {size: toons.scenes(n, size, seed) for size, (n, seed) in SCENES.items()}
     pixels = {size: scenes.images for size, scenes in drawn.items()}
@@ -283,8 +281,8 @@ def reads_scenes(name, recipe, run):
             images, wanted = pixels[size][index].float() / 127.5 - 1, maps[size][index].long()
             mirrored = torch.rand(SCENES_BATCH, generator=generator) < 0.5
             images[mirrored], wanted[mirrored] = images[mirrored].flip(3), wanted[mirrored].flip(2)
-            images = worsen(images, generator, recolour=False)
-            noise = nothing(images[:8], generator)[4:]  # a piece of sky is still sky
+            images = degrade(images, generator, recolour=False)
+            noise = outliers(images[:8], generator)[4:]  # noise only: a piece of sky is still sky
             with run.autocast():
                 logits = net(torch.cat([images, noise])).float()
             loss = loss + F.cross_entropy(logits[:SCENES_BATCH], wanted, weights)
@@ -295,7 +293,7 @@ def reads_scenes(name, recipe, run):
 
 
 def train(name, seed):
-    """Train a judge; return its network and the seconds that it took."""
+    """Train a judge; return its network, and the time in seconds."""
     recipe = RECIPES[name]
     precision = recipe.precision
     run = runtime.start("cpu", seed, precision=precision, channels_last=precision == "bf16")
@@ -316,7 +314,7 @@ def train(name, seed):
 
 
 def examine_classes(name, net):
-    """Return what a card says of a classifier: its accuracy, and the pairs that it confuses."""
+    """Return the card's entries on a classifier: its accuracy, and how often it confuses which."""
     data = load(name, split="test")
     found = Judge(name, net, {}).predict(data.images())
     wrong = (found != data.labels).nonzero().flatten()
@@ -333,12 +331,12 @@ def examine_classes(name, net):
 
 
 def examine_faces(name, net):
-    """Return what a card says of the judge of faces, at both sizes.
+    """Return the card's entries on the judge of faces, at both sizes.
 
-    The balanced accuracy is the mean of the shares that are right of those that have an attribute
-    and of those that don't: 0.5 for whoever always says no. A hat hides what tells some kinds of
-    hair apart, and glasses and full beards cover freckles, so that the accuracy is also told for
-    the faces without a hat, and without glasses and a full beard ("uncovered").
+    The balanced accuracy of an attribute is the mean of the accuracy on faces that have it and of
+    that on faces that don't; a constant answer has 0.5. A hat hides the difference between some
+    hair styles, and glasses and full beards hide freckles. Therefore the accuracy is also given
+    for faces without a hat, and for those without glasses and a full beard ("uncovered").
     """
     judge = FaceJudge(name, net, {})
     attributes, factors, is_face = {}, {}, {}
@@ -366,7 +364,7 @@ def examine_faces(name, net):
             found = judge.factor(images, factor).argmax(1)
             entry = factors.setdefault(factor, {})
             entry[f"accuracy_{size}"] = share(found == getattr(f, factor))
-        junk = nothing(images, torch.Generator().manual_seed(0))
+        junk = outliers(images, torch.Generator().manual_seed(0))
         is_face[f"faces_taken_for_faces_{size}"] = share(judge.is_face(images) > 0.5)
         is_face[f"nothing_taken_for_faces_{size}"] = share(judge.is_face(junk) > 0.5)
     return {
@@ -382,7 +380,7 @@ def examine_faces(name, net):
 
 
 def examine_styles(name, net):
-    """Return what a card says of the judge of studios, at both sizes."""
+    """Return the card's entries on the judge of studios, at both sizes."""
     found, judge, data = examine_classes(name, net), Judge(name, net, {}), load(name, split="test")
     small = data.resized(32).images()
     found["accuracy_32"] = round((judge.predict(small) == data.labels).double().mean().item(), 4)
@@ -390,12 +388,12 @@ def examine_styles(name, net):
 
 
 def examine_scenes(name, net):
-    """Return what a card says of the judge of scenes: its scores, also on worse pictures.
+    """Return the card's entries on the judge of scenes: its scores on real and degraded pictures.
 
-    "blurred_2" is halved in size and enlarged again, "blurred_4" quartered; "noisy" has noise with
-    a standard deviation of 0.2 added; "average" is the mean of a scene's four seasons and three
-    times of day, which is what least squares would paint; "palette" is the map itself in colours;
-    "grey" has no colours; "other" is another scene, and "noise" none.
+    "blurred_2" is reduced to half the size and enlarged again, "blurred_4" to a quarter; "noisy"
+    has noise with a standard deviation of 0.2 added; "average" is the mean over a scene's four
+    seasons and three times of day, which minimises the squared error; "palette" is the true map in
+    the palette's colours; "grey" has no colours; "other" is another scene; "noise" is noise alone.
     """
     judge, classes = SceneJudge(name, net, {}), len(toons.SCENE_CLASSES)
     generator = torch.Generator().manual_seed(0)
@@ -418,8 +416,8 @@ def examine_scenes(name, net):
         predicted, truth = judge.predict(as_floats(scenes.images)), scenes.semantic.long()
         iou = multiclass_jaccard_index(predicted, truth, classes, average="none")
         real = segmentation_scores(predicted, truth, classes)
-        some = scenes.factors[:WORSENED]
-        images, truth = as_floats(scenes.images[:WORSENED]), truth[:WORSENED]
+        some = scenes.factors[:DEGRADED]
+        images, truth = as_floats(scenes.images[:DEGRADED]), truth[:DEGRADED]
         average = torch.stack(
             [
                 as_floats(toons.draw_scenes(some.replace(season=season, time=time), size).images)
@@ -458,29 +456,29 @@ def examine_scenes(name, net):
     }
 
 
-# How each judge is trained, and how it is examined.
+# For each judge, the function that makes its loss, and the one that examines it.
 TASKS = {
-    "digits": (reads_classes, examine_classes),
-    "fashion": (reads_classes, examine_classes),
-    "toons": (reads_faces, examine_faces),
-    "emoji": (reads_styles, examine_styles),
-    "scenes": (reads_scenes, examine_scenes),
+    "digits": (classifier_loss, examine_classes),
+    "fashion": (classifier_loss, examine_classes),
+    "toons": (face_loss, examine_faces),
+    "emoji": (style_loss, examine_styles),
+    "scenes": (scene_loss, examine_scenes),
 }
 
 
 def sha256_of(data):
-    """Return the hash of a data set's pixels, whatever file they were packed in."""
+    """Return the SHA-256 of a data set's pixels, which does not depend on their compression."""
     return hashlib.sha256(data.pixels.numpy().tobytes()).hexdigest()
 
 
 def make(name, seed, out):
-    """Train one judge, examine it and write it with its card."""
+    """Train and examine a judge, and write its file."""
     net, seconds = train(name, seed)
     state = {
         key: value.half() if value.is_floating_point() else value
         for key, value in net.state_dict().items()
     }
-    # Examined as it is loaded: with the rounded weights.
+    # Examined with the rounded weights, which are those of the file.
     net.load_state_dict({key: value.float() for key, value in state.items()})
     found = TASKS[name][1](name, net)
     commit = subprocess.run(
@@ -510,7 +508,7 @@ def make(name, seed, out):
 
 
 def main():
-    """Make the judges that are named."""
+    """Train the judges that the command line names."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("names", nargs="+", choices=JUDGES, metavar="NAME")
     parser.add_argument("--seed", type=int, default=0)

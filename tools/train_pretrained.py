@@ -18,7 +18,7 @@ from pathlib import Path
 import torch
 import torch.nn.functional as F
 
-from gancourse import metrics, runs, trained
+from gancourse import files, metrics, runs, trained
 from gancourse.data import load
 from gancourse.errors import choose
 from gancourse.fields import Flags
@@ -358,7 +358,7 @@ def main():
             out=options.out,
         )
         print(f"{path}: {path.stat().st_size:,} bytes")
-        for key, value in checkpoint.load(path)[1]["card"].items():
+        for key, value in files.load(path)[1]["card"].items():
             print(f"  {key}: {value}")
 
 

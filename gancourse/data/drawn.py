@@ -67,10 +67,10 @@ class Drawer:
 
     def column(self, field, show):
         """Return a column of what ``show(drawing)`` returns."""
-        size = getattr(field, "size", SIZE)
+        size = field.side or SIZE
 
         def make(count, field, device):
-            return show(self(count, getattr(field, "size", size), device))
+            return show(self(count, field.side or size, device))
 
         return Column(field, len(self.factors), make)
 

@@ -123,7 +123,7 @@ class Column:
         def make(count, wanted, device):
             rows = values[:count]
             if wanted != field:
-                rows = resize(rows, wanted.size)
+                rows = resize(rows, wanted.side)
             return rows.to(device)
 
         return cls(field, len(values), make, values.device)
@@ -137,7 +137,7 @@ class Column:
 
         @lru_cache(maxsize=1)
         def make(count, field, device):
-            return read(count, field.size).to(device)
+            return read(count, field.side).to(device)
 
         return cls(Pictures(shape=(channels, size, size)), count, make)
 
@@ -145,7 +145,7 @@ class Column:
         """Return a column of the channels ``first`` to ``last - 1`` of pictures."""
 
         def make(count, field, device):
-            whole = self.changed(field=self.field.sized(field.size), count=count, device=device)
+            whole = self.changed(field=self.field.sized(field.side), count=count, device=device)
             return whole.values[:, first:last]
 
         field = replace(self.field, shape=(last - first, *self.field.shape[1:]))
@@ -392,7 +392,7 @@ class ImageData:
             If their side is no multiple of the factor.
         """
         large = self.columns["real"]
-        channels, size = large.field.channels, large.field.size
+        channels, size = large.field.channels, large.field.side
         if size % factor:
             raise DataError(f"{self.name}: {size} pixels are no multiple of {factor}")
 

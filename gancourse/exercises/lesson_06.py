@@ -207,7 +207,7 @@ def tilted_squares(fake, real, q):
 
 def broken_step(gan, batch, run):
     """Update D, then G; it is faster than the real ``train_step``, and G learns less."""
-    x, y, cfg = batch["real_A"], batch["real_B"], gan.cfg
+    x, y, cfg = batch["input"], batch["target"], gan.cfg
     fake = gan.netG(x)
     fake_logits = gan.netD(x, fake.detach())
     loss_d = pix2pix.d_loss(gan.netD(x, y), fake_logits)
@@ -228,7 +228,7 @@ def mended(step):
     """Expect a ``train_step``."""
     run = runtime.start("cpu", 0)
     cfg = replace(pix2pix.PRESETS["smoke"], image_size=16, g_channels=(8, 8), dropout=0.0)
-    batch = {name: torch.rand(4, 3, 16, 16) * 2 - 1 for name in ("real_A", "real_B")}
+    batch = {name: torch.rand(4, 3, 16, 16) * 2 - 1 for name in ("input", "target")}
 
     def after(one_step, **changes):
         runtime.start("cpu", 0)
@@ -262,7 +262,7 @@ def mended(step):
 @mended.solution
 def mended_step(gan, batch, run):
     """Update D, then G; D sees the fake again, not detached, so that the gradient reaches G."""
-    x, y, cfg = batch["real_A"], batch["real_B"], gan.cfg
+    x, y, cfg = batch["input"], batch["target"], gan.cfg
     fake = gan.netG(x)
     loss_d = pix2pix.d_loss(gan.netD(x, y), gan.netD(x, fake.detach()))
     gan.opt_d.zero_grad()
@@ -292,7 +292,7 @@ def d_is_not_frozen(gan, batch, run):
 
 
 def _without_freezing_d(gan, batch, seen_by_d):
-    x, y, cfg = batch["real_A"], batch["real_B"], gan.cfg
+    x, y, cfg = batch["input"], batch["target"], gan.cfg
     fake = gan.netG(x)
     loss_d = pix2pix.d_loss(gan.netD(x, y), gan.netD(x, fake.detach()))
     gan.opt_d.zero_grad()

@@ -28,16 +28,17 @@ STAGES = {"train_step": "steps"}
 class Config:
     """Everything that a run is made of; the defaults are the paper's, for CIFAR-10 at 32x32.
 
-    The numbers stand in appendix A. Two step sizes and the activation noise were searched for, 27
-    settings in all (section 4.4), and the winner is not named: ours are the middle ones. Where the
-    table says a linear layer of 384 maps, ours has 384 maps of 4x4: three doublings make it 32x32.
+    The numbers stand in appendix A. The authors tried 27 settings of both step sizes and the
+    activation noise (section 4.4) and do not say which was best: ours are the middle ones. The
+    table's linear layer has 384 outputs; ours has 384 maps of 4x4, which three layers double to
+    32x32.
     The model for ImageNet at 128x128 (table 1) has ``image_size=128, g_channels=(768, 384, 256,
     192)``.
     """
 
     image_size: int = 32  # pixels; 4, 8, ... times 2 for each layer of G
     image_channels: int = 3  # 3 for colour, 1 for grey
-    num_classes: int = 10  # what G can be asked for; each model of the paper has ten
+    num_classes: int = 10  # classes of the data; each model of the paper has ten
     latent_dim: int = 100  # numbers in z, from N(0, 1); with the one-hot class, the paper's 110
     g_channels: tuple = (384, 192, 96)  # maps that go into each transposed convolution (appendix A)
     g_kernel: int = 5  # pixels; 5 as in the appendix, 4 divides evenly by the stride
@@ -47,7 +48,7 @@ class Config:
     d_slope: float = 0.2  # of D's units below zero (appendix A)
     dropout: float = 0.5  # share of D's activations that is dropped (appendix A)
     activation_noise: float = 0.1  # std of noise on D's activations; 0, 0.1, 0.2 were tried
-    lambda_class: float = 1.0  # weight of the class loss; the paper adds both plainly (section 3)
+    lambda_class: float = 1.0  # weight of the class loss L_C; 1 in the paper (section 3)
     init_std: float = 0.02  # weights start from N(0, init_std) (appendix A)
     lr_g: float = 2e-4  # Adam's step size for G; 1e-4, 2e-4, 3e-4 were tried
     lr_d: float = 2e-4  # the same for D
@@ -57,8 +58,8 @@ class Config:
     steps: int = 50_000  # updates of each player (appendix A)
 
 
-# Smaller, for grey pictures of 32x32. On a CPU dropout is a third of a step's time, so there is
-# none; the higher step sizes reach the same quality in half the steps.
+# Smaller, for grey pictures of 32x32. On a CPU dropout takes a third of a step's time, so there is
+# none; larger step sizes reach the same quality in half the steps.
 _LAPTOP = Config(
     image_channels=1,
     latent_dim=64,
@@ -107,16 +108,22 @@ class Generator(nn.Module):
             self.norms.append(nn.Identity() if last else nn.BatchNorm2d(widths[i + 1]))
 
     def forward(self, z, labels):
-        """Draw classes ``labels``, (N,), from z, (N, latent_dim); (N, channels, size, size)."""
-        wanted = F.one_hot(labels, self.num_classes).to(z.dtype)  # (N, num_classes)
-        x = F.relu(self.project(torch.cat([z, wanted], 1))).unflatten(1, self.start)
+        """Turn z, (N, latent_dim), and labels, (N,), into pictures of these classes.
+
+        Returns
+        -------
+        Tensor, (N, image_channels, image_size, image_size)
+            In [-1, 1].
+        """
+        c = F.one_hot(labels, self.num_classes).to(z.dtype)  # (N, num_classes)
+        x = F.relu(self.project(torch.cat([z, c], 1))).unflatten(1, self.start)
         for up, norm in zip(self.up[:-1], self.norms, strict=False):
             x = F.relu(norm(up(x)))  # fewer channels, twice the side
         return torch.tanh(self.up[-1](x))  # (N, image_channels, image_size, image_size)
 
 
 class Discriminator(nn.Module):
-    """A picture in, two answers out: whether it is real, and which class it shows.
+    """A picture in, two outputs: a logit for real or fake, and one for each class.
 
     Parameters
     ----------
@@ -137,9 +144,9 @@ class Discriminator(nn.Module):
         self.class_head = nn.Linear(size, cfg.num_classes)
 
     def features(self, x):
-        """Return what both heads share, (N, size), of pictures (N, channels, size, size)."""
+        """Return the input of both heads, (N, size), for pictures x, (N, channels, H, W)."""
         for conv, norm in zip(self.convs, self.norms, strict=True):
-            x = F.leaky_relu(norm(conv(x)), self.slope)  # half the side where the stride is 2
+            x = F.leaky_relu(norm(conv(x)), self.slope)  # (N, d_channels[i], side / d_strides[i])
             if self.training and self.noise:
                 x = x + self.noise * torch.randn_like(x)
             x = F.dropout(x, self.dropout, self.training)
@@ -192,14 +199,14 @@ def class_loss(class_logits, labels):
     Parameters
     ----------
     class_logits : Tensor, (N, num_classes)
-        Logits, straight from the linear layer: the softmax is in here already.
+        Logits from the linear layer; the cross-entropy applies the softmax itself.
     labels : Tensor, (N,)
-        The class of a real picture, or the one that G was asked for.
+        The class of a real picture, or the class that G was given for a fake.
 
     Returns
     -------
     Tensor, ()
-        Log num_classes = 2.303 nats for ten classes when D has no idea.
+        Log num_classes = 2.303 nats when D gives ten classes the same probability.
     """
     return F.cross_entropy(class_logits, labels)
 
@@ -267,14 +274,14 @@ def train_step(gan, batch, run):
         share of real and of fake pictures whose class D names rightly.
     """
     cfg, real, labels = gan.cfg, batch["real"], batch["labels"]
-    wanted = torch.randint(cfg.num_classes, labels.shape, device=run.device)  # what G shall draw
+    c = torch.randint(cfg.num_classes, labels.shape, device=run.device)  # G's, all equally likely
     with run.autocast():
-        fake = gan.netG(draw_z(cfg, len(real), device=run.device), wanted)
+        fake = gan.netG(draw_z(cfg, len(real), device=run.device), c)
 
         real_logits, real_classes = gan.netD(real)
         fake_logits, fake_classes = gan.netD(fake.detach())
         adv_d = d_loss(real_logits, fake_logits)
-        class_d = class_loss(real_classes, labels) + class_loss(fake_classes, wanted)
+        class_d = class_loss(real_classes, labels) + class_loss(fake_classes, c)
         loss_d = adv_d + cfg.lambda_class * class_d
     gan.opt_d.zero_grad()
     loss_d.backward()
@@ -283,7 +290,7 @@ def train_step(gan, batch, run):
     gan.netD.requires_grad_(False)
     with run.autocast():
         logits, classes = gan.netD(fake)
-        adv_g, class_g = g_loss(logits), class_loss(classes, wanted)
+        adv_g, class_g = g_loss(logits), class_loss(classes, c)
         loss_g = adv_g + cfg.lambda_class * class_g
     gan.opt_g.zero_grad()
     loss_g.backward()
@@ -298,7 +305,7 @@ def train_step(gan, batch, run):
         "D/prob_real": real_logits.detach().sigmoid().mean(),
         "D/prob_fake": fake_logits.detach().sigmoid().mean(),
         "D/accuracy_real": (real_classes.argmax(1) == labels).float().mean(),
-        "D/accuracy_fake": (fake_classes.argmax(1) == wanted).float().mean(),
+        "D/accuracy_fake": (fake_classes.argmax(1) == c).float().mean(),
     }
 
 

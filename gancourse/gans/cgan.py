@@ -12,7 +12,6 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from gancourse.errors import choose
 from gancourse.fields import Classes, Pictures
 from gancourse.gans.blocks import device_of, sampling
 from gancourse.training.ema import EMA
@@ -25,8 +24,6 @@ PLAYERS = {"D": ("netD",), "G": ("netG",)}
 PUBLISHED = ("netG",)
 STAGES = {"train_step": "steps"}
 
-CONDITIONINGS = ("concat", "embed", "project")
-
 
 @dataclass(frozen=True, kw_only=True)
 class Config:
@@ -37,27 +34,26 @@ class Config:
 
     sample_shape: tuple = (1, 28, 28)  # one picture: (channels, height, width)
     num_classes: int = 10  # labels are 0 to num_classes - 1
-    conditioning: str = "concat"  # how D gets y: "concat" (the paper's), "embed" or "project"
     latent_dim: int = 100  # numbers in z
     prior: str = "uniform"  # of z: "uniform" in the unit hypercube, or "normal"
     g_z_hidden: int = 200  # ReLU units that z is mapped to
     g_y_hidden: int = 1000  # ReLU units that y is mapped to
     g_joint: int = 1200  # ReLU units that see both
     d_x_hidden: int = 240  # maxout units that the picture is mapped to
-    d_y_hidden: int = 50  # maxout units that y is mapped to; "concat" alone has them
+    d_y_hidden: int = 50  # maxout units that y is mapped to
     d_joint: int = 240  # maxout units that see both
     maxout_pieces: tuple = (5, 4)  # linear pieces per unit of D: first layer, joint layer
     g_dropout: float = 0.5  # share dropped of G's hidden units
     d_dropout: tuple = (0.0, 0.5)  # share dropped of D's input picture, of its hidden units
     g_init: float = 0.05  # weights of G start uniform in +-g_init; 0 means He's before each ReLU
     d_init: float = 0.005  # the same for D; 0 means PyTorch's default
-    d_y_init: float = 0.0  # "concat": D's weights for y start from N(0, d_y_init); 0: as the others
+    d_y_init: float = 0.0  # D's weights for y start from N(0, d_y_init); 0 means as the others
     mismatch: float = 0.0  # share of D's fakes that are real pictures with a wrong label, 0 to 1
     optimizer: str = "sgd"  # "sgd" with momentum, or "adam"
     lr_g: float = 0.1  # step size of G
     lr_d: float = 0.1  # step size of D
     lr_decay: float = 1.00004  # SGD: divides both step sizes after each step
-    lr_least: float = 1e-6  # SGD: where the decay ends
+    lr_least: float = 1e-6  # SGD: the smallest step size, at which the decay ends
     momentum: tuple = (0.5, 0.7)  # SGD: at the first step, and from `momentum_steps` on
     momentum_steps: int = 125_000  # SGD: steps over which momentum rises (as in mnist.yaml)
     betas: tuple = (0.5, 0.999)  # Adam's two decay rates
@@ -81,8 +77,10 @@ _LAPTOP = Config(
     d_dropout=(0.2, 0.4),
     g_init=0.0,
     d_init=0.0,
-    d_y_init=3.0,  # a one-hot vector is a whisper among 784 pixels: lesson 5 measures it
-    mismatch=0.3,  # and what this brings, and costs
+    # PyTorch's initial weights let the one-hot label, a single 1, change D's hidden units far less
+    # than 784 pixels do. Lesson 5 measures what larger ones bring, and mismatched pairs.
+    d_y_init=3.0,
+    mismatch=0.3,
     optimizer="adam",
     lr_g=5e-4,
     lr_d=5e-4,
@@ -131,10 +129,6 @@ class Generator(nn.Module):
 class Discriminator(nn.Module):
     """A picture and a label in, one logit out: positive for a real pair, negative for a fake.
 
-    The label comes in by one of three doors: ``concat`` joins its hidden layer with the picture's,
-    as the paper does; ``embed`` lays a learned plane of pixels beside the picture; ``project``
-    adds to the logit <a learned vector, the last features> (Miyato and Koyama 2018, equation 3).
-
     Parameters
     ----------
     cfg : Config
@@ -142,45 +136,27 @@ class Discriminator(nn.Module):
 
     def __init__(self, cfg):
         super().__init__()
-        self.conditioning = choose("conditioning", cfg.conditioning, CONDITIONINGS)
         self.num_classes, self.pieces = cfg.num_classes, tuple(cfg.maxout_pieces)
-        pixels, joint = math.prod(cfg.sample_shape), cfg.d_x_hidden
-        if self.conditioning == "concat":
-            self.from_y = nn.Linear(cfg.num_classes, cfg.d_y_hidden * self.pieces[0])
-            joint += cfg.d_y_hidden
-        elif self.conditioning == "embed":
-            self.embed = nn.Embedding(cfg.num_classes, pixels)
-            pixels *= 2
-        else:
-            self.embed = nn.Embedding(cfg.num_classes, cfg.d_joint)
-            nn.init.normal_(self.embed.weight, 0, cfg.d_joint**-0.5)  # as loud as one feature
-        self.from_x = nn.Linear(pixels, cfg.d_x_hidden * self.pieces[0])
-        self.joint = nn.Linear(joint, cfg.d_joint * self.pieces[1])
+        first, second = self.pieces
+        self.from_y = nn.Linear(cfg.num_classes, cfg.d_y_hidden * first)
+        self.from_x = nn.Linear(math.prod(cfg.sample_shape), cfg.d_x_hidden * first)
+        self.joint = nn.Linear(cfg.d_x_hidden + cfg.d_y_hidden, cfg.d_joint * second)
         self.out = nn.Linear(cfg.d_joint, 1)
         self.drop_input, self.drop_hidden = (nn.Dropout(p) for p in cfg.d_dropout)
 
-    def features(self, x, labels):
-        """Return the last hidden layer, (N, d_joint); "project" has not told it the label."""
-        x = self.drop_input(x.flatten(1))  # (N, prod(sample_shape))
-        if self.conditioning == "embed":
-            x = torch.cat([x, self.embed(labels)], 1)  # (N, 2 * prod(sample_shape))
-        h = maxout(self.from_x(x), self.pieces[0])  # (N, d_x_hidden)
-        if self.conditioning == "concat":
-            y = F.one_hot(labels, self.num_classes).to(x.dtype)  # (N, num_classes)
-            h = torch.cat([h, maxout(self.from_y(y), self.pieces[0])], 1)
-        return self.drop_hidden(maxout(self.joint(self.drop_hidden(h)), self.pieces[1]))
-
     def forward(self, x, labels):
         """Judge pairs of pictures, (N, *sample_shape), and labels, (N,), by a logit each, (N,)."""
-        h = self.features(x, labels)  # (N, d_joint)
-        logits = self.out(h).squeeze(1)  # (N,)
-        if self.conditioning == "project":
-            logits = logits + (self.embed(labels) * h).sum(1)
-        return logits
+        first, second = self.pieces
+        x = self.drop_input(x.flatten(1))  # (N, prod(sample_shape))
+        y = F.one_hot(labels, self.num_classes).to(x.dtype)  # (N, num_classes)
+        h = torch.cat([maxout(self.from_x(x), first), maxout(self.from_y(y), first)], 1)
+        h = self.drop_hidden(h)  # (N, d_x_hidden + d_y_hidden)
+        h = self.drop_hidden(maxout(self.joint(h), second))  # (N, d_joint)
+        return self.out(h).squeeze(1)  # (N,)
 
 
 def maxout(x, pieces):
-    """Take the largest of each ``pieces`` neighbours: (N, units * pieces) to (N, units)."""
+    """Return the largest of every ``pieces`` numbers: (N, units * pieces) to (N, units)."""
     return x.unflatten(1, (-1, pieces)).amax(2)
 
 
@@ -265,8 +241,9 @@ def build(cfg, run):
                 nn.init.zeros_(layer.bias)
     if not cfg.g_init:
         for layer in (netG.from_z, netG.joint):
-            nn.init.kaiming_normal_(layer.weight)  # so that z is heard beside y
-    if cfg.d_y_init and cfg.conditioning == "concat":
+            # PyTorch's own are smaller: z would count for less beside y.
+            nn.init.kaiming_normal_(layer.weight)
+    if cfg.d_y_init:
         nn.init.normal_(netD.from_y.weight, 0, cfg.d_y_init)
     gan = GAN(cfg, PUBLISHED, netG=run.place(netG), netD=run.place(netD))
     for player, net, lr in (("g", netG, cfg.lr_g), ("d", netD, cfg.lr_d)):

@@ -42,15 +42,15 @@ class Config:
     g_downs: int = 2  # how often G halves the side, and doubles it again (7.2)
     g_blocks: int = 9  # residual blocks in the middle; 6 for 128x128 (section 4)
     g_kernel: int = 7  # pixels; odd; of G's first and last layer (7.2)
-    g_skip: bool = False  # add the picture to what G draws, so that it need not learn to copy
+    g_skip: bool = False  # G adds its input to its output, so that it need not learn to copy
     ndf: int = 64  # channels of D's first layer; doubled by each further one, up to 8 times (7.2)
     d_layers: int = 3  # of stride 2 in D; 3 sees patches of 70x70, 2 of 34, 1 of 16 (section 4)
-    lambda_adv: float = 1.0  # weight of the adversarial loss; 0 leaves the cycle alone (5.1.4)
+    lambda_adv: float = 1.0  # weight of the adversarial loss; 0 trains without D (5.1.4)
     lambda_cyc: float = 10.0  # weight of the cycle loss (section 4)
     cycles: tuple = CYCLES  # "forward" is A -> B -> A, "backward" is B -> A -> B (5.1.4)
-    cycle_norm: str = "l1"  # how far a picture is from its return: "l1" (the paper's) or "l2"
+    cycle_norm: str = "l1"  # of the difference in the cycle loss: "l1" (the paper's) or "l2"
     lambda_idt: float = 0.5  # weight of the identity loss, times lambda_cyc (5.2); 0 means none
-    pool_size: int = 50  # earlier fakes that each D is still shown (section 4); 0 means none
+    pool_size: int = 50  # earlier fakes that each D draws on (section 4); 0 means none
     lr: float = 2e-4  # step size of all four networks, to begin with (section 4)
     constant: float = 0.5  # share of the steps before lr falls linearly to 0 (section 4)
     betas: tuple = (0.5, 0.999)  # Adam's decay rates
@@ -89,15 +89,15 @@ def conv(before, after, kernel, bias=False):
 
 
 class InstanceNorm(nn.Module):
-    """Every channel of every picture by itself gets mean 0 and variance 1."""
+    """Give each channel of each picture mean 0 and variance 1."""
 
     def forward(self, x):
-        """Normalise (N, C, H, W); one channel a group, as this is much faster in bf16 on a CPU."""
+        """Normalise x, (N, C, H, W); as group norm this is much faster in bf16 on a CPU."""
         return F.group_norm(x.contiguous(), x.shape[1])
 
 
 class Residual(nn.Module):
-    """Two convolutions whose result is added to what came in, (N, channels, H, W)."""
+    """A residual block: two convolutions whose result is added to their input."""
 
     def __init__(self, channels):
         super().__init__()
@@ -105,14 +105,15 @@ class Residual(nn.Module):
         self.body = nn.Sequential(first, InstanceNorm(), nn.ReLU(), second, InstanceNorm())
 
     def forward(self, x):
-        """Return what came in, changed a little."""
+        """Return x plus the result of both convolutions; the shape stays."""
         return x + self.body(x)
 
 
 class Generator(nn.Module):
-    """A picture of one domain in, one of the other out: c7s1-64, d128, d256, R256 x 9, ... (7.2).
+    """A picture of one domain in, one of the other out.
 
-    The direction, "AB" or "BA", decides the channels at both ends.
+    In the paper's notation (7.2): c7s1-64, d128, d256, R256 nine times, u128, u64, c7s1-3. The
+    direction, "AB" or "BA", decides how many channels come in and go out.
     """
 
     def __init__(self, cfg, direction="AB"):
@@ -132,15 +133,17 @@ class Generator(nn.Module):
         self.skip = cfg.g_skip
 
     def forward(self, x):
-        """Translate pictures, (N, C, H, W) in [-1, 1]; the side stays as it is."""
-        drawn = self.layers(x)
+        """Translate pictures x, (N, C, H, W) in [-1, 1]; the size stays as it is."""
+        y = self.layers(x)
         if self.skip:
-            drawn = drawn + torch.atanh(0.97 * x.float().clamp(-1, 1))  # draws 0: it stays
-        return torch.tanh(drawn)
+            # Layers that return 0 leave the picture as it is, but for the factor: the tanh below
+            # inverts this atanh, which would be infinite at -1 and 1 without the factor.
+            y = y + torch.atanh(0.97 * x.float().clamp(-1, 1))
+        return torch.tanh(y)
 
 
 class Discriminator(nn.Module):
-    """A PatchGAN: a number for each patch of a picture of one domain, "A" or "B" (7.2)."""
+    """A PatchGAN: a picture of one domain, "A" or "B", in, a number for each patch out (7.2)."""
 
     def __init__(self, cfg, domain="B"):
         super().__init__()
@@ -159,7 +162,10 @@ class Discriminator(nn.Module):
 
 
 def d_loss(real_logits, fake_logits):
-    """Return what one D minimises: ((D(b) - 1)^2 + D(G(a))^2) / 2; the half slows it down (7.1)."""
+    """Return what one D minimises: ((D(b) - 1)^2 + D(G(a))^2) / 2.
+
+    The paper halves D's objective, so that D learns more slowly than G (7.1).
+    """
     return ((real_logits - 1).square().mean() + fake_logits.square().mean()) / 2
 
 
@@ -168,17 +174,18 @@ def g_loss(fake_logits):
     return (fake_logits - 1).square().mean()
 
 
-def cycle_loss(real, back, norm="l1"):
-    """Return how far pictures, (N, C, H, W), are from what came back: F(G(a)) from a (equation 2).
+def cycle_loss(real, rec, norm="l1"):
+    """Return the distance of pictures a from their reconstructions F(G(a)) (equation 2).
 
-    ``norm`` is "l1", the mean absolute difference, or "l2", the mean squared one.
+    Both are (N, C, H, W); ``norm`` is "l1", the mean absolute difference, or "l2", the mean
+    squared one.
     """
     choose("cycle_norm", norm, ("l1", "l2"))
-    return F.l1_loss(back, real) if norm == "l1" else F.mse_loss(back, real)
+    return F.l1_loss(rec, real) if norm == "l1" else F.mse_loss(rec, real)
 
 
 def identity_loss(real, same):
-    """Return how much a generator changes what is in its target domain already (5.2), in L1."""
+    """Return the L1 distance of pictures of G's target domain from G's output for them (5.2)."""
     return F.l1_loss(same, real)
 
 

@@ -7,6 +7,7 @@ in D, weights from N(0, 0.02), and Adam with a momentum of 0.5. The losses are t
 
 import math
 from dataclasses import dataclass, replace
+from itertools import pairwise
 
 import torch
 import torch.nn.functional as F
@@ -37,12 +38,7 @@ class Config:
     latent_dim: int = 100  # numbers in z, each uniform in [-1, 1] (section 4)
     ngf: int = 128  # channels of G's last hidden layer; each layer before has twice as many
     ndf: int = 128  # channels of D's first layer; each layer after has twice as many
-    kernel_size: int = 5  # pixels; 5 as in the authors' code, 4 divides evenly by the stride
-    upsampling: str = "transposed"  # "transposed" convolution, or "resize" and convolve
-    downsampling: str = "strided"  # "strided" convolution, or convolve and "pool" the maximum
-    batch_norm: bool = True  # not at G's output nor at D's input (section 3)
-    g_slope: float = 0.0  # of G's units below zero: 0 is ReLU (section 3)
-    d_slope: float = 0.2  # the same for D: LeakyReLU (section 4)
+    kernel_size: int = 5  # pixels; 5 as in the authors' code, 4 is a multiple of the stride
     init_std: float = 0.02  # weights start from N(0, init_std), gains from N(1, init_std)
     lr_g: float = 2e-4  # Adam's step size for G (section 4)
     lr_d: float = 2e-4  # the same for D
@@ -73,15 +69,6 @@ PRESETS = {
 }
 
 
-def _pads(kernel_size):
-    """Return the paddings with which a stride of 2 exactly doubles or halves a side."""
-    return {"padding": (kernel_size - 1) // 2}, {"output_padding": kernel_size % 2}
-
-
-def _norm(cfg, channels):
-    return nn.BatchNorm2d(channels) if cfg.batch_norm else nn.Identity()
-
-
 class Generator(nn.Module):
     """Noise in, an image out: project to 4x4, then double the side in each layer.
 
@@ -94,31 +81,23 @@ class Generator(nn.Module):
         super().__init__()
         depth = int(math.log2(cfg.image_size // 4))
         widths = [cfg.ngf * 2**i for i in reversed(range(depth))] + [cfg.image_channels]
-        self.project = nn.Linear(cfg.latent_dim, widths[0] * 4 * 4, bias=not cfg.batch_norm)
-        self.project_norm = nn.BatchNorm1d(widths[0] * 16) if cfg.batch_norm else nn.Identity()
-        self.slope = cfg.g_slope
-        self.up, self.norms = nn.ModuleList(), nn.ModuleList()
-        pad, out_pad = _pads(cfg.kernel_size)
-        bias = not cfg.batch_norm  # a norm has a shift of its own
-        for i in range(depth):
-            if cfg.upsampling == "transposed":
-                layer = nn.ConvTranspose2d(
-                    widths[i], widths[i + 1], cfg.kernel_size, 2, **pad, **out_pad, bias=bias
-                )
-            else:
-                layer = nn.Sequential(
-                    nn.Upsample(scale_factor=2),
-                    nn.Conv2d(widths[i], widths[i + 1], cfg.kernel_size, padding="same", bias=bias),
-                )
-            self.up.append(layer)
-            self.norms.append(_norm(cfg, widths[i + 1]) if i < depth - 1 else nn.Identity())
+        k, pad = cfg.kernel_size, (cfg.kernel_size - 1) // 2
+        # No layer has a bias, as in the authors' code: batch norm has a shift of its own.
+        self.project = nn.Linear(cfg.latent_dim, widths[0] * 4 * 4, bias=False)
+        self.project_norm = nn.BatchNorm1d(widths[0] * 4 * 4)
+        self.up = nn.ModuleList(  # with this output_padding the side doubles exactly
+            nn.ConvTranspose2d(before, after, k, 2, pad, output_padding=k % 2, bias=False)
+            for before, after in pairwise(widths)
+        )
+        self.norms = nn.ModuleList(nn.BatchNorm2d(width) for width in widths[1:-1])
+        self.activation = nn.ReLU()
 
     def forward(self, z):
         """Turn z, (N, latent_dim), into images, (N, image_channels, image_size, image_size)."""
-        x = F.leaky_relu(self.project_norm(self.project(z)), self.slope)
+        x = self.activation(self.project_norm(self.project(z)))
         x = x.unflatten(1, (-1, 4, 4))  # (N, ngf * 2**(depth - 1), 4, 4)
-        for up, norm in zip(self.up[:-1], self.norms, strict=False):
-            x = F.leaky_relu(norm(up(x)), self.slope)  # half the channels, twice the side
+        for up, norm in zip(self.up[:-1], self.norms, strict=True):
+            x = self.activation(norm(up(x)))  # half the channels, twice the side
         return torch.tanh(self.up[-1](x))  # (N, image_channels, image_size, image_size)
 
 
@@ -134,30 +113,22 @@ class Discriminator(nn.Module):
         super().__init__()
         depth = int(math.log2(cfg.image_size // 4))
         widths = [cfg.image_channels] + [cfg.ndf * 2**i for i in range(depth)]
-        self.slope = cfg.d_slope
-        self.down, self.norms = nn.ModuleList(), nn.ModuleList()
-        pad, _ = _pads(cfg.kernel_size)
-        bias = not cfg.batch_norm
-        for i in range(depth):
-            normed = cfg.batch_norm and i > 0
-            if cfg.downsampling == "strided":
-                layer = nn.Conv2d(widths[i], widths[i + 1], cfg.kernel_size, 2, **pad, bias=bias)
-            else:
-                conv = nn.Conv2d(
-                    widths[i], widths[i + 1], cfg.kernel_size, padding="same", bias=bias
-                )
-                layer = nn.Sequential(conv, nn.MaxPool2d(2))
-            self.down.append(layer)
-            self.norms.append(_norm(cfg, widths[i + 1]) if normed else nn.Identity())
-        self.out = nn.Linear(widths[-1] * 4 * 4, 1, bias=not cfg.batch_norm)
+        k, pad = cfg.kernel_size, (cfg.kernel_size - 1) // 2
+        self.down = nn.ModuleList(
+            nn.Conv2d(before, after, k, 2, pad, bias=False) for before, after in pairwise(widths)
+        )
+        norms = [nn.BatchNorm2d(width) for width in widths[2:]]
+        self.norms = nn.ModuleList([nn.Identity(), *norms])  # none at D's input
+        self.activation = nn.LeakyReLU(0.2)
+        self.out = nn.Linear(widths[-1] * 4 * 4, 1, bias=False)
 
     def features(self, x):
-        """Return what every layer sees in images, a list of (N, ndf * 2**i, side, side)."""
-        seen = []
+        """Return the output of each layer for images x: a list of (N, ndf * 2**i, side, side)."""
+        outputs = []
         for down, norm in zip(self.down, self.norms, strict=True):
-            x = F.leaky_relu(norm(down(x)), self.slope)  # twice the channels, half the side
-            seen.append(x)
-        return seen
+            x = self.activation(norm(down(x)))  # twice the channels, half the side
+            outputs.append(x)
+        return outputs
 
     def forward(self, x):
         """Judge images, (N, image_channels, image_size, image_size), by one logit each, (N,)."""

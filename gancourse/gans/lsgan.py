@@ -10,7 +10,6 @@ from dataclasses import dataclass, replace
 from itertools import pairwise
 
 import torch
-import torch.nn.functional as F
 from torch import nn
 
 from gancourse.fields import Pictures
@@ -41,12 +40,10 @@ class Config:
     g_kernel: int = 3  # pixels; 4 is possible where every stride is 2
     d_channels: tuple = (64, 128, 256, 512)  # of D's layers, each with a stride of 2
     d_kernel: int = 5  # pixels
-    g_norm: bool = True  # batch norm in G, but not at its output
-    d_norm: bool = True  # batch norm in D, but not at its input
-    a: float = 0.0  # what D shall say of fakes
-    b: float = 1.0  # what D shall say of real images
-    c: float = 1.0  # what G wants D to say of fakes; with a, b, c = -1, 1, 0 see lesson 3
-    optimizer: str = "adam"  # or "rmsprop"
+    a: float = 0.0  # D's target for fakes
+    b: float = 1.0  # D's target for real images
+    c: float = 1.0  # G's target for fakes; the paper's other choice of a, b, c is -1, 1, 0
+    optimizer: str = "adam"  # or "rmsprop", which the paper compares with Adam
     lr_g: float = 1e-3  # step size of G
     lr_d: float = 1e-3  # the same for D
     betas: tuple = (0.5, 0.999)  # Adam's decay rates
@@ -92,7 +89,7 @@ PRESETS = {
 
 
 class Generator(nn.Module):
-    """Noise in, an image out: project to a small map, then convolve it up.
+    """Noise in, an image out: project to a small map, then convolve and enlarge it.
 
     Parameters
     ----------
@@ -103,36 +100,30 @@ class Generator(nn.Module):
         super().__init__()
         widths = [*cfg.g_channels, cfg.image_channels]
         self.side = cfg.image_size // math.prod(cfg.g_strides)
-        units = widths[0] * self.side**2
-        self.project = nn.Linear(cfg.latent_dim, units, bias=not cfg.g_norm)
-        self.project_norm = nn.BatchNorm1d(units) if cfg.g_norm else nn.Identity()
-        self.up, self.norms = nn.ModuleList(), nn.ModuleList()
-        for i, stride in enumerate(cfg.g_strides):
-            last = i == len(cfg.g_strides) - 1
-            layer = nn.ConvTranspose2d(
-                widths[i],
-                widths[i + 1],
-                cfg.g_kernel,
-                stride,
-                padding=(cfg.g_kernel - 1) // 2,
-                output_padding=(cfg.g_kernel - stride) % 2,  # the side grows by exactly `stride`
-                bias=not cfg.g_norm and not last,
+        k, pad = cfg.g_kernel, (cfg.g_kernel - 1) // 2
+        # No layer has a bias: batch norm has a shift of its own.
+        self.project = nn.Linear(cfg.latent_dim, widths[0] * self.side**2, bias=False)
+        self.project_norm = nn.BatchNorm1d(widths[0] * self.side**2)
+        self.up = nn.ModuleList(  # with this output_padding the side grows by exactly `stride`
+            nn.ConvTranspose2d(
+                before, after, k, stride, pad, output_padding=(k - stride) % 2, bias=False
             )
-            self.up.append(layer)
-            normed = cfg.g_norm and not last
-            self.norms.append(nn.BatchNorm2d(widths[i + 1]) if normed else nn.Identity())
+            for (before, after), stride in zip(pairwise(widths), cfg.g_strides, strict=True)
+        )
+        self.norms = nn.ModuleList(nn.BatchNorm2d(width) for width in widths[1:-1])
+        self.activation = nn.ReLU()
 
     def forward(self, z):
         """Turn z, (N, latent_dim), into images, (N, image_channels, image_size, image_size)."""
-        x = F.relu(self.project_norm(self.project(z)))
+        x = self.activation(self.project_norm(self.project(z)))
         x = x.unflatten(1, (-1, self.side, self.side))  # (N, g_channels[0], side, side)
-        for up, norm in zip(self.up[:-1], self.norms, strict=False):
-            x = F.relu(norm(up(x)))  # (N, g_channels[i], stride times the side)
+        for up, norm in zip(self.up[:-1], self.norms, strict=True):
+            x = self.activation(norm(up(x)))  # (N, g_channels[i + 1], stride times the side)
         return torch.tanh(self.up[-1](x))  # (N, image_channels, image_size, image_size)
 
 
 class Discriminator(nn.Module):
-    """An image in, one number out, which no sigmoid squashes.
+    """An image in, one number out, without a sigmoid: halve the side, then one linear unit.
 
     Parameters
     ----------
@@ -142,20 +133,20 @@ class Discriminator(nn.Module):
     def __init__(self, cfg):
         super().__init__()
         widths = [cfg.image_channels, *cfg.d_channels]
-        self.down, self.norms = nn.ModuleList(), nn.ModuleList()
-        for i, (before, after) in enumerate(pairwise(widths)):
-            pad = (cfg.d_kernel - 1) // 2
-            layer = nn.Conv2d(before, after, cfg.d_kernel, 2, padding=pad, bias=not cfg.d_norm)
-            self.down.append(layer)
-            normed = cfg.d_norm and i > 0
-            self.norms.append(nn.BatchNorm2d(after) if normed else nn.Identity())
+        k, pad = cfg.d_kernel, (cfg.d_kernel - 1) // 2
+        self.down = nn.ModuleList(
+            nn.Conv2d(before, after, k, 2, pad, bias=False) for before, after in pairwise(widths)
+        )
+        norms = [nn.BatchNorm2d(width) for width in widths[2:]]
+        self.norms = nn.ModuleList([nn.Identity(), *norms])  # none at D's input
+        self.activation = nn.LeakyReLU(0.2)
         side = cfg.image_size // 2 ** len(cfg.d_channels)
-        self.out = nn.Linear(widths[-1] * side**2, 1, bias=not cfg.d_norm)
+        self.out = nn.Linear(widths[-1] * side**2, 1, bias=False)
 
     def forward(self, x):
         """Judge images, (N, image_channels, image_size, image_size), by one number each, (N,)."""
         for down, norm in zip(self.down, self.norms, strict=True):
-            x = F.leaky_relu(norm(down(x)), 0.2)  # (N, d_channels[i], half the side)
+            x = self.activation(norm(down(x)))  # (N, d_channels[i], half the side)
         return self.out(x.flatten(1)).squeeze(1)
 
 
@@ -167,7 +158,7 @@ def d_loss(real_logits, fake_logits, a=0.0, b=1.0):
     real_logits, fake_logits : Tensor, (N,)
         D's output as it is: no sigmoid comes after it.
     a, b : float
-        The targets for fake and for real.
+        D's targets for fakes and for real images.
 
     Returns
     -------
@@ -184,7 +175,7 @@ def g_loss(fake_logits, c=1.0):
     ----------
     fake_logits : Tensor, (N,)
     c : float
-        What G wants D to say of fakes: b, or the middle between a and b.
+        G's target for fakes: b, or the middle between a and b.
 
     Returns
     -------

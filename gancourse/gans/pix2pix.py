@@ -25,8 +25,8 @@ PLAYERS = {"D": ("netD",), "G": ("netG",)}
 PUBLISHED = ("netG",)
 STAGES = {"train_step": "steps"}
 
-# Both take their statistics from the pictures at hand, in training and later (section 3.3): from
-# the batch, or from each picture alone. In a batch of one, the paper's, they are the same.
+# Both compute mean and variance from their input, in sampling too (section 3.3): from each picture
+# alone, or from the batch. In the paper's batches of one picture these are the same.
 NORMS = {
     "instance": lambda n: nn.InstanceNorm2d(n, affine=True),
     "batch": lambda n: nn.BatchNorm2d(n, track_running_stats=False),
@@ -45,14 +45,14 @@ class Config:
     channels_B: int = 3  # of the output y
     g_channels: tuple = (64, 128, 256, 512, 512, 512, 512, 512)  # of G's encoder; each halves
     skips: bool = True  # U-Net; without them, the encoder-decoder (6.1.1)
-    dropout: float = 0.5  # share dropped; the only noise there is, in training and later (3.1)
+    dropout: float = 0.5  # share dropped; G's only noise, so it acts in sampling too (3.1)
     dropout_blocks: int = 3  # of the decoder, counted from the innermost (6.1.1)
     d_channels: tuple = (64, 128, 256, 512)  # of D's layers before the last (6.1.2)
     d_strides: tuple = (2, 2, 2, 1)  # of the same layers; the last has a stride of 1
     d_kernel: int = 4  # pixels
     conditional: bool = True  # D sees x beside y (cGAN), or y alone (GAN)
     norm: str = "instance"  # "instance" or "batch"
-    lambda_adv: float = 1.0  # weight of D's opinion in G's loss; 0 leaves D out
+    lambda_adv: float = 1.0  # weight of the adversarial loss; 0 trains without D
     lambda_l1: float = 100.0  # weight of the mean absolute error (equation 4)
     lambda_l2: float = 0.0  # weight of the mean squared error
     lr_g: float = 2e-4  # Adam's step size for G (3.3)
@@ -114,8 +114,7 @@ PATCHES = {
 class Generator(nn.Module):
     """A picture in, a picture out: halve it down to a bottleneck, double it up again.
 
-    With ``skips``, each layer of the way up also gets what the layer of its size on the way down
-    has made.
+    With ``skips``, a U-Net: each layer of the decoder also gets the encoder's output of its size.
 
     Parameters
     ----------
@@ -148,19 +147,21 @@ class Generator(nn.Module):
     def forward(self, x):
         """Translate x, (N, channels_A, H, W), to y, (N, channels_B, H, W) in [-1, 1].
 
-        Dropout is drawn anew each time, in evaluation mode too: it is what the paper has for noise.
+        Dropout acts in evaluation mode too: the paper uses it as the noise z.
         """
-        seen = []
+        encoded = []
         for i, (down, norm) in enumerate(zip(self.down, self.down_norms, strict=True)):
             x = norm(down(F.leaky_relu(x, 0.2) if i else x))  # (N, g_channels[i], half the side)
-            seen.append(x)
-        seen.pop()  # the bottleneck goes up by itself
+            encoded.append(x)
+        encoded.pop()  # the bottleneck is the decoder's input, and needs no skip
         for i, (up, norm) in enumerate(zip(self.up, self.up_norms, strict=True)):
             x = norm(up(F.relu(x)))  # twice the side
-            if i < self.dropout_blocks and seen:
-                x = F.dropout(x, self.dropout, training=True)
-            if self.skips and seen:
-                x = torch.cat([x, seen.pop()], 1)
+            if encoded:  # in all layers but the last, which draws y
+                skip = encoded.pop()
+                if i < self.dropout_blocks:
+                    x = F.dropout(x, self.dropout, training=True)
+                if self.skips:
+                    x = torch.cat([x, skip], 1)
         return torch.tanh(x)  # (N, channels_B, H, W)
 
 
@@ -176,8 +177,8 @@ class Discriminator(nn.Module):
         super().__init__()
         if len(cfg.d_channels) != len(cfg.d_strides) or not cfg.d_channels:
             raise CourseError(
-                "d_channels and d_strides say a number each for every layer of D before its last: "
-                f"at least one, and as many, not {cfg.d_channels} and {cfg.d_strides}."
+                "d_channels and d_strides need one number each for every layer of D before its "
+                f"last, and D at least one such layer; found {cfg.d_channels} and {cfg.d_strides}."
             )
         norm, pad = NORMS[choose("norm", cfg.norm, NORMS)], (cfg.d_kernel - 1) // 2
         self.conditional, side = cfg.conditional, cfg.image_size
@@ -208,13 +209,13 @@ class Discriminator(nn.Module):
 def receptive_field(cfg):
     """Return the side, in pixels, of the patch that one logit of D depends on.
 
-    Each layer sees ``d_kernel - 1`` more of its inputs, which lie apart by the product of the
-    strides before it. Part of a patch may lie outside the picture.
+    Each layer adds ``d_kernel - 1`` times the product of the strides before it. Part of a patch
+    may lie outside the picture.
     """
-    field, apart = 1, 1
+    field, strides = 1, 1
     for stride in (*cfg.d_strides, 1):
-        field += (cfg.d_kernel - 1) * apart
-        apart *= stride
+        field += (cfg.d_kernel - 1) * strides
+        strides *= stride
     return field
 
 
@@ -234,7 +235,7 @@ def d_loss(real_logits, fake_logits):
 
 
 def g_loss(fake_logits):
-    """Return D's part of what G minimises, in nats: -log D(x, G(x)), the mean over patches."""
+    """Return the adversarial part of G's loss, in nats: -log D(x, G(x)), the mean over patches."""
     return F.softplus(-fake_logits).mean()
 
 
@@ -322,7 +323,7 @@ def train_step(gan, batch, run):
         log["D/prob_fake"] = fake_logits.detach().sigmoid().mean()
 
     gan.netD.requires_grad_(False)
-    l1, l2 = F.l1_loss(fake, y), F.mse_loss(fake, y)
+    l1, l2 = F.l1_loss(fake.float(), y), F.mse_loss(fake.float(), y)
     loss_g = cfg.lambda_l1 * l1 + cfg.lambda_l2 * l2  # equation 4
     if cfg.lambda_adv:
         with run.autocast():

@@ -36,22 +36,22 @@ class Config:
 
     image_size: int = 128  # pixels; a multiple of 2 ** g_downs and 2 ** d_layers (section 5.2)
     image_channels: int = 3  # 3 for colour, 1 for grey
-    label_kinds: tuple = ("attributes",)  # of each label set: many can be true, or one "classes"
+    label_kinds: tuple = ("attributes",)  # "attributes", any of them true, or "classes", one true
     label_sizes: tuple = (5,)  # labels in each set; CelebA: black, blond, brown, gender, age
     ngf: int = 64  # maps after G's first layer; doubled by each layer down (table 4)
     g_downs: int = 2  # layers of G that halve the side, and as many that double it (table 4)
     g_blocks: int = 6  # residual blocks in the middle of G (table 4)
     g_kernel: int = 7  # pixels, of G's first and last layer (table 4)
-    g_skip: bool = False  # add the picture to what G draws, so that it need not learn to copy
+    g_skip: bool = False  # G adds its input to its output, so that it need not learn to copy
     ndf: int = 64  # maps after D's first layer; doubled by each of the others (table 5)
-    d_layers: int = 6  # layers of D below its heads, each halves the side (table 5)
+    d_layers: int = 6  # layers of D before its two outputs, each halves the side (table 5)
     d_slope: float = 0.01  # of D's units below zero (section 7.2)
-    d_he: bool = False  # D's weights start as large as He's, not as PyTorch's: it learns sooner
-    lambda_cls: float = 1.0  # weight of naming the domain (section 3.1)
-    lambda_rec: float = 10.0  # weight of the way back (section 3.1)
+    d_he: bool = False  # D's weights start from He's distribution, wider than PyTorch's
+    lambda_cls: float = 1.0  # weight of the domain classification loss (section 3.1)
+    lambda_rec: float = 10.0  # weight of the reconstruction loss (section 3.1)
     lambda_gp: float = 10.0  # weight of the gradient penalty (section 4)
-    lambda_slope: float = 0.0  # weight of a penalty on the naming head's slope; none in the paper
-    clip: float = 0.0  # above 0: D's weights are held in +-clip, and there is no penalty (WGAN)
+    lambda_slope: float = 0.0  # weight of the R1 penalty on D_cls; none in the paper
+    clip: float = 0.0  # above 0, D's weights are clipped to +-clip, without a penalty (WGAN)
     n_critic: int = 5  # updates of D for one of G (section 5.3)
     lr_g: float = 1e-4  # Adam's step size for G (section 5.3)
     lr_d: float = 1e-4  # the same for D
@@ -62,9 +62,9 @@ class Config:
     steps: int = 200_000  # updates of D (num_iters in the authors' code)
 
 
-# Smaller, and for few steps, in each of which G is updated; it need not learn to copy, and D may
-# not name labels by a few loud pixels. For faces with eight attributes as one set and six
-# expressions as the other.
+# Smaller, and for few steps, in each of which G is updated. G need not learn to copy its input, and
+# the R1 penalty keeps D from classifying by a few pixels. Of the two label sets of the faces, one
+# has eight attributes, the other six expressions.
 _LAPTOP = Config(
     image_size=32,
     label_kinds=("attributes", "classes"),
@@ -95,7 +95,7 @@ PRESETS = {
 
 
 class Residual(nn.Module):
-    """Two convolutions whose result is added to what came in: ``width`` maps, in and out."""
+    """A residual block: two convolutions whose result is added to their input, ``width`` maps."""
 
     def __init__(self, width):
         super().__init__()
@@ -104,12 +104,12 @@ class Residual(nn.Module):
         self.body = nn.Sequential(conv1, norm1, nn.ReLU(), conv2, norm2)
 
     def forward(self, x):
-        """Change x, (N, width, H, W), a little."""
+        """Return x, (N, width, H, W), plus the result of both convolutions."""
         return x + self.body(x)
 
 
 class Generator(nn.Module):
-    """A picture and the labels that it shall have in, the changed picture out."""
+    """A picture and its target labels in, the translated picture out (table 4)."""
 
     def __init__(self, cfg):
         super().__init__()
@@ -132,22 +132,26 @@ class Generator(nn.Module):
         layers += [nn.Conv2d(width, cfg.image_channels, k, padding=k // 2, bias=False)]
         self.layers = nn.Sequential(*layers)
 
-    def forward(self, x, labels, source):
-        """Give pictures x, (N, C, H, W), labels, (N, total), but of the sets ``source`` alone."""
+    def forward(self, x, c, source):
+        """Translate pictures x, (N, C, H, W) in [-1, 1], to the target labels c, (N, total labels).
+
+        source: int64 (N,), the label set to reach; G ignores the labels of the others.
+        """
         if len(self.label_sizes) > 1:
-            mask = F.one_hot(source, len(self.label_sizes)).to(labels.dtype)  # (N, sets)
-            parts = labels.split(self.label_sizes, 1)
-            known = [part * bit for part, bit in zip(parts, mask.split(1, 1), strict=True)]
-            labels = torch.cat([*known, mask], 1)  # [c1, ..., cn, m], equation 7
-        planes = labels.to(x.dtype)[:, :, None, None].expand(-1, -1, *x.shape[2:])
-        drawn = self.layers(torch.cat([x, planes], 1))  # (N, C, H, W)
+            m = F.one_hot(source, len(self.label_sizes)).to(c.dtype)  # the mask vector, (N, sets)
+            sets = zip(c.split(self.label_sizes, 1), m.split(1, 1), strict=True)
+            c = torch.cat([*(c_i * m_i for c_i, m_i in sets), m], 1)  # equation 7
+        planes = c.to(x.dtype)[:, :, None, None].expand(-1, -1, *x.shape[2:])
+        y = self.layers(torch.cat([x, planes], 1))  # (N, C, H, W)
         if self.g_skip:
-            drawn = drawn + torch.atanh(0.97 * x.float())  # draws 0: the picture stays
-        return torch.tanh(drawn)
+            # Layers that return 0 leave the picture as it is, but for the factor: the tanh below
+            # inverts this atanh, which would be infinite at -1 and 1 without the factor.
+            y = y + torch.atanh(0.97 * x.float())
+        return torch.tanh(y)
 
 
 class Discriminator(nn.Module):
-    """A picture in, two answers out: real or fake for each patch, and the labels."""
+    """A picture in, two outputs: D_src, real or fake for each patch, and D_cls, the labels."""
 
     def __init__(self, cfg):
         super().__init__()
@@ -163,7 +167,7 @@ class Discriminator(nn.Module):
         self.label_head = nn.Conv2d(widths[-1], sum(cfg.label_sizes), side, bias=False)
 
     def forward(self, x):
-        """Judge pictures, (N, C, H, W): each patch, (N, h, w), and all sets' labels, (N, total)."""
+        """Return D_src, (N, h, w), and D_cls, (N, total labels), of pictures x, (N, C, H, W)."""
         for conv in self.convs:
             x = F.leaky_relu(conv(x), self.slope)  # (N, ndf, 2 ndf, ..., half the side)
         return self.real_head(x).squeeze(1), self.label_head(x).flatten(1)
@@ -175,55 +179,67 @@ def d_loss(real_logits, fake_logits):
 
 
 def g_loss(fake_logits):
-    """Return what G minimises: minus the mean of what D says of fakes, (N, h, w)."""
+    """Return the adversarial part of G's loss: minus the mean of D_src of fakes, (N, h, w)."""
     return -fake_logits.mean()
 
 
 def gradient_penalty(netD, real, fake):
-    """Return how far D's slope is from 1 between real and fake: the penalty of equation 8.
+    """Return the gradient penalty of equation 8.
 
-    The mean of (|gradient| - 1)^2 at a random point of the line between each two of real and fake,
-    (N, C, H, W). netD's first answer is summed over all patches, as the authors do.
+    It is the mean of (|gradient of D_src| - 1)^2 at a random point of the line between each real
+    and its fake, (N, C, H, W). D_src is summed over all patches, as in the authors' code.
     """
-    mix = torch.rand(len(real), 1, 1, 1, device=real.device)
-    between = torch.lerp(fake.float(), real.float(), mix).requires_grad_()
-    (slope,) = torch.autograd.grad(netD(between)[0].sum(), between, create_graph=True)
-    norm = torch.linalg.vector_norm(slope.flatten(1), dim=1, dtype=torch.float32)  # (N,)
+    alpha = torch.rand(len(real), 1, 1, 1, device=real.device)
+    x_hat = torch.lerp(fake.float(), real.float(), alpha).requires_grad_()
+    (gradient,) = torch.autograd.grad(netD(x_hat)[0].sum(), x_hat, create_graph=True)
+    norm = torch.linalg.vector_norm(gradient.flatten(1), dim=1, dtype=torch.float32)  # (N,)
     return (norm - 1).square().mean()
 
 
-def slope_penalty(named, real):
-    """Return how steep the naming is: the mean of |gradient|^2 of each picture's class loss.
+def slope_penalty(loss, real):
+    """Return the R1 penalty on D_cls: the mean of |gradient|^2 of each picture's class loss.
 
-    That is the R1 of Mescheder et al. 2018 (arXiv 1801.04406), on the naming head; the paper bounds
-    the other head alone. real: (N, C, H, W), with a gradient; named: its class loss, a mean over N.
+    Mescheder et al. 2018 (arXiv 1801.04406) have it for D_src. loss: the mean class loss of real,
+    (N, C, H, W), which has ``requires_grad``.
     """
-    (slope,) = torch.autograd.grad(len(real) * named, real, create_graph=True)
-    return slope.float().square().flatten(1).sum(1).mean()
+    (gradient,) = torch.autograd.grad(len(real) * loss, real, create_graph=True)
+    return gradient.float().square().flatten(1).sum(1).mean()
 
 
 def class_loss(class_logits, labels, source, kinds, sizes):
-    """Return how badly the labels are named, equations 2 and 3, by the labels that are known.
+    """Return the domain classification loss, equations 2 and 3, of the known label sets.
 
-    Over the pictures, the mean of the sum of the attributes' binary cross-entropies, or of the
-    classes' cross-entropy. class_logits, labels: (N, total); source: int64 (N,), the label set that
-    is known of each picture, the others get no gradient; kinds, sizes: as in the Config.
+    Parameters
+    ----------
+    class_logits, labels : Tensor, (N, total labels)
+    source : int64 Tensor, (N,)
+        The label set that is known of each picture; logits of the others get no gradient.
+    kinds, sizes : tuple
+        ``label_kinds`` and ``label_sizes`` of the Config.
+
+    Returns
+    -------
+    Tensor, ()
+        In nats, the mean over pictures; binary cross-entropies are summed over a set's attributes.
     """
-    total, answers = 0, class_logits.float().split(sizes, 1)
-    for i, (logits, wanted) in enumerate(zip(answers, labels.split(sizes, 1), strict=True)):
-        if kinds[i] == "attributes":
-            each = F.binary_cross_entropy_with_logits(logits, wanted, reduction="none").sum(1)
+    total = 0
+    sets = zip(class_logits.float().split(sizes, 1), labels.split(sizes, 1), kinds, strict=True)
+    for i, (logits, c, kind) in enumerate(sets):
+        if kind == "attributes":
+            each = F.binary_cross_entropy_with_logits(logits, c, reduction="none").sum(1)
         else:
-            each = F.cross_entropy(logits, wanted, reduction="none")
+            each = F.cross_entropy(logits, c, reduction="none")
         total = total + each.where(source == i, 0).sum()
     return total / len(labels)
 
 
 def shuffled(source):
-    """Return a random order, (N,), in which each picture meets one of its own label set."""
-    chance = torch.rand(len(source), device=source.device) / 2
+    """Return a random order, (N,), that exchanges pictures of the same label set, source, only."""
+    # Both sorts list the pictures set by set: the first as they come, the second at random within
+    # a set. The fraction stays below 1/2, so that rounding cannot reach the next set's number.
+    fraction = torch.rand(len(source), device=source.device) / 2
     order = torch.empty_like(source)
-    order[source.argsort(stable=True)] = (source + chance).argsort()
+    order[source.argsort(stable=True)] = (source + fraction).argsort()
     return order
 
 
@@ -299,20 +315,20 @@ def train_step(gan, batch, run):
     dict of str to Tensor, ()
         The unweighted losses; those of G only where G was updated.
     """
-    cfg, real, labels, source = gan.cfg, batch["real"], batch["labels"], batch["source"]
+    cfg, real, c_org, source = gan.cfg, batch["real"], batch["labels"], batch["source"]
     sets = (source, cfg.label_kinds, cfg.label_sizes)
-    wanted = labels[shuffled(source)]  # somebody else's labels, so that each target is realistic
+    c_trg = c_org[shuffled(source)]  # the labels of another picture, which occur together
     with run.autocast():
         with torch.no_grad():
-            fake = gan.netG(real, wanted, source)
-        seen = real.detach().requires_grad_(cfg.lambda_slope > 0)
-        real_logits, class_logits = gan.netD(seen)
+            fake = gan.netG(real, c_trg, source)
+        x = real.detach().requires_grad_(cfg.lambda_slope > 0)
+        real_logits, class_logits = gan.netD(x)
         fake_logits, _ = gan.netD(fake)
         adv_d = d_loss(real_logits, fake_logits)
-        cls_d = class_loss(class_logits, labels, *sets)  # real pictures alone
+        cls_d = class_loss(class_logits, c_org, *sets)  # real pictures alone
         loss_d = adv_d + cfg.lambda_cls * cls_d
         if cfg.lambda_slope:
-            loss_d = loss_d + cfg.lambda_slope * slope_penalty(cls_d, seen)
+            loss_d = loss_d + cfg.lambda_slope * slope_penalty(cls_d, x)
         losses = {"D/adv": adv_d.detach(), "D/cls": cls_d.detach()}
         if not cfg.clip:
             penalty = gradient_penalty(gan.netD, real, fake)
@@ -329,12 +345,12 @@ def train_step(gan, batch, run):
     if gan.step % cfg.n_critic == 0:
         gan.netD.requires_grad_(False)
         with run.autocast():
-            fake = gan.netG(real, wanted, source)
-            back = gan.netG(fake, labels, source)
+            fake = gan.netG(real, c_trg, source)
+            x_rec = gan.netG(fake, c_org, source)
             fake_logits, class_logits = gan.netD(fake)
             adv_g = g_loss(fake_logits)
-            cls_g = class_loss(class_logits, wanted, *sets)
-            rec_g = F.l1_loss(back, real)
+            cls_g = class_loss(class_logits, c_trg, *sets)
+            rec_g = F.l1_loss(x_rec, real)
             loss_g = adv_g + cfg.lambda_cls * cls_g + cfg.lambda_rec * rec_g
         gan.opt_g.zero_grad()
         loss_g.backward()

@@ -36,10 +36,10 @@ class Config:
 
     sample_shape: tuple = (1, 28, 28)  # one sample: (channels, height, width), or (2,) for points
     latent_dim: int = 100  # numbers in z
-    prior: str = "uniform"  # of z, mean 0 and variance 1: "uniform" or "normal"
+    prior: str = "uniform"  # of each number in z, with mean 0 and variance 1: "uniform" or "normal"
     g_hidden: tuple = (1200, 1200)  # ReLU units per hidden layer of G
     d_hidden: tuple = (240, 240)  # units per hidden layer of D
-    maxout_pieces: int = 5  # linear pieces per unit of D; 1 means LeakyReLU(0.2) units instead
+    maxout_pieces: int = 5  # linear pieces per unit of D; 1 means LeakyReLU(0.2) in place of maxout
     dropout: tuple = (0.2, 0.5)  # share dropped of D's input, of its hidden units
     g_init: float = 0.05  # weights of G start uniform in +-g_init; 0 means PyTorch's default
     d_init: float = 0.005  # the same for D
@@ -164,7 +164,7 @@ class Discriminator(nn.Module):
 def d_loss(real_logits, fake_logits):
     """Return what D minimises: -log D(x) - log(1 - D(G(z))), equation 1 with its sign turned.
 
-    ``softplus(-t)`` is -log sigmoid(t), and stays exact where the sigmoid rounds to 0 or 1.
+    ``softplus(-t)`` is -log sigmoid(t), without rounding where the sigmoid is near 0 or 1.
 
     Parameters
     ----------

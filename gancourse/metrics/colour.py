@@ -58,39 +58,35 @@ def rgb_to_lab(images):
     return torch.stack([116 * y - 16, 500 * (x - y), 200 * (y - z)], 1)
 
 
-def lab_histograms(images, width=WIDTH):
+def lab_histograms(images):
     """Return the marginal histograms of L*, a* and b* over all pixels of a set of pictures.
 
     Parameters
     ----------
     images : float torch.Tensor, (N, 3, H, W) in [-1, 1]
-    width : float
-        The width of a bin, in units of L*, a* and b*. The bins cover -112 to 112.
 
     Returns
     -------
     centres : float64 torch.Tensor, (bins,)
-        The centre of each bin.
+        The centre of each bin. The bins are 2 wide and cover -112 to 112.
     shares : float64 torch.Tensor, (3, bins), on the CPU
         One row each for L*, a* and b*: the share of all pixels in each bin. A row adds to 1.
 
     Raises
     ------
     CourseError
-        If there are no pictures, :func:`rgb_to_lab` refuses them, or the width is not positive.
+        If there are no pictures, or :func:`rgb_to_lab` refuses them.
     """
-    if not width > 0:
-        raise CourseError(f"expected a bin width above 0, not {width!r}")
     if not images.numel():
         raise CourseError("expected at least one picture to measure colours, found none")
-    bins = -int(-2 * REACH // width)  # rounded up
+    bins = int(2 * REACH / WIDTH)
     counts = torch.zeros(3, bins, dtype=torch.float64)
     for part in images.detach().split(CHUNK):
         # Rounding puts the 0 of blacks and greys on either side of a bin's edge; 0.001 decides it.
-        place = ((rgb_to_lab(part) + REACH + 1e-3) / width).long().clamp(0, bins - 1).cpu()
+        place = ((rgb_to_lab(part) + REACH + 1e-3) / WIDTH).long().clamp(0, bins - 1).cpu()
         for row, values in zip(counts, place.transpose(0, 1), strict=True):
             row += values.flatten().bincount(minlength=bins)
-    centres = (torch.arange(bins, dtype=torch.float64) + 0.5) * width - REACH
+    centres = (torch.arange(bins, dtype=torch.float64) + 0.5) * WIDTH - REACH
     return centres, counts / counts.sum(1, keepdim=True)
 
 

@@ -177,7 +177,7 @@ class Table:
 
     def _codes(self, name, value):
         values = self.columns[name]
-        if isinstance(value, (str, int)) and not isinstance(value, bool):
+        if isinstance(value, str | int) and not isinstance(value, bool):
             value = [value] * len(self)
         codes = torch.tensor([self.code(name, v) if isinstance(v, str) else int(v) for v in value])
         if len(codes) != len(self):

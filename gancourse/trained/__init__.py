@@ -12,12 +12,11 @@ from pathlib import Path
 
 import torch
 
-from gancourse import gans, metrics
+from gancourse import files, gans, metrics
 from gancourse.data import shipped
 from gancourse.errors import CheckpointError, choose
 from gancourse.fields import frozen
 from gancourse.trained.generator import TrainedGenerator
-from gancourse.training import checkpoint
 from gancourse.training.gan import GAN
 from gancourse.training.runtime import find_device
 
@@ -102,7 +101,7 @@ def load(path, device="cpu"):
     """
     path, device = Path(path), find_device(device)
     path = path / "generator.safetensors" if path.is_dir() else path
-    states, header = checkpoint.load(path)
+    states, header = files.load(path)
     card = header.get("card") or {}
     if "model" not in card or "config" not in card:
         raise CheckpointError(f"{path} does not say which GAN it holds; it is no generator's file.")

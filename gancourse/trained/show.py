@@ -34,7 +34,7 @@ def held_out(module, name, cfg, n=SHOWN, like=None):
 
 def sized(data, wanted):
     """Return data with pictures of the largest size that some fields have."""
-    sizes = [field.size for field in wanted.values() if hasattr(field, "size")]
+    sizes = [field.side for field in wanted.values() if field.side]
     return data.resized(max(sizes)) if sizes else data
 
 
@@ -134,7 +134,7 @@ def examples(g, n, seed=0, *, path=None, given=None):
         if g.pictures is None:
             raise DataError(f"{g!r} is given no pictures: leave out --input.")
         field = g.fields[g.pictures]
-        given[g.pictures] = read_pictures(path, field.size, field.channels, n)
+        given[g.pictures] = read_pictures(path, field.side, field.channels, n)
         return plotting.side_by_side(given[g.pictures], g.sample(seed=seed, **given))
     if given or not needed(g.module, g.fields):
         return g.sample(n, seed, **given).float().cpu()

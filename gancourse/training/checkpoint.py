@@ -7,17 +7,7 @@ import json
 from dataclasses import asdict
 
 from gancourse.errors import CheckpointError
-from gancourse.files import flatten, load, save
-
-__all__ = [
-    "describe",
-    "differences",
-    "flatten",
-    "load",
-    "load_parts",
-    "save",
-    "save_generator",
-]
+from gancourse.files import save
 
 
 def describe(cfg):

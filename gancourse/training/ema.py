@@ -20,11 +20,11 @@ class EMA(nn.Module):
         The network to follow; copied here, on its device.
     decay : float
         Between 0 (no memory) and 1 (never moves). The memory is about 1 / (1 - decay) steps.
-    optimizer : torch.optim.Optimizer, optional
-        The one that moves ``net``; without it, :meth:`update` is for the caller.
+    optimizer : torch.optim.Optimizer
+        The one that moves ``net``.
     """
 
-    def __init__(self, net, decay, optimizer=None):
+    def __init__(self, net, decay, optimizer):
         super().__init__()
         if not 0 <= decay < 1:
             raise ValueError(f"ema_decay must be at least 0 and below 1, not {decay}")
@@ -36,8 +36,7 @@ class EMA(nn.Module):
         self._followed = (net,)
         self._weight_lists = (list(self.net.parameters()), list(net.parameters()))
         self._buffer_pairs = tuple(zip(self.net.buffers(), net.buffers(), strict=True))
-        if optimizer is not None:
-            optimizer.register_step_post_hook(lambda *_: self.update())
+        optimizer.register_step_post_hook(lambda *_: self.update())
 
     def follows(self, net):
         """Return whether this is the average of ``net``."""

@@ -6,9 +6,8 @@ from pathlib import Path
 import torch
 from torch.optim.lr_scheduler import LRScheduler
 
-from gancourse import plotting
+from gancourse import files, plotting
 from gancourse.errors import CheckpointError, CourseError
-from gancourse.files import write_atomically
 from gancourse.training import checkpoint
 from gancourse.training.guards import diverged
 from gancourse.training.history import History
@@ -43,7 +42,7 @@ class Store:
                     f"cannot use {self.folder} for the run: {error.strerror or error}. "
                     "Choose a folder that you may write to."
                 ) from error
-            write_atomically(self.folder / ".writable", b"")
+            files.write_atomically(self.folder / ".writable", b"")
             (self.folder / ".writable").unlink()
 
     def state(self):
@@ -67,23 +66,23 @@ class Store:
                 if tensors and not torch.stack([t.isfinite().all() for t in tensors]).all():
                     raise diverged(f"the weights of {name}", self.gan.step)
         if self.folder:
-            checkpoint.save(self.folder / CHECKPOINT, self.state(), settings=self.settings())
+            files.save(self.folder / CHECKPOINT, self.state(), settings=self.settings())
             self.memory = None  # from now on the file is the last good state
         else:
-            self.memory = checkpoint.flatten(self.state())
+            self.memory = files.flatten(self.state())
 
     def begin(self):
         """Remember the state before the first step, and bring history.jsonl up to date."""
-        self.memory = checkpoint.flatten(self.state())
+        self.memory = files.flatten(self.state())
         if self.folder:
             self.gan.history.write(self.folder / HISTORY)
 
     def put_back(self):
         """Return the GAN and its history to the last state that was kept."""
         if self.memory is None:
-            self.load(checkpoint.load(self.folder / CHECKPOINT)[0])
+            self.load(files.load(self.folder / CHECKPOINT)[0])
         else:
-            self.load(checkpoint.restore(*self.memory))
+            self.load(files.restore(*self.memory))
         self.gan.history.cut(self.gan.step)
         if self.folder:
             self.gan.history.write(self.folder / HISTORY)
@@ -114,7 +113,7 @@ class Store:
             self._refuse_to_overwrite()
 
     def _resume(self):
-        state, header = checkpoint.load(self.folder / CHECKPOINT)
+        state, header = files.load(self.folder / CHECKPOINT)
         scheduled = any(isinstance(part, LRScheduler) for part in self.gan.parts().values())
         free = () if scheduled else ("steps",)  # a schedule may depend on the total
         old, new = header["settings"], self.settings()
@@ -132,7 +131,7 @@ class Store:
         self.gan.history.cut(self.gan.step)
 
     def _refuse_to_overwrite(self):
-        state, header = checkpoint.load(self.folder / CHECKPOINT)
+        state, header = files.load(self.folder / CHECKPOINT)
         changes = checkpoint.differences(header["settings"], self.settings(), ("steps",))
         if not changes and 0 < self.gan.step >= state["step"]:
             return  # this very run goes on

@@ -1,30 +1,26 @@
-"""Explorers: small tools for a notebook, live where somebody can use them, a picture elsewhere."""
+"""Explorers: live widgets for the reader of a notebook, still pictures for batch programs."""
 
-from gancourse.widgets.arithmetic import arithmetic
-from gancourse.widgets.before_after import before_after
-from gancourse.widgets.canvas import canvas
-from gancourse.widgets.forgetting import forgetting
-from gancourse.widgets.interpolation import interpolation
-from gancourse.widgets.latent import latent_explorer, principal_directions
-from gancourse.widgets.mixer import class_style_mixer
-from gancourse.widgets.scrubber import extent_of, plane, scrubber
-from gancourse.widgets.switches import switches
-
-# Lesson 1 explores digits; the tool is the same for any small image.
-digit_explorer = latent_explorer
+from gancourse.widgets.arithmetic import Arithmetic
+from gancourse.widgets.before_after import BeforeAfter
+from gancourse.widgets.canvas import Canvas
+from gancourse.widgets.forgetting import Forgetting
+from gancourse.widgets.interpolation import Interpolation
+from gancourse.widgets.latent import LatentExplorer, principal_directions
+from gancourse.widgets.mixer import ClassStyleMixer
+from gancourse.widgets.scrubber import Scrubber, extent_of, plane
+from gancourse.widgets.switches import Switches
 
 __all__ = [
-    "arithmetic",
-    "before_after",
-    "canvas",
-    "class_style_mixer",
-    "digit_explorer",
+    "Arithmetic",
+    "BeforeAfter",
+    "Canvas",
+    "ClassStyleMixer",
+    "Forgetting",
+    "Interpolation",
+    "LatentExplorer",
+    "Scrubber",
+    "Switches",
     "extent_of",
-    "forgetting",
-    "interpolation",
-    "latent_explorer",
     "plane",
     "principal_directions",
-    "scrubber",
-    "switches",
 ]

@@ -10,10 +10,17 @@ import numpy as np
 import torch
 
 from gancourse.errors import CourseError
-from gancourse.latent import Prior
 from gancourse.plotting import STYLE, draw_images, to_pil
 from gancourse.widgets.board import GAP, Board
-from gancourse.widgets.explorer import Explorer, ask, button, seed_box, slider
+from gancourse.widgets.explorer import (
+    NoiseExplorer,
+    ask,
+    button,
+    headed,
+    in_row,
+    seed_box,
+    slider,
+)
 
 COLUMNS, TILE = 12, 56  # of the board; all sizes in CSS pixels
 SUM_TILE = 72  # in the groups and in their sum
@@ -22,100 +29,74 @@ LETTERS, SIGNS = "ABC", ("", "−", "+")
 NOISE = 0.25  # around the sum, as in the paper's figure 7
 
 
-def arithmetic(
-    generate,
-    latent_dim,
-    *,
-    prior="uniform",
-    candidates=48,
-    groups=("with glasses", "without", "other person"),
-    per_group=3,
-    seed=0,
-    suggest=None,
-):
+class Arithmetic(NoiseExplorer):
     """Calculate with faces: the mean z of group A, minus that of B, plus that of C.
 
     Radford et al. 2016 (arXiv:1511.06434), section 6.3.2 and figure 7, took three faces for each
-    group, for a sum of single faces was unstable. In the middle of the 3 x 3 result is the sum;
-    around it are eight more, to each of which uniform noise was added: of +-0.25 where z is
-    uniform in [-1, 1], and as much of any other prior's width.
+    group, since sums of single faces were unstable. The middle of the 3 x 3 result is the sum; the
+    eight around it have uniform noise added to z. The noise is +-0.25 where z is uniform in
+    [-1, 1], and is scaled with the standard deviation of other z.
 
     Parameters
     ----------
-    generate : Module or callable
-        ``generate(z)`` with z of shape (n, latent_dim) returns images (n, C, H, W) in [-1, 1];
-        C is 1 or 3.
-    latent_dim : int
-        Numbers in z.
-    prior : {"uniform", "normal"} or pair of float
-        Where z is drawn from: each number uniform in [-sqrt(3), sqrt(3)], from N(0, 1), or
-        uniform between the two numbers given, as (-1, 1) for the DCGAN.
+    generator : object
+        A :class:`~gancourse.trained.TrainedGenerator`, or another object with ``latent_dim``,
+        ``draw_z(n, seed)``, which returns (n, latent_dim), and a call ``generator(z)``, which
+        returns images (n, C, H, W) in [-1, 1]; C is 1 or 3.
     candidates : int
         Faces to choose from at a time.
     groups : (str, str, str)
         What A, B and C are.
     per_group : int
-        Faces in a group at most; one more takes the place of the oldest.
+        Faces in a group at most; one more replaces the oldest.
     seed : int
-        Of the first candidates: ``Prior.of(prior).draw(candidates, latent_dim, seed)``, which are
-        those of ``sample(gan, candidates, seed=seed)``.
+        Of the first candidates: those of ``generator.draw_z(candidates, seed)``.
     suggest : three lists of int, optional
         Candidates, counted from 0, that are in the groups from the start. Without them the still
         picture shows the candidates with their numbers.
 
-    Returns
-    -------
-    Arithmetic
-        Shows itself as the last value of a cell.
-
     Raises
     ------
     CourseError
-        If the groups, the suggestions or the generator's images do not fit.
+        If the groups, the suggestions, the generator or its images do not fit.
 
     Examples
     --------
-    >>> arithmetic(  # doctest: +SKIP
-    ...     gan.netG, gan.cfg.latent_dim, prior=(-1, 1), suggest=([3, 8, 31], [0, 1, 7], [2, 4, 5])
+    >>> Arithmetic(  # doctest: +SKIP
+    ...     pretrained("dcgan-toons"), suggest=([3, 8, 31], [0, 1, 7], [2, 4, 5])
     ... )
     """
-    return Arithmetic(generate, latent_dim, prior, candidates, groups, per_group, seed, suggest)
-
-
-class Arithmetic(Explorer):
-    """What :func:`arithmetic` returns."""
 
     def __init__(
         self,
-        generate,
-        latent_dim,
-        prior="uniform",
+        generator,
+        *,
         candidates=48,
         groups=("with glasses", "without", "other person"),
         per_group=3,
         seed=0,
         suggest=None,
     ):
-        self.generate, self.latent_dim = generate, latent_dim
-        self.prior, self.candidates, self.seed = Prior.of(prior), candidates, seed
+        super().__init__(generator, seed)
+        self.candidates = candidates
         self.groups, self.per_group = [str(name) for name in groups], per_group
         suggest = [[], [], []] if suggest is None else [[int(i) for i in of] for of in suggest]
         if len(self.groups) != 3 or len(suggest) != 3:
             raise CourseError(
-                f"there are three groups, A, B and C: not {len(self.groups)} names and "
-                f"{len(suggest)} lists of suggestions"
+                "groups must hold three names and suggest three lists, for A, B and C, not "
+                f"{len(self.groups)} and {len(suggest)}"
             )
         flat = [index for group in suggest for index in group]
         if not all(0 <= index < candidates for index in flat) or len(set(flat)) < len(flat):
             raise CourseError(
-                f"suggestions are different candidates, counted from 0 to {candidates - 1}, "
+                f"suggest must hold different candidates, counted from 0 to {candidates - 1}, "
                 f"not {suggest}"
             )
         if max(map(len, suggest)) > per_group:
-            raise CourseError(f"a group has at most {per_group} faces; {suggest} has more")
-        self.z = self.prior.draw(candidates, latent_dim, seed)
+            raise CourseError(f"suggest must hold {per_group} faces a group at most, not {suggest}")
+        self.z = self.draw_z(candidates)
         self.chosen = [[(seed, index, self.z[index]) for index in group] for group in suggest]
-        ask(generate, self.z[:1])  # a wrong generator is told here
+        ask(generator, self.z[:1])  # an error shows before the widget
         terms = [f"{s} {name}".strip() for s, name in zip(SIGNS, self.groups, strict=True)]
         self.summary = (
             f"Faces of three groups with the mean of each, and the sum: {' '.join(terms)}."
@@ -125,9 +106,9 @@ class Arithmetic(Explorer):
 
     @property
     def indices(self):
-        """Numbers of the chosen faces, a list for each group: to be kept as ``suggest``.
+        """Numbers of the chosen faces, a list of int for each group; a value for ``suggest``.
 
-        Faces of an earlier seed are left out.
+        Faces of other seeds than the present one are left out.
         """
         seed = self.seed_box.value if self._ui else self.seed
         return [[index for origin, index, _ in group if origin == seed] for group in self.chosen]
@@ -138,13 +119,13 @@ class Arithmetic(Explorer):
         Parameters
         ----------
         noise : float
-            Largest change of each number in all but the fifth vector, where 1 is sqrt(3)
-            standard deviations of the prior: the half width of a uniform one.
+            Largest change of each number of z, in units of sqrt(3) standard deviations; for a
+            uniform z the unit is half of the range.
 
         Returns
         -------
         Tensor, (9, latent_dim)
-            The sum itself stands in the middle.
+            The sum itself is the fifth; the others have noise.
 
         Raises
         ------
@@ -159,15 +140,14 @@ class Arithmetic(Explorer):
         if missing:
             raise CourseError(f"choose a face or more for {' and '.join(missing)}")
         a, b, c = self.means()
-        change = 2 * torch.rand(9, self.latent_dim, generator=torch.Generator().manual_seed(0)) - 1
+        change = 2 * torch.rand(9, len(a), generator=torch.Generator().manual_seed(0)) - 1
         change[4] = 0.0
-        return a - b + c + noise * math.sqrt(3) * self.prior.sd * change
+        return a - b + c + noise * math.sqrt(3) * self.sd * change.to(a.device)
 
     def means(self):
-        """Return the mean z of each group, three vectors; an empty group has 0."""
-        zero = torch.zeros(1, self.latent_dim)
+        """Return the mean z of each group, three vectors; that of an empty group is 0."""
         return [
-            torch.stack([z for *_, z in group]).mean(0) if group else zero[0]
+            torch.stack([z for *_, z in group]).mean(0) if group else torch.zeros_like(self.z[0])
             for group in self.chosen
         ]
 
@@ -178,7 +158,7 @@ class Arithmetic(Explorer):
                 (f"{letter}: {name}", i)
                 for i, (letter, name) in enumerate(zip(LETTERS, self.groups, strict=True))
             ],
-            tooltips=[f"Faces that are clicked go into group {letter}" for letter in LETTERS],
+            tooltips=[f"A click on a face puts it into group {letter}" for letter in LETTERS],
             style={"button_width": "auto"},
         )
         columns = min(COLUMNS, self.candidates)
@@ -190,7 +170,7 @@ class Arithmetic(Explorer):
         self.noise = slider(
             widgets.FloatSlider,
             "Noise ±",
-            "Largest change of each number of z, around the sum; 1 is half the prior's width",
+            "Largest change of each number of z; 1 is half the range of a uniform z",
             value=NOISE,
             min=0.0,
             max=1.0,
@@ -207,18 +187,9 @@ class Arithmetic(Explorer):
         self.averages = Board(means, 1, SUM_TILE, self.activate)
         self.sum = Board([""] * 9, 3, SUM_TILE)
         self.note = widgets.HTML()
-        self.problem = widgets.HTML()
-        for control in (self.seed_box, self.noise):
-            control.observe(self.answer, "value")
+        self.follow(self.seed_box, self.noise)
         self._drawn = None
         self.update()
-
-        row = widgets.Layout(flex_flow="row wrap", align_items="center", grid_gap="4px 12px")
-        upright = widgets.Layout(overflow="visible", flex="none", max_width="100%")
-
-        def headed(title, board):
-            head = widgets.HTML(f"<small>{title}</small>", layout=widgets.Layout(height="22px"))
-            return widgets.VBox([head, board], layout=upright)
 
         terms = "".join(
             f'<div style="height: {SUM_TILE + GAP}px; display: flex; flex-direction: column; '
@@ -232,34 +203,28 @@ class Arithmetic(Explorer):
             'text-align: center">=</div>',
             layout=widgets.Layout(margin="0"),
         )
-        equation = widgets.HBox(
-            [
-                headed("&nbsp;", terms),
-                headed("faces", self.faces.ui),
-                headed("mean", self.averages.ui),
-                headed("&nbsp;", equals),
-                headed("sum, and eight with noise", self.sum.ui),
-            ],
-            layout=widgets.Layout(flex_flow="row wrap", grid_gap="4px 8px", overflow="visible"),
-        )
-        return widgets.VBox(
-            [
-                widgets.HBox([widgets.Label("Clicks go to"), self.active], layout=row),
-                self.board.ui,
-                widgets.HBox([self.seed_box, self.new, self.clear, self.noise], layout=row),
-                equation,
-                self.note,
-                self.problem,
-            ],
-            layout=widgets.Layout(max_width=f"{COLUMNS * (TILE + GAP) + 20}px", grid_gap="6px"),
-        )
+        equation = [
+            headed("&nbsp;", terms),
+            headed("faces", self.faces.ui),
+            headed("mean", self.averages.ui),
+            headed("&nbsp;", equals),
+            headed("sum, and eight with noise", self.sum.ui),
+        ]
+        parts = [
+            in_row([widgets.Label("Clicks go to"), self.active]),
+            self.board.ui,
+            in_row([self.seed_box, self.new, self.clear, self.noise]),
+            in_row(equation, "4px 8px", "flex-start"),
+            self.note,
+        ]
+        return self.stacked(parts, COLUMNS * (TILE + GAP) + 20)
 
     def update(self):
         """Draw the groups and their sum; the board too, if its faces are others."""
         seed = self.seed_box.value
         if seed != self._drawn:
-            self.z = self.prior.draw(self.candidates, self.latent_dim, seed)
-            self.board.show(ask(self.generate, self.z))
+            self.z = self.draw_z(self.candidates, seed)
+            self.board.show(ask(self.generator, self.z))
             self._drawn = seed
         marks = {
             index: letter.lower()
@@ -268,12 +233,12 @@ class Arithmetic(Explorer):
         }
         self.board.mark(marks)
 
-        zero = torch.zeros(self.latent_dim)
+        zero = torch.zeros_like(self.z[0])
         places = [
             [z for *_, z in group] + [zero] * (self.per_group - len(group)) for group in self.chosen
         ]
         n = 3 * self.per_group
-        images = ask(self.generate, torch.stack([*chain(*places), *self.means()]))
+        images = ask(self.generator, torch.stack([*chain(*places), *self.means()]))
         self.faces.show(images[:n])
         self.averages.show(images[n:])
         empty = {
@@ -292,17 +257,15 @@ class Arithmetic(Explorer):
                 f'<div role="status">To see the sum, {html.escape(str(missing))}.</div>'
             )
             return
-        self.sum.show(ask(self.generate, total))
+        self.sum.show(ask(self.generator, total))
         self.sum.ui.layout.visibility = "visible"
-        length = total[4].norm()
-        usual = math.sqrt(self.latent_dim * (self.prior.sd**2 + self.prior.mean**2))
         self.note.value = (
-            f'<div role="status">Length of z: <b>{length:.2f}</b> for the sum, about {usual:.2f} '
-            "for a sample.</div>"
+            f'<div role="status">Length of z: <b>{total[4].norm():.2f}</b> for the sum, about '
+            f"{self.lengths.mean():.2f} for a sample.</div>"
         )
 
     def choose(self, index):
-        """Put a face of the board into the active group, or take it out of there."""
+        """Put a face of the board into the active group; if it is there, take it out."""
         self.attempt(lambda: self._choose(index))
 
     def _choose(self, index):
@@ -319,20 +282,16 @@ class Arithmetic(Explorer):
         """Take a face out of its group."""
         row, place = divmod(index, self.per_group)
         del self.chosen[row][place : place + 1]
-        self.answer()
+        self.redraw()
 
     def activate(self, row):
-        """Let clicks go to this group."""
+        """Make this group the active one."""
         self.active.value = row
 
     def empty(self):
         """Empty all groups."""
         self.chosen = [[], [], []]
-        self.answer()
-
-    def renew(self):
-        """Show other faces; the groups keep theirs."""
-        self.seed_box.value += 1
+        self.redraw()
 
     def still(self):
         """Draw the groups over their means, and the sum; or the candidates with their numbers."""
@@ -342,9 +301,9 @@ class Arithmetic(Explorer):
             figure = plt.Figure(figsize=(7.4, 3.0))
             left, right = figure.subfigures(1, 2, width_ratios=[3.9, 3.2])
             columns = left.subplots(2, 3, height_ratios=[self.per_group, 1])
-            means = ask(self.generate, torch.stack(self.means()))
+            means = ask(self.generator, torch.stack(self.means()))
             for i, (top, bottom) in enumerate(columns.T):
-                faces = ask(self.generate, torch.stack([z for *_, z in self.chosen[i]]))
+                faces = ask(self.generator, torch.stack([z for *_, z in self.chosen[i]]))
                 draw_images(top, faces, ncol=1)
                 draw_images(bottom, means[i : i + 1])
                 top.set_title(f"{SIGNS[i]} {self.groups[i]}".strip(), loc="center")
@@ -354,12 +313,12 @@ class Arithmetic(Explorer):
                 -0.12, 0.5, "mean", ha="right", va="center", transform=columns[1, 0].transAxes
             )
             ax = right.subplots()
-            draw_images(ax, ask(self.generate, self.total()), ncol=3)
+            draw_images(ax, ask(self.generator, self.total()), ncol=3)
             ax.set_title("= sum (middle), and with noise", loc="center")
             return figure
 
     def _still_board(self):
-        images = ask(self.generate, self.z)
+        images = ask(self.generator, self.z)
         columns = min(COLUMNS, self.candidates)
         rows = -(-self.candidates // columns)
         with plt.rc_context(STYLE):

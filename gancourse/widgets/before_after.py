@@ -1,4 +1,4 @@
-"""Before and after: wipe from a picture to its translation, and on to what comes back."""
+"""Before and after: wipe from a picture to its translation, and on to the translation back."""
 
 import html
 
@@ -8,70 +8,64 @@ import torch
 from PIL import ImageDraw
 
 from gancourse.errors import CourseError
-from gancourse.plotting import STYLE, draw_images
+from gancourse.plotting import STYLE
 from gancourse.widgets.board import GAP, Board
 from gancourse.widgets.explorer import (
     Explorer,
     as_images,
     ask,
+    draw_named,
+    in_row,
     is_smooth,
+    levels,
     picture_of,
     show,
     slider,
+    with_unit,
 )
 
-SIDE, TILE, THUMB = 360, 112, 52  # CSS pixels: the wipe, the three of the trip, the choice
+SIDE, TILE, THUMB = 360, 112, 52  # CSS pixels: the wipe, each stop of the trip, the choice
 COLUMNS = 6  # of the choice
 MOST = 24  # pictures of each kind
-TRIP = ("source", "translation", "way back")
+TRIP = ("source", "translation", "way back")  # the stops
 
 
-def before_after(images, translate, back, *, names=("A", "B")):
-    """Wipe between a picture, its translation, and the picture that is made of that again.
+class BeforeAfter(Explorer):
+    """Wipe between a picture, its translation, and the translation of that back.
 
     Parameters
     ----------
     images : Tensor, or pair of Tensor, (n, C, H, W)
-        Pictures of the first kind; or pictures of the first and of the second kind, and then
-        there is a choice of the direction. In [-1, 1] or uint8; 24 of each at most are offered.
+        Pictures of the first kind; or of the first and of the second kind, and then the reader
+        chooses the direction. In [-1, 1] or uint8; 24 of each kind at most are offered.
     translate, back : Module or callable
         From the first kind to the second, and from the second to the first: of images
         (1, C, H, W) in [-1, 1] they return images of the same height and width.
     names : pair of str
         What the two kinds are called.
 
-    Returns
-    -------
-    BeforeAfter
-        Shows itself as the last value of a cell.
-
     Raises
     ------
     CourseError
-        If the images, or what comes back, do not fit.
+        If the images or their translations do not fit.
 
     Examples
     --------
-    >>> before_after(  # doctest: +SKIP
+    >>> BeforeAfter(  # doctest: +SKIP
     ...     (data.a.images(range(12)), data.b.images(range(12))),
     ...     lambda images: sample(gan, images, direction="AB"),
     ...     lambda images: sample(gan, images, direction="BA"),
     ...     names=("summer", "winter"),
     ... )
     """
-    return BeforeAfter(images, translate, back, names)
 
-
-class BeforeAfter(Explorer):
-    """What :func:`before_after` returns."""
-
-    def __init__(self, images, translate, back, names=("A", "B")):
+    def __init__(self, images, translate, back, *, names=("A", "B")):
         self.names = [str(name) for name in names]
         if len(self.names) != 2:
-            raise CourseError(f"names must be two, of the two kinds of picture, not {names}")
+            raise CourseError(f"names must be two, one for each kind of picture, not {names}")
         kinds = list(images) if isinstance(images, tuple | list) else [images]
         if len(kinds) not in (1, 2):
-            raise CourseError(f"images must be of one or of two kinds, not {len(kinds)}")
+            raise CourseError(f"images must be of one kind or of two, not of {len(kinds)}")
         self.kinds = [
             as_images(given, f"images of {name}")[:MOST]
             for given, name in zip(kinds, self.names, strict=False)
@@ -79,14 +73,14 @@ class BeforeAfter(Explorer):
         self.functions = [("translate", translate), ("back", back)]
         self._trips = {}
         for direction in range(len(self.kinds)):
-            self.trip(direction, 0)  # tells what is wrong
+            self.trip(direction, 0)  # an error shows before the widget
         self.summary = (
-            f"Pictures of {self.names[0]}, their translations to {self.names[1]}, and what comes "
-            "back from those."
+            f"Pictures of {self.names[0]}, their translations to {self.names[1]}, and the "
+            "translations of those back."
         )
 
     def trip(self, direction, index):
-        """Translate a picture, and back.
+        """Translate a picture, and translate the result back.
 
         Parameters
         ----------
@@ -107,21 +101,26 @@ class BeforeAfter(Explorer):
                 fits = stops[-1].shape[2:] == stops[0].shape[2:]
                 if not fits or (len(stops) == 3 and stops[2].shape != stops[0].shape):
                     raise CourseError(
-                        f"a picture of {tuple(stops[0].shape[1:])} has become one of "
-                        f"{tuple(stops[-1].shape[1:])} after {name}; height and width must stay, "
-                        "and the channels must come back"
+                        f"{name} made {tuple(stops[-1].shape[1:])} of a picture of "
+                        f"{tuple(stops[0].shape[1:])}: height and width must stay the same, and "
+                        "the way back must have the channels of the source"
                     )
             self._trips[direction, index] = [stop[0] for stop in stops]
         return self._trips[direction, index]
 
     def errors(self, direction, index):
-        """Measure how far translation and way back are from the source.
+        """Measure how far the translation and the way back are from the source.
+
+        Parameters
+        ----------
+        direction, index : int
+            See :meth:`trip`.
 
         Returns
         -------
         (float, float)
             Mean absolute differences, in levels of 255; the first is NaN if the translation has
-            other channels.
+            another number of channels.
         """
         source, there, again = self.trip(direction, index)
         same = there.shape == source.shape
@@ -139,19 +138,18 @@ class BeforeAfter(Explorer):
         self.wipe = slider(
             widgets.IntSlider,
             "Wipe",
-            "0: the source. 100: its translation. 200: what comes back from that",
+            "0: the source. 100: its translation. 200: the translation of that back",
+            "36px",
             value=50,
             min=0,
             max=200,
+            readout=False,
         )
-        self.wipe.readout = False
-        self.wipe.style.description_width = "36px"
-        self.share = widgets.Label(layout=widgets.Layout(width="126px", flex="none"))
+        self.share = widgets.Label()
         self.image = widgets.Image(layout=widgets.Layout(width="100%", margin="0"))
         self.stops = Board(list(TRIP), 3, TILE, lambda stop: self.go(100 * stop))
         self.caption = widgets.HTML()
         self.shelf_box = widgets.VBox(layout=widgets.Layout(overflow="visible"))
-        self.problem = widgets.HTML()
         self.picked = [0] * len(self.kinds)  # in each direction
         self.shelves = []
         for direction, images in enumerate(self.kinds):
@@ -159,39 +157,26 @@ class BeforeAfter(Explorer):
             shelf = Board(labels, min(COLUMNS, len(labels)), THUMB, self.pick)
             shelf.show(images)
             self.shelves.append(shelf)
-        for control in (self.direction, self.wipe):
-            control.observe(self.answer, "value")
+        self.follow(self.direction, self.wipe)
         self._shown = None
         self.update()
 
-        heads = "".join(f"<div>{name}</div>" for name in TRIP)
-        head = widgets.HTML(
-            '<div aria-hidden="true" style="display: grid; text-align: center; font-size: 12px; '
-            f'grid-template-columns: repeat(3, minmax(0, 1fr))">{heads}</div>',
-            layout=widgets.Layout(width=self.stops.ui.layout.width, max_width="100%", margin="0"),
-        )
-        row = widgets.Layout(align_items="center", min_width="0")
         left = widgets.VBox(
-            [self.image, widgets.HBox([self.wipe, self.share], layout=row)],
+            [self.image, with_unit(self.wipe, self.share, "126px", "none")],
             layout=widgets.Layout(flex="1 1 280px", max_width=f"{SIDE}px", min_width="0"),
         )
         choose = widgets.HTML("<small>Choose a picture:</small>")
         right = widgets.VBox(
-            [head, self.stops.ui, self.caption, choose, self.shelf_box],
+            [self.stops.heads(TRIP), self.stops.ui, self.caption, choose, self.shelf_box],
             layout=widgets.Layout(flex="0 1 auto", max_width="100%", overflow="visible"),
         )
         parts = [] if len(self.kinds) == 1 else [self.direction]
-        wide = widgets.Layout(flex_flow="row wrap", align_items="flex-start", grid_gap="12px 24px")
-        return widgets.VBox(
-            [*parts, widgets.HBox([left, right], layout=wide), self.problem],
-            layout=widgets.Layout(
-                max_width=f"{SIDE + 24 + max(3 * (TILE + GAP), COLUMNS * (THUMB + GAP))}px",
-                grid_gap="8px",
-            ),
-        )
+        parts.append(in_row([left, right], "12px 24px", "flex-start"))
+        width = max(3 * (TILE + GAP), COLUMNS * (THUMB + GAP))
+        return self.stacked(parts, SIDE + 24 + width)
 
     def update(self):
-        """Draw the wipe where the slider stands; the rest if the picture is another."""
+        """Draw the wipe where the slider stands; the rest too, if the picture has changed."""
         direction = self.direction.value
         index = self.picked[direction]
         stops = self.trip(direction, index)
@@ -219,13 +204,14 @@ class BeforeAfter(Explorer):
         return self.names if direction == 0 else self.names[::-1]
 
     def wiped(self, stops, position):
-        """Draw two neighbouring stops of the trip in one picture, the later one on the left.
+        """Draw two successive stops of a trip in one picture, the later one on the left.
 
         Parameters
         ----------
         stops : list of Tensor, (C, H, W)
+            See :meth:`trip`.
         position : int
-            0 to 200: of the source, the translation, and the way back.
+            0 is the source, 100 its translation, 200 the way back.
 
         Returns
         -------
@@ -244,14 +230,14 @@ class BeforeAfter(Explorer):
     def pick(self, index):
         """Take another picture of the shelf."""
         self.picked[self.direction.value] = index
-        self.answer()
+        self.redraw()
 
     def go(self, position):
         """Move the wipe."""
         self.wipe.value = position
 
     def still(self):
-        """Draw the trips of the first pictures, the stops of each below each other."""
+        """Draw the trips of the first pictures, a column each."""
         count = 8 if len(self.kinds) == 1 else 4
         with plt.rc_context(STYLE):
             columns = [images[:count] for images in self.kinds]
@@ -265,19 +251,6 @@ class BeforeAfter(Explorer):
                 images = torch.stack(
                     [trip[stop].expand(channels, -1, -1) for stop in range(3) for trip in trips]
                 )
-                draw_images(ax, images, " → ".join(self._ends(direction)), ncol=len(trips))
-                ax.axis("on")
-                ax.grid(False)
-                ax.spines[:].set_visible(False)
-                ax.tick_params(length=0)
-                ax.set_xticks([])
-                height = images.shape[2] + 2  # with the line between
-                ax.set_yticks(
-                    (torch.arange(3) + 0.5) * height, TRIP if direction == 0 else [""] * 3
-                )
+                draw_named(ax, images, [""] * len(trips), [""] * 3 if direction else TRIP)
+                ax.set_title(" → ".join(self._ends(direction)))
             return figure
-
-
-def levels(one, other):
-    """Return the mean absolute difference of two images in [-1, 1], in levels of 255."""
-    return 127.5 * (one - other).abs().mean().item()

@@ -1,5 +1,6 @@
 """A board: pictures in rows and columns, each of which can be clicked, or reached with Tab."""
 
+import html
 from urllib.parse import quote
 
 import ipywidgets as widgets
@@ -32,27 +33,27 @@ def _style():
 
 
 class Board:
-    """Pictures side by side that are buttons too.
+    """Pictures in a grid, each of them a button.
 
-    All of them are one image, with transparent buttons over it: they keep their places while
-    the image changes, and it is sent whole.
+    The pictures are one image under transparent buttons: it is sent to the browser as one file,
+    and the buttons keep their places while it changes.
 
     Parameters
     ----------
     names : list of str
-        What each picture is, for its tooltip and for screen readers; row after row.
+        Names of the pictures, row by row, for tooltips and screen readers.
     columns : int
     tile : int
         Side of a picture, in CSS pixels; it is drawn with twice as many, for dense screens.
     click : callable, optional
-        ``click(index)`` is called when a picture is clicked, or Enter is pressed on it. Without
-        it there are no buttons.
+        ``click(index)`` is called for a click on a picture, and for Enter on it. Without it there
+        are no buttons.
 
     Attributes
     ----------
     ui : Widget
     image : Image
-        Where the pictures are.
+        The widget that holds the pictures.
     cells : list of Button
     """
 
@@ -77,7 +78,7 @@ class Board:
                 overflow="visible",
             ),
         )
-        # The mask lets the page show between the pictures, whatever its colours.
+        # The mask makes the gaps transparent: they have the page's colour in every theme.
         inset = 50 * GAP / (tile + GAP)
         rect = (
             "<svg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 100 100' "
@@ -112,12 +113,29 @@ class Board:
         self.ui = widgets.GridBox([style, self.image, cells], layout=layout)
         self.ui.add_class("gancourse-board").add_class(name)
 
+    def heads(self, names):
+        """Return names for the columns, an HTML widget as wide as the board."""
+        cells = "".join(
+            f'<div title="{name}" style="overflow: hidden; text-overflow: ellipsis">{name}</div>'
+            for name in map(html.escape, names)
+        )
+        return widgets.HTML(
+            '<div aria-hidden="true" style="display: grid; text-align: center; font-size: 12px; '
+            f'grid-template-columns: repeat({self.columns}, minmax(0, 1fr))">{cells}</div>',
+            layout=widgets.Layout(width=self.ui.layout.width, max_width="100%", margin="0"),
+        )
+
     def show(self, images):
-        """Draw images, (n, C, H, W) in [-1, 1], in place of those that are there."""
+        """Replace the pictures by images, (n, C, H, W) in [-1, 1]."""
         show(self.image, self.picture(images), is_smooth(images))
 
     def picture(self, images):
-        """Lay images out; between them are strips that the mask takes away.
+        """Draw images in a grid, with gaps that the mask makes transparent.
+
+        Parameters
+        ----------
+        images : Tensor, (n, C, H, W)
+            In [-1, 1].
 
         Returns
         -------
@@ -133,13 +151,13 @@ class Board:
         return sheet
 
     def mark(self, marks):
-        """Mark pictures, and no others.
+        """Mark pictures; marks from before are removed.
 
         Parameters
         ----------
         marks : dict of int to str
-            For each marked picture "here", a frame around it; "a", "b" or "c", a letter on it; or
-            "empty", nothing in its place.
+            By number of the picture: "here" puts a frame around it; "a", "b" or "c" a letter on
+            it; "empty" hides it.
         """
         for index, cell in enumerate(self.cells):
             kept = [name for name in cell._dom_classes if name == "gancourse-cell"]

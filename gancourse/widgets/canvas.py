@@ -1,4 +1,4 @@
-"""The canvas: draw a sketch or a map, and the network answers while you draw."""
+"""The canvas: draw a sketch or a map, and a network translates it while you draw."""
 
 import operator
 import time
@@ -21,9 +21,13 @@ from gancourse.widgets.explorer import (
     as_images,
     ask,
     button,
+    headed,
+    in_row,
     is_smooth,
     picture_of,
     show,
+    slider,
+    with_unit,
 )
 
 SIDE = 320  # CSS pixels, of the pad and of the answer
@@ -46,8 +50,11 @@ STYLE_SHEET = """
 """
 
 
-def canvas(translate, palette=None, *, examples=None, size=64, brush=None):
-    """Draw, and see what a network makes of the drawing with every move of the pen.
+class Canvas(Explorer):
+    """Draw, and see with every move of the pen what a network makes of the drawing.
+
+    The pad can be used with a mouse, a finger or a pen; and with the keyboard, once it has been
+    reached with Tab: arrows move the pen, Space lowers and lifts it, Ctrl + Z undoes.
 
     Parameters
     ----------
@@ -55,49 +62,34 @@ def canvas(translate, palette=None, *, examples=None, size=64, brush=None):
         ``translate(images)`` with images (1, C, size, size) in [-1, 1] returns images
         (1, 1 or 3, H, W) in [-1, 1].
     palette : dict of str to (int, int, int), optional
-        The parts of a map, by name, each with its colour, 0 to 255: then C is 3, and every pixel
-        has the colour of a part; an empty map is all of the first part. Without a palette a
-        sketch is drawn with a pen, and C is 1: -1 is a line, 1 is paper, between them lies the
-        pen's soft edge.
+        The parts of a map, by name, each with its colour, 0 to 255. C is 3 then, every pixel has
+        the colour of a part, and an empty map is all of the first part. Without a palette one
+        draws a sketch with a pen, and C is 1: -1 is a line, 1 is paper, and the pen's soft edge
+        lies between.
     examples : Tensor, (n, C, size, size), optional
-        Drawings to begin with, in [-1, 1] or uint8; the first is there at the start, 12 at most
-        are offered. In a map each pixel takes the part of the nearest colour.
+        Drawings to begin with, in [-1, 1] or uint8; the first is on the pad at the start, 12 at
+        most are offered. In a map each pixel takes the part of the nearest colour.
     size : int
         Pixels of the drawing, across and down.
     brush : int, optional
-        How broad the brush is at first, in pixels of the drawing; by default 1 for a sketch, and
-        an eighth of the size for a map.
-
-    Returns
-    -------
-    Canvas
-        Shows itself as the last value of a cell. ``drawing()`` is what has been drawn.
+        Width of the brush at first, in pixels of the drawing; by default 1 for a sketch, and an
+        eighth of the size for a map.
 
     Raises
     ------
     CourseError
         If the palette, the examples or what ``translate`` returns do not fit.
 
-    Notes
-    -----
-    The pad can be used with a mouse, a finger or a pen; and with the keyboard, once it has been
-    reached with Tab: arrows move the pen, Space lowers and lifts it, Ctrl + Z undoes.
-
     Examples
     --------
-    >>> canvas(lambda sketch: sample(gan, sketch), examples=data.a.images(range(6)))
+    >>> Canvas(lambda sketch: sample(gan, sketch), examples=data.a.images(range(6)))
     ... # doctest: +SKIP
-    >>> canvas(translate, dict(zip(SCENE_CLASSES, SCENE_PALETTE.tolist())))  # doctest: +SKIP
+    >>> Canvas(translate, dict(zip(SCENE_CLASSES, SCENE_PALETTE.tolist())))  # doctest: +SKIP
     """
-    return Canvas(translate, palette, examples, size, brush)
-
-
-class Canvas(Explorer):
-    """What :func:`canvas` returns."""
 
     caption_without_kernel = "A still picture. Run this cell to draw."
 
-    def __init__(self, translate, palette=None, examples=None, size=64, brush=None):
+    def __init__(self, translate, palette=None, *, examples=None, size=64, brush=None):
         self.translate, self.size = translate, size
         named = palette if isinstance(palette, Mapping) else {}
         self.palette = {str(name): _as_colour(colour) for name, colour in named.items()}
@@ -120,18 +112,18 @@ class Canvas(Explorer):
             if images.shape[2:] != (size, size):
                 raise CourseError(
                     f"examples must have {size} x {size} pixels, as the canvas, not "
-                    f"{tuple(images.shape[2:])}; say canvas(..., size=...)"
+                    f"{tuple(images.shape[2:])}; pass size="
                 )
             self.examples = [self._raster(image) for image in images[:THUMBS]]
-        self.answer_to(self.examples[0] if self.examples else self.blank)  # tells what is wrong
+        self.answer_to(self.examples[0] if self.examples else self.blank)  # errors come early
         kind = f"A map of {', '.join(self.palette)}" if self.palette else "A sketch"
         self.summary = (
-            f"{len(self.examples) or 1} drawings, and below each what the network makes of it. "
+            f"Drawings ({len(self.examples) or 1}), and below each what the network makes of it. "
             f"{kind} of {size} x {size} pixels."
         )
 
     def _raster(self, image):
-        """Turn an image, (C, size, size) in [-1, 1], into the bytes of the pad."""
+        """Turn an image, (C, size, size) in [-1, 1], into what the pad holds, (size, size)."""
         pixels = ((image.clamp(-1, 1) + 1) * 127.5).round()
         if self.palette:
             away = torch.cdist(pixels.flatten(1).T, self._colours.float())  # (size * size, K)
@@ -139,25 +131,25 @@ class Canvas(Explorer):
         return pixels.reshape(self.size, self.size).byte().numpy()
 
     def as_image(self, raster):
-        """Turn the bytes of the pad into what the network is given.
+        """Turn what the pad holds into an image for the network.
 
         Parameters
         ----------
         raster : uint8 ndarray, (size, size)
-            Greys, or with a palette numbers of parts.
+            Greys; with a palette, numbers of parts.
 
         Returns
         -------
         Tensor, (1, C, size, size)
             In [-1, 1].
         """
-        pixels = torch.from_numpy(np.array(raster))  # a copy, for torch wants to own it
+        pixels = torch.from_numpy(np.array(raster))  # a copy: that of the pad is read-only
         if self.palette:
             pixels = self._colours[pixels.clamp_max(len(self.palette) - 1).long()].permute(2, 0, 1)
         return pixels.reshape(1, -1, self.size, self.size) / 127.5 - 1
 
     def answer_to(self, raster):
-        """Ask the network; return images, (1, 1 or 3, H, W) in [-1, 1]."""
+        """Return what the network makes of a raster, (1, 1 or 3, H, W) in [-1, 1]."""
         return ask(self.translate, self.as_image(raster), signature=("translate", "images"))
 
     def drawing(self):
@@ -186,71 +178,49 @@ class Canvas(Explorer):
         tools = list(self.palette) or ["pen", "eraser"]
         self.tool = widgets.ToggleButtons(
             options=tools,
-            index=1 if self.palette else 0,  # the empty map is full of the first part
+            index=1 if self.palette else 0,  # an empty map shows the first part everywhere
             tooltips=[f"Draw with: {name}" for name in tools],
             style={"button_width": "auto"},
         )
-        self.breadth = widgets.IntSlider(
-            self.brush,
-            1,
-            max(self.brush, self.size // 4),
-            description="Brush",
-            tooltip="How broad the brush is, in pixels of the drawing",
-            style={"description_width": "44px"},
-            layout=widgets.Layout(flex="1 1 auto", width="auto", min_width="0"),
+        self.breadth = slider(
+            widgets.IntSlider,
+            "Brush",
+            "Width of the brush, in pixels of the drawing",
+            "44px",
+            value=self.brush,
+            min=1,
+            max=max(self.brush, self.size // 4),
         )
         self.undo = button("Undo", "Take the last stroke back", self.pad.undo, "72px")
         clear = "Start again with the first part everywhere" if self.palette else "An empty sheet"
         self.clear = button("Clear", clear, lambda: self.pad.put(self.blank), "72px")
         self.took = widgets.HTML()
-        self.problem = widgets.HTML()
-        self.links = [  # in the browser, so that no stroke is drawn with the tool before
+        self.links = [  # in the browser: the kernel may be too busy to hand on a change in time
             widgets.jslink((self.tool, "index"), (self.pad, "tool")),
             widgets.jslink((self.breadth, "value"), (self.pad, "brush")),
         ]
-        self.pad.observe(self.answer, "pixels")
+        self.pad.observe(self.redraw, "pixels")
         self.update()
 
-        row = widgets.Layout(flex_flow="row wrap", align_items="center", grid_gap="4px 12px")
-        tools = widgets.HBox([self.tool], layout=row).add_class("gancourse-parts")
+        pads = [(what, self.pad), ("the network's answer", self.image)]
+        breadth = with_unit(self.breadth, f"of {self.size} pixels", "92px", "0 1 330px")
+        keys = "with the mouse, a finger or a pen; with the keyboard: Tab to the pad, then"
         parts = [
             widgets.HTML(f"<style>{STYLE_SHEET}{self._swatches()}</style>", layout=_nowhere()),
-            widgets.HBox(
-                [self._headed(what, self.pad), self._headed("the network's answer", self.image)],
-                layout=widgets.Layout(flex_flow="row wrap", grid_gap="8px 20px"),
-            ),
-            tools.add_class(self._name),
-            widgets.HBox([self._with_unit(), self.undo, self.clear, self.took], layout=row),
+            in_row([headed(*pad, "1 1 220px", f"{SIDE}px") for pad in pads], "8px 20px", "stretch"),
+            in_row([self.tool]).add_class("gancourse-parts").add_class(self._name),
+            in_row([breadth, self.undo, self.clear, self.took]),
+            *([self._make_shelf()] if self.examples else []),
+            widgets.HTML(f"<small>Draw {keys} {KEYS}.</small>"),
         ]
-        if self.examples:
-            parts.append(self._make_shelf())
-        keys = "with the mouse, a finger or a pen; with the keyboard: Tab to the pad, then"
-        parts.append(widgets.HTML(f"<small>Draw {keys} {KEYS}.</small>"))
-        return widgets.VBox(
-            [*parts, self.problem],
-            layout=widgets.Layout(max_width=f"{2 * SIDE + 20}px", grid_gap="6px"),
-        )
-
-    @staticmethod
-    def _headed(title, content):
-        head = widgets.HTML(f"<small>{title}</small>", layout=widgets.Layout(height="22px"))
-        layout = widgets.Layout(
-            flex="1 1 220px", max_width=f"{SIDE}px", min_width="0", overflow="visible"
-        )
-        return widgets.VBox([head, content], layout=layout)
-
-    def _with_unit(self):
-        name = f"of {self.size} pixels"
-        unit = widgets.Label(name, layout=widgets.Layout(width="92px", flex="none"))
-        room = widgets.Layout(flex="0 1 330px", min_width="0", align_items="center")
-        return widgets.HBox([self.breadth, unit], layout=room)
+        return self.stacked(parts, 2 * SIDE + 20)
 
     @property
     def _name(self):
         return f"gancourse-parts-{abs(hash(tuple(self.palette.items())))}"
 
     def _swatches(self):
-        """Give every part's button its colour, as CSS."""
+        """Return CSS that shows the colour of each part on its button."""
         return "".join(
             f".{self._name} .widget-toggle-button:nth-child({i})::before {{ content: ''; width: "
             "12px; height: 12px; margin-right: 6px; border-radius: 3px; display: inline-block; "
@@ -259,7 +229,7 @@ class Canvas(Explorer):
         )
 
     def _make_shelf(self):
-        """Make the examples, which are put on the pad with a click."""
+        """Make a row of examples; a click on one puts it on the pad."""
         count = len(self.examples)
         names = [f"Load example {i + 1}" for i in range(count)]
         self.shelf = Board(names, count, THUMB, lambda i: self.pad.put(self.examples[i]))
@@ -299,21 +269,23 @@ class Canvas(Explorer):
 class Pad(anywidget.AnyWidget):
     """A raster to paint on, in the browser.
 
-    The browser alone changes it while somebody paints, and keeps what was before each stroke; so
-    undoing and painting cannot overtake each other, however busy the kernel is.
+    The browser paints, and keeps the rasters from before each stroke, without asking the kernel:
+    so strokes and undoing keep their order, however busy the kernel is.
 
     Attributes
     ----------
     pixels : bytes
         size * size, row by row: greys, or numbers of colours of the palette.
+    size : int
+        Pixels across and down.
     palette : list of [red, green, blue]
         Empty for greys.
     tool : int
         A number of the palette; without one 0 is the pen, and 1 the eraser.
     brush : int
-        How broad it is, in pixels.
+        Width of the brush, in pixels.
     label : str
-        For screen readers.
+        Name of the pad, for screen readers.
     """
 
     _esm = Path(__file__).with_name("pad.js")
@@ -331,7 +303,7 @@ class Pad(anywidget.AnyWidget):
         self.pixels = raster.tobytes()
 
     def undo(self):
-        """Take the last stroke, or the last raster that was put down, back."""
+        """Undo the last stroke or the last :meth:`put`."""
         self.send({"action": "undo"})
 
 

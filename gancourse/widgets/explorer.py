@@ -1,13 +1,13 @@
-"""What the explorers share: live controls where somebody is there, a still picture elsewhere.
+"""What the explorers share: a live widget for a person, a still picture for everything else.
 
 A notebook is run by people and by batch programs (papermill, nbconvert, nbval), and is then read
-in places that have no kernel. A widget without a kernel is an error message, so
+in places that have no kernel, where a widget is shown as an error message. Therefore
 
-- a batch program gets only the still picture and no widget at all, which also keeps the
-  widgets' state out of the notebook's metadata;
+- a batch program gets the still picture alone, and the notebook's metadata stays free of the
+  widgets' state;
 - a person gets the still picture and the widget. The widget brings a style sheet that hides the
-  picture for as long as the widget is on the page; the picture brings one that hides what
-  JupyterLab shows in place of a widget that it no longer has.
+  picture while the widget is on the page; the picture brings one that hides the error message
+  which JupyterLab shows for a widget that is gone.
 """
 
 import base64
@@ -25,10 +25,11 @@ from PIL import Image
 from torch import nn
 
 from gancourse.errors import CourseError
-from gancourse.plotting import as_display
+from gancourse.plotting import as_display, draw_images
 
 WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
 LABEL = "76px"  # width of the controls' names
+DRAWS = 4000  # of z, to measure how widely a generator's noise is spread
 CAPTION = "A still picture. Run this cell to move the sliders."
 STYLE = """
 .gancourse-live, .gancourse-live .widget-container { overflow: visible !important; }
@@ -46,12 +47,12 @@ STYLE = """
 _displays = itertools.count()
 
 
-def somebody_is_there():
-    """Tell whether the cell that is running was started by a front end with a person before it.
+def is_interactive():
+    """Tell whether a person, and not a batch program, runs the current cell.
 
-    Every request to run a cell says whether the sender can answer ``input()``. JupyterLab,
-    Notebook, VS Code and Colab can; nbclient (and so papermill, nbconvert and Jupyter Book) and
-    nbval cannot.
+    A request to run a cell says whether its sender can answer ``input()``. JupyterLab, Notebook,
+    VS Code and Colab can. nbval cannot, nor can nbclient, which papermill, nbconvert and Jupyter
+    Book use.
 
     Returns
     -------
@@ -66,9 +67,14 @@ def somebody_is_there():
 class Explorer:
     """A tool that draws itself in a notebook.
 
-    A subclass gives ``build()``, which makes the widget, ``still()``, which makes a matplotlib
-    figure, and ``summary``, which says in words what the figure shows. Nothing of ipywidgets is
-    made before ``ui`` is asked for.
+    A subclass defines ``build()``, which makes the widget; ``update()``, which draws it again when
+    a control has moved; ``still()``, which returns a matplotlib figure; and ``summary``, which
+    describes that figure in words. ipywidgets makes nothing before :attr:`ui` is read.
+
+    Attributes
+    ----------
+    problem : HTML
+        Shows the last error, see :meth:`attempt`.
     """
 
     summary = ""
@@ -78,14 +84,36 @@ class Explorer:
 
     @property
     def ui(self):
-        """The live widget, made when it is first asked for."""
+        """The live widget, a Widget; it is made when it is first read."""
         if self._ui is None:
+            self.problem = widgets.HTML()
             self._ui = self.build()
         return self._ui
 
+    def stacked(self, parts, width):
+        """Put parts of the widget below each other, and the last error below them.
+
+        Parameters
+        ----------
+        parts : list of Widget
+        width : int
+            The largest width of all, in CSS pixels.
+
+        Returns
+        -------
+        VBox
+        """
+        layout = widgets.Layout(max_width=f"{width}px", grid_gap="8px")
+        return widgets.VBox([*parts, self.problem], layout=layout)
+
+    def follow(self, *controls):
+        """Call :meth:`redraw` whenever the value of one of these controls changes."""
+        for control in controls:
+            control.observe(self.redraw, "value")
+
     def _ipython_display_(self):
         picture = as_display(self.still())
-        if not somebody_is_there():
+        if not is_interactive():
             bundle = {"image/png": picture.data, "text/plain": self.summary}
             display(bundle, metadata={"image/png": {"width": picture.width}}, raw=True)
             display(Markdown(f"*{self.caption_without_kernel}*"))
@@ -102,19 +130,20 @@ class Explorer:
             f"<style>.jp-OutputArea-child:has(.{name}) + .jp-OutputArea-child"
             f":not(:has(.gancourse-live)) {{ display: none; }}</style>"
             f'<div class="{name}"><img alt="{html.escape(self.summary)}" width="{picture.width}" '
-            f'src="data:image/png;base64,{source}"><div><em>{self.caption_without_kernel}</em></div></div>'
+            f'src="data:image/png;base64,{source}">'
+            f"<div><em>{self.caption_without_kernel}</em></div></div>"
         )
         display({"text/html": still, "text/plain": self.summary}, raw=True)
         view = {"version_major": 2, "version_minor": 0, "model_id": live.model_id}
         display({WIDGET_VIEW: view, "text/plain": ""}, raw=True)
 
-    def answer(self, _change=None):
-        """Draw again; what goes wrong is said beside the controls, where it is seen."""
+    def redraw(self, _change=None):
+        """Call ``update()``, and show its error beside the controls."""
         if not self._together:
             self.attempt(self.update)
 
     def attempt(self, action):
-        """Do something; if it fails, say why beside the controls until something works."""
+        """Call ``action()``; show its error beside the controls until a later call succeeds."""
         try:
             action()
             self.problem.value = ""
@@ -124,28 +153,102 @@ class Explorer:
 
     @contextlib.contextmanager
     def together(self):
-        """Let several controls change inside, and draw once afterwards."""
+        """Return a context in which controls change without drawing; it draws once at its end."""
         self._together = True
         try:
             yield
         finally:
             self._together = False
-        self.answer()
+        self.redraw()
 
 
-def slider(kind, name, tooltip, **range_):
-    """Make a slider that fills its row and says what it moves."""
+class NoiseExplorer(Explorer):
+    """An explorer of a generator that draws images from noise.
+
+    Parameters
+    ----------
+    generator : object
+        A :class:`~gancourse.trained.TrainedGenerator`, or another object with ``latent_dim``,
+        with ``draw_z(n, seed)``, which returns z, (n, latent_dim), and with a call
+        ``generator(z)``, or ``generator(z, labels)``, which returns images.
+    seed : int
+        Of the z that are shown at first.
+
+    Attributes
+    ----------
+    mean, sd : float
+        Mean and standard deviation of the numbers of z, over 4,000 draws.
+    lengths : Tensor, (4000,)
+        Lengths of those z.
+
+    Raises
+    ------
+    CourseError
+        If the generator lacks one of the three.
+    """
+
+    def __init__(self, generator, seed):
+        missing = [name for name in ("latent_dim", "draw_z") if not hasattr(generator, name)]
+        if missing or not callable(generator):
+            raise CourseError(
+                f"generator must have {' and '.join(missing) or 'a call'}, and "
+                f"{type(generator).__name__} has not: pass pretrained(name), or "
+                "TrainedGenerator(gan, module) for a GAN of your own"
+            )
+        self.generator, self.seed = generator, seed
+        z = generator.draw_z(DRAWS, seed=0).float()
+        self.mean, self.sd = z.mean().item(), z.std().item()
+        self.lengths = z.norm(dim=1).cpu()
+
+    def draw_z(self, n, seed=None):
+        """Let the generator draw z, (n, latent_dim); by default with the explorer's seed."""
+        return self.generator.draw_z(n, seed=self.seed if seed is None else seed).float()
+
+    def renew(self):
+        """Go to the next seed."""
+        self.seed_box.value += 1
+
+
+def slider(kind, name, tooltip, label=LABEL, **range_):
+    """Make a slider that fills its row.
+
+    Parameters
+    ----------
+    kind : type
+        A class of ipywidgets, such as FloatSlider.
+    name, tooltip : str
+    label : str
+        Width of the name, in CSS.
+    **range_
+        ``value``, ``min``, ``max`` and further arguments of ``kind``.
+
+    Returns
+    -------
+    Widget
+    """
     return kind(
         description=name,
         tooltip=tooltip,
-        style={"description_width": LABEL},
+        style={"description_width": label},
         layout=widgets.Layout(flex="1 1 auto", width="auto", min_width="0"),
         **range_,
     )
 
 
 def seed_box(value, name="Seed", tooltip="Another seed, other samples", label=LABEL):
-    """Make a box for a seed."""
+    """Make a box for a seed.
+
+    Parameters
+    ----------
+    value : int
+    name, tooltip : str
+    label : str
+        Width of the name, in CSS.
+
+    Returns
+    -------
+    BoundedIntText
+    """
     return widgets.BoundedIntText(
         value=value,
         min=0,
@@ -158,12 +261,91 @@ def seed_box(value, name="Seed", tooltip="Another seed, other samples", label=LA
 
 
 def button(name, tooltip, click, width="90px"):
-    """Make a button; ``click()`` is called without arguments."""
+    """Make a button.
+
+    Parameters
+    ----------
+    name, tooltip : str
+    click : callable
+        Called without arguments.
+    width : str
+        In CSS.
+
+    Returns
+    -------
+    Button
+    """
     made = widgets.Button(
         description=name, tooltip=tooltip, layout=widgets.Layout(width=width, flex="none")
     )
     made.on_click(lambda _: click())
     return made
+
+
+def large_image(side):
+    """Make an empty image, ``side`` CSS pixels across and down."""
+    size = f"{side}px"
+    return widgets.Image(layout=widgets.Layout(width=size, height=size, object_fit="contain"))
+
+
+def in_row(children, gap="4px 12px", align="center"):
+    """Put widgets beside each other, in several rows where the page is narrow.
+
+    Parameters
+    ----------
+    children : sequence of Widget
+    gap, align : str
+        ``grid-gap`` and ``align-items`` of CSS.
+
+    Returns
+    -------
+    HBox
+    """
+    layout = widgets.Layout(flex_flow="row wrap", align_items=align, grid_gap=gap)
+    return widgets.HBox(children, layout=layout)
+
+
+def with_unit(control, unit, width="24px", flex="1 1 240px"):
+    """Put a unit behind a control.
+
+    Parameters
+    ----------
+    control : Widget
+    unit : str or Label
+    width : str
+        Of the unit, in CSS.
+    flex : str
+        Of the pair, in CSS.
+
+    Returns
+    -------
+    HBox
+    """
+    if isinstance(unit, str):
+        unit = widgets.Label(unit)
+    unit.layout = widgets.Layout(width=width, flex="none")
+    layout = widgets.Layout(align_items="center", flex=flex, min_width="0")
+    return widgets.HBox([control, unit], layout=layout)
+
+
+def headed(title, content, flex="none", max_width="100%"):
+    """Put a title over a widget.
+
+    Parameters
+    ----------
+    title : str
+        HTML.
+    content : Widget
+    flex, max_width : str
+        Of both together, in CSS.
+
+    Returns
+    -------
+    VBox
+    """
+    head = widgets.HTML(f"<small>{title}</small>", layout=widgets.Layout(height="22px"))
+    layout = widgets.Layout(overflow="visible", flex=flex, max_width=max_width, min_width="0")
+    return widgets.VBox([head, content], layout=layout)
 
 
 def as_images(images, name="images", channels=(1, 3)):
@@ -200,22 +382,23 @@ def as_images(images, name="images", channels=(1, 3)):
 
 
 @torch.no_grad()
-def ask(generate, z, *more, signature=("generate", "z")):
-    """Ask a generator for images, in eval mode and on its own device.
+def ask(generate, z, *more, signature=("generator", "z")):
+    """Ask a function or a module for images; a module in evaluation mode, on its own device.
 
     Parameters
     ----------
     generate : Module or callable
         ``generate(z, *more)`` returns images, (n, C, H, W) in [-1, 1], C being 1 or 3.
-    z : Tensor, (n, latent_dim)
+    z : Tensor, (n, latent_dim) or (n, C, H, W)
+        Noise or images; a function gets it on the device where it is.
     *more : Tensor
-        What else it takes, such as labels.
+        Further arguments, such as labels; they are moved to the device of ``z``.
     signature : pair of str
-        How the message calls the function and its first argument.
+        Names of the function and of its first argument, for the message.
 
     Returns
     -------
-    Tensor, (n, C, H, W)
+    float32 Tensor, (n, C, H, W)
         On the CPU.
 
     Raises
@@ -245,7 +428,7 @@ def ask(generate, z, *more, signature=("generate", "z")):
 
 
 def is_smooth(images):
-    """Tell whether images are fine enough to be enlarged smoothly; others show their pixels."""
+    """Tell whether images have 48 pixels a side or more: smaller ones are enlarged as squares."""
     return max(images.shape[-2:]) >= 48
 
 
@@ -273,15 +456,65 @@ def picture_of(image, side):
 
 
 def show(widget, picture, smooth):
-    """Put a PIL image into an Image widget: soft ones as JPEG, flat ones as PNG."""
+    """Put a picture into an Image widget.
+
+    Parameters
+    ----------
+    widget : Image
+    picture : PIL.Image.Image
+    smooth : bool
+        Whether to send it as JPEG, if its mode allows, or as PNG.
+    """
     form = "jpeg" if smooth and picture.mode in ("L", "RGB") else "png"
     with widget.hold_sync():
         widget.format, widget.value = form, encode(picture, form)
 
 
 def encode(picture, form):
-    """Encode a PIL image as "png" (small, flat pictures) or "jpeg" (soft ones): fast, and sharp."""
+    """Encode a picture quickly, and without visible loss.
+
+    Parameters
+    ----------
+    picture : PIL.Image.Image
+    form : {"png", "jpeg"}
+
+    Returns
+    -------
+    bytes
+    """
     options = {"png": {"compress_level": 1}, "jpeg": {"quality": 95, "subsampling": 0}}[form]
     data = io.BytesIO()
     picture.save(data, form, **options)
     return data.getvalue()
+
+
+def draw_named(ax, images, columns, rows, **options):
+    """Draw images in a grid whose columns and rows have names.
+
+    Parameters
+    ----------
+    ax : matplotlib Axes
+    images : Tensor, (len(rows) * len(columns), C, H, W)
+        Row by row.
+    columns, rows : sequence of str
+    **options
+        Of the columns' names, for ``Axes.set_xticks``.
+    """
+    draw_images(ax, images, ncol=len(columns))
+    ax.axis("on")
+    ax.grid(False)
+    ax.spines[:].set_visible(False)
+    ax.tick_params(length=0)
+    height, width = (side + 2 for side in images.shape[2:])  # with the line between
+    ax.set_xticks((torch.arange(len(columns)) + 0.5) * width, columns, **options)
+    ax.set_yticks((torch.arange(len(rows)) + 0.5) * height, rows)
+
+
+def levels(one, other):
+    """Return the mean absolute difference of two images in [-1, 1], in levels of 255."""
+    return 127.5 * (one - other).abs().mean().item()
+
+
+def words(name):
+    """Return the name of an attribute with spaces in place of underscores."""
+    return str(name).replace("_", " ")

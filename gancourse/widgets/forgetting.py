@@ -7,28 +7,27 @@ import matplotlib.pyplot as plt
 import torch
 
 from gancourse.errors import CourseError, choose
-from gancourse.latent import Prior
-from gancourse.plotting import STYLE, draw_images
+from gancourse.plotting import STYLE
 from gancourse.widgets.board import GAP, Board
-from gancourse.widgets.explorer import Explorer, ask, button, seed_box, slider
+from gancourse.widgets.explorer import (
+    NoiseExplorer,
+    ask,
+    button,
+    draw_named,
+    headed,
+    in_row,
+    seed_box,
+    slider,
+    with_unit,
+    words,
+)
 
 WIDTH, JUDGE = 744, 244  # CSS pixels: of all, of the judge's table
-POOL = 4  # times as many faces are drawn as are shown, for those with the object to come first
+POOL = 4  # times as many faces are drawn as are shown; those that have the object come first
 ROWS = 6  # objects in the still picture
 
 
-def forgetting(
-    generate,
-    latent_dim,
-    rankings,
-    *,
-    prior="uniform",
-    filters=None,
-    share=0.2,
-    n=12,
-    seed=0,
-    detect=None,
-):
+class Forgetting(NoiseExplorer):
     """Drop filters of a generator, and see what it forgets to draw.
 
     After Radford et al. 2016 (arXiv:1511.06434), section 6.3.1 and figure 6, where the filters
@@ -36,69 +35,59 @@ def forgetting(
 
     Parameters
     ----------
+    generator : object
+        A :class:`~gancourse.trained.TrainedGenerator`, or another object with ``latent_dim``,
+        ``draw_z(n, seed)``, which returns (n, latent_dim), and a call.
     generate : callable
-        ``generate(z, drop)`` with z of shape (n, latent_dim), and drop a tensor of bool over the
-        filters of one layer, True for those that are dropped, returns images (n, C, H, W) in
-        [-1, 1]; C is 1 or 3.
-    latent_dim : int
-        Numbers in z.
+        ``generate(z, drop)`` returns the generator's images, (n, C, H, W) in [-1, 1], without some
+        filters of one layer; C is 1 or 3. ``drop``, (filters,) of bool, is True for those that are
+        dropped.
     rankings : dict of str to sequence of int
         For each object the filters, from the most to the least responsible.
-    prior : {"uniform", "normal"} or pair of float
-        Where z is drawn from: each number uniform in [-sqrt(3), sqrt(3)], from N(0, 1), or
-        uniform between the two numbers given, as (-1, 1) for the DCGAN.
     filters : int, optional
         How many the layer has; by default as many as the longest ranking.
     share : float
-        Of the ranked filters that is dropped at first, in [0, 1].
+        Share of the ranked filters that is dropped at first, in [0, 1].
     n : int
         Faces.
     seed : int
-        Of the first faces.
+        Of the faces that are shown at first.
     detect : callable, optional
-        ``detect(images)`` returns a dict: for the name of each attribute whether each image has
-        it, (n,) of bool, or a probability. An object with the name of an attribute can be looked
-        at in faces that have it.
-
-    Returns
-    -------
-    Forgetting
-        Shows itself as the last value of a cell.
+        ``detect(images)`` returns a dict: by the name of each attribute whether each image has it,
+        (n,) of bool, or its probability. Faces that have an object come first, if the object has
+        the name of an attribute.
 
     Raises
     ------
     CourseError
-        If a ranking does not hold different filters of the layer, or the images do not fit.
+        If a ranking does not hold different filters of the layer, or the generator or its images
+        do not fit.
 
     Examples
     --------
-    >>> forgetting(  # doctest: +SKIP
-    ...     generate_without, 100, {"glasses": by_weight.argsort(descending=True)}, prior=(-1, 1),
+    >>> Forgetting(  # doctest: +SKIP
+    ...     g, generate_without, {"glasses": by_weight.argsort(descending=True)},
     ...     detect=lambda images: dict(zip(judge.attributes, judge.predict(images).T)),
     ... )
     """
-    return Forgetting(generate, latent_dim, rankings, prior, filters, share, n, seed, detect)
-
-
-class Forgetting(Explorer):
-    """What :func:`forgetting` returns."""
 
     def __init__(
         self,
+        generator,
         generate,
-        latent_dim,
         rankings,
-        prior="uniform",
+        *,
         filters=None,
         share=0.2,
         n=12,
         seed=0,
         detect=None,
     ):
-        self.generate, self.latent_dim, self.prior = generate, latent_dim, Prior.of(prior)
+        super().__init__(generator, seed)
+        self.generate = generate
         self.rankings = {str(k): torch.as_tensor(v).cpu().long() for k, v in rankings.items()}
         if not self.rankings:
-            raise CourseError("rankings is empty: there is nothing to forget")
+            raise CourseError("rankings must hold one object or more, but is empty")
         self.filters = filters or max(len(ranking) for ranking in self.rankings.values())
         for name, ranking in self.rankings.items():
             valid = ranking.dim() == 1 and len(ranking.unique()) == len(ranking) > 0
@@ -108,10 +97,10 @@ class Forgetting(Explorer):
                     f"{self.filters - 1}, not {ranking.tolist()}"
                 )
         if not 0 <= share <= 1:
-            raise CourseError(f"share is a part of the ranked filters, in [0, 1], not {share}")
-        self.share, self.n, self.seed, self.detect = share, n, seed, detect
+            raise CourseError(f"share must lie in [0, 1], not {share}")
+        self.share, self.n, self.detect = share, n, detect
         self._pools = {}
-        self._pool(seed)  # a wrong generator or judge is told here
+        self._pool(seed)  # an error shows before the widget
         self.summary = (
             f"{n} generated images, and the same with {share:.0%} of the filters dropped that are "
             f"ranked for {', '.join(self.rankings)}."
@@ -125,7 +114,7 @@ class Forgetting(Explorer):
         name : str
             One of the objects.
         share : float
-            Of its ranking, from the front; in [0, 1].
+            How much of its ranking, from the front; in [0, 1].
 
         Returns
         -------
@@ -137,20 +126,25 @@ class Forgetting(Explorer):
         return drop
 
     def _pool(self, seed):
-        """Draw faces to choose from; return their z, and what is found in them."""
+        """Return z of faces to choose from, their images, and what the judge finds in them."""
         if seed not in self._pools:
-            z = self.prior.draw(POOL * self.n if self.detect else self.n, self.latent_dim, seed)
-            images = ask(self.generate, z, torch.zeros(self.filters, dtype=torch.bool))
-            self._pools = {seed: (z, images, self.found(images))}  # the latest alone
+            z = self.draw_z(POOL * self.n if self.detect else self.n, seed)
+            images = self._ask(z, torch.zeros(self.filters, dtype=torch.bool))
+            self._pools = {seed: (z, images, self.found(images))}  # keeps the latest only
         return self._pools[seed]
 
     def found(self, images):
-        """Ask the judge, if there is one.
+        """Ask ``detect``, if it was given, which attributes images have.
+
+        Parameters
+        ----------
+        images : Tensor, (n, C, H, W)
+            In [-1, 1].
 
         Returns
         -------
         dict of str to Tensor, (n,)
-            In [0, 1]; empty without a judge.
+            In [0, 1]; empty without ``detect``.
         """
         if self.detect is None:
             return {}
@@ -171,7 +165,7 @@ class Forgetting(Explorer):
         Parameters
         ----------
         name : str, optional
-            An attribute of which those faces come first that have it.
+            An attribute; faces that have it come first.
         seed : int, optional
             By default the explorer's.
 
@@ -186,17 +180,20 @@ class Forgetting(Explorer):
         chosen = torch.arange(self.n)
         if name in found:
             chosen = found[name].argsort(descending=True, stable=True)[: self.n].sort().values
-        return z[chosen], images[chosen], {k: has[chosen] for k, has in found.items()}
+        return z[chosen.to(z.device)], images[chosen], {k: v[chosen] for k, v in found.items()}
 
     def without(self, z, name, share):
         """Generate images with filters dropped; a Tensor, (n, C, H, W) in [-1, 1]."""
-        return ask(self.generate, z, self.dropped(name, share))
+        return self._ask(z, self.dropped(name, share))
+
+    def _ask(self, z, drop):
+        return ask(self.generate, z, drop, signature=("generate", "z"))
 
     def build(self):
         """Make the choice of the object, the slider, both boards and the judge's table."""
         names = list(self.rankings)
         self.object = widgets.ToggleButtons(
-            options=[(_words(name), name) for name in names],
+            options=[(words(name), name) for name in names],
             tooltips=[f"Drop filters in the order of their share in {name}" for name in names],
             style={"button_width": "auto"},
         )
@@ -210,12 +207,12 @@ class Forgetting(Explorer):
             widgets.IntSlider,
             "Drop",
             "Share of the ranked filters that is dropped, the most responsible first",
+            "40px",
             value=round(100 * self.share),
             min=0,
             max=100,
         )
-        self.slider.style.description_width = "40px"
-        self.count = widgets.Label(layout=widgets.Layout(width="130px", flex="none"))
+        self.count = widgets.Label()
         self.seed_box = seed_box(self.seed, "Faces", "Seed of the faces", "40px")
         self.new = button("New faces", "Other faces", self.renew, "96px")
         room = (WIDTH - (JUDGE + 16 if self.detect else 0) - 16) // 2
@@ -223,41 +220,25 @@ class Forgetting(Explorer):
         tile = min(96, room // columns - GAP)
         self.before, self.after = (Board([""] * self.n, columns, tile) for _ in range(2))
         self.table = widgets.HTML(layout=widgets.Layout(width=f"{JUDGE}px", margin="0"))
-        self.problem = widgets.HTML()
-        for control in (self.object, self.with_it, self.slider, self.seed_box):
-            control.observe(self.answer, "value")
+        self.follow(self.object, self.with_it, self.slider, self.seed_box)
         self._shown = None
         self.update()
 
-        row = widgets.Layout(flex_flow="row wrap", align_items="center", grid_gap="4px 12px")
-        upright = widgets.Layout(overflow="visible", flex="none", max_width="100%")
-
-        def headed(title, board):
-            head = widgets.HTML(f"<small>{title}</small>", layout=widgets.Layout(height="22px"))
-            return widgets.VBox([head, board], layout=upright)
-
-        parts = [headed("with all filters", self.before.ui), headed("without", self.after.ui)]
+        boards = [headed("with all filters", self.before.ui), headed("without", self.after.ui)]
         choice = [widgets.Label("Forget"), self.object]
         if self.detect:
-            parts.append(self.table)
+            boards.append(self.table)
             choice.append(self.with_it)
-        wide = widgets.Layout(flex_flow="row wrap", align_items="flex-start", grid_gap="8px 16px")
-        drop = widgets.HBox(
-            [self.slider, self.count],
-            layout=widgets.Layout(flex="1 1 300px", align_items="center", min_width="0"),
-        )
-        return widgets.VBox(
-            [
-                widgets.HBox(choice, layout=row),
-                widgets.HBox([drop, self.seed_box, self.new], layout=row),
-                widgets.HBox(parts, layout=wide),
-                self.problem,
-            ],
-            layout=widgets.Layout(max_width=f"{WIDTH}px", grid_gap="6px"),
-        )
+        drop = with_unit(self.slider, self.count, "130px", "1 1 300px")
+        parts = [
+            in_row(choice),
+            in_row([drop, self.seed_box, self.new]),
+            in_row(boards, "8px 16px", "flex-start"),
+        ]
+        return self.stacked(parts, WIDTH)
 
     def update(self):
-        """Draw the faces without the filters; those with all of them if they are others."""
+        """Draw the faces without the filters; those with all filters too, if faces changed."""
         name, seed = self.object.value, self.seed_box.value
         self.with_it.disabled = name not in self._pool(seed)[2]
         first = name if self.with_it.value else None
@@ -274,7 +255,7 @@ class Forgetting(Explorer):
             self.table.value = self.rates(found, self.found(after))
 
     def rates(self, before, after):
-        """Compare what is found before and after, as HTML with a bar for each."""
+        """Return what the judge finds before and after, as HTML with a bar for each attribute."""
         rows = []
         for name in before:
             old, new = before[name].mean().item(), after[name].mean().item()
@@ -283,7 +264,7 @@ class Forgetting(Explorer):
                 f'<div style="height: 5px; width: {100 * rate:.1f}%; background: {colour}"></div>'
                 for rate, colour in ((old, "#8a9099"), (new, "#e0a030"))
             )
-            text = html.escape(_words(name))
+            text = html.escape(words(name))
             rows.append(
                 f'<div title="{text}" style="overflow: hidden; text-overflow: ellipsis; '
                 f'white-space: nowrap; font-weight: {weight}">{text}</div>'
@@ -299,10 +280,6 @@ class Forgetting(Explorer):
             f'font-variant-numeric: tabular-nums">{"".join(rows)}</div>'
         )
 
-    def renew(self):
-        """Show other faces."""
-        self.seed_box.value += 1
-
     def still(self):
         """Draw the faces with all filters, then without those of each object, a row each."""
         names = list(self.rankings)[:ROWS]
@@ -312,29 +289,17 @@ class Forgetting(Explorer):
             after = self.without(z, name, self.share)
             pairs += [before, after]
             dropped = int(self.dropped(name, self.share).sum())
-            labels += ["all filters", f"{dropped} of {self.filters} dropped:\n{_words(name)}"]
+            labels += ["all filters", f"{dropped} of {self.filters} dropped:\n{words(name)}"]
             if name in found:
                 rates = found[name].mean().item(), self.found(after)[name].mean().item()
                 labels[-1] += f" {_percent(*rates)}"
-        images = torch.cat(pairs)
-        height = images.shape[2] + 2  # with the line between
+        tile = min(6.6 / self.n, 1.0)  # inches
         with plt.rc_context(STYLE):
-            tile = min(6.6 / self.n, 1.0)  # inches
             figure = plt.Figure(figsize=(1.7 + tile * self.n, 0.15 + tile * len(labels)))
             ax = figure.subplots()
-            draw_images(ax, images, ncol=self.n)
-            ax.set_anchor("W")  # the layout leaves room for the names beside the left edge
-            ax.axis("on")
-            ax.grid(False)
-            ax.spines[:].set_visible(False)
-            ax.tick_params(length=0)
-            ax.set_xticks([])
-            ax.set_yticks((torch.arange(len(labels)) + 0.5) * height, labels)
+            draw_named(ax, torch.cat(pairs), [""] * self.n, labels)
+            ax.set_anchor("W")  # the layout leaves room for the names at the left edge
             return figure
-
-
-def _words(name):
-    return name.replace("_", " ")
 
 
 def _percent(before, after):

@@ -12,14 +12,17 @@ from PIL import Image
 
 from gancourse.errors import CourseError
 from gancourse.files import write_atomically
-from gancourse.latent import Prior, lerp, slerp
-from gancourse.plotting import STYLE, draw_images, to_pil
+from gancourse.latent import lerp, slerp
+from gancourse.plotting import STYLE, to_pil
 from gancourse.widgets.board import Board
 from gancourse.widgets.explorer import (
-    Explorer,
+    NoiseExplorer,
     ask,
     button,
+    draw_named,
+    in_row,
     is_smooth,
+    large_image,
     picture_of,
     seed_box,
     show,
@@ -29,58 +32,42 @@ WALKS = {"linear": lerp, "spherical": slerp}
 LARGE = 264  # CSS pixels; drawn with twice as many, for dense screens
 STRIP, TILE = 9, 72  # pictures under the slider, and their side in CSS pixels
 GIF_SIDE = 192  # pixels, at least
-GIF_FRAME, GIF_END = 60, 500  # milliseconds that a picture stays, and those at the two ends
+GIF_FRAME, GIF_END = 60, 500  # milliseconds of a picture, and of each of the two ends
 
 
-def interpolation(generate, latent_dim, *, prior="uniform", frames=41, seed=0, out_dir=None):
+class Interpolation(NoiseExplorer):
     """Walk from one sample to another, on a straight line or on a great circle.
 
     Parameters
     ----------
-    generate : Module or callable
-        ``generate(z)`` with z of shape (n, latent_dim) returns images (n, C, H, W) in [-1, 1];
-        C is 1 or 3.
-    latent_dim : int
-        Numbers in z.
-    prior : {"uniform", "normal"} or pair of float
-        Where both ends are drawn from: each number uniform in [-sqrt(3), sqrt(3)], from N(0, 1),
-        or uniform between the two numbers given, as (-1, 1) for the DCGAN.
+    generator : object
+        A :class:`~gancourse.trained.TrainedGenerator`, or another object with ``latent_dim``,
+        ``draw_z(n, seed)``, which returns (n, latent_dim), and a call ``generator(z)``, which
+        returns images (n, C, H, W) in [-1, 1]; C is 1 or 3.
     frames : int
-        Positions of the slider, and pictures of a GIF on its way there; at least 3.
+        Positions of the slider, and pictures of one way in a GIF; at least 3.
     seed : int
-        Of the first sample; the second has the next one.
+        Of the first sample; the second has the next seed.
     out_dir : str or pathlib.Path, optional
-        Where GIFs are written; by default the current folder.
-
-    Returns
-    -------
-    Interpolation
-        Shows itself as the last value of a cell.
+        The folder for GIFs; by default the current one.
 
     Raises
     ------
     CourseError
-        If the generator's images do not fit, the prior is unknown, or there are too few frames.
+        If the generator or its images do not fit, or there are too few frames.
 
     Examples
     --------
-    >>> interpolation(gan.netG, gan.cfg.latent_dim, prior=(-1, 1))  # doctest: +SKIP
+    >>> Interpolation(pretrained("dcgan-toons"), seed=3)  # doctest: +SKIP
     """
-    return Interpolation(generate, latent_dim, prior, frames, seed, out_dir)
 
-
-class Interpolation(Explorer):
-    """What :func:`interpolation` returns."""
-
-    def __init__(self, generate, latent_dim, prior="uniform", frames=41, seed=0, out_dir=None):
+    def __init__(self, generator, *, frames=41, seed=0, out_dir=None):
+        super().__init__(generator, seed)
         if frames < 3:
-            raise CourseError(f"a walk has at least 3 frames, its ends and one between: {frames}")
-        self.generate, self.latent_dim = generate, latent_dim
-        self.prior = Prior.of(prior)
-        self.frames, self.seed, self.out_dir = frames, seed, out_dir
-        lengths = self.prior.draw(2000, latent_dim, 0).norm(dim=1)
-        self.usual = lengths.quantile(torch.tensor([0.005, 0.995])).tolist()
-        self.images([0.0])  # a wrong generator is told here
+            raise CourseError(f"frames must be 3 or more, both ends and one between, not {frames}")
+        self.frames, self.out_dir = frames, out_dir
+        self.usual = self.lengths.quantile(torch.tensor([0.005, 0.995])).tolist()
+        self.images([0.0])  # an error shows before the widget
         self.summary = (
             "Walks between samples in the latent space: a row for each pair, first on a straight "
             "line, then on a great circle."
@@ -102,12 +89,12 @@ class Interpolation(Explorer):
         Tensor, (n, latent_dim)
         """
         first, last = ends or (self.seed, self.seed + 1)
-        a, b = (self.prior.draw(1, self.latent_dim, seed)[0] for seed in (first, last))
+        a, b = (self.draw_z(1, seed)[0] for seed in (first, last))
         return WALKS[walk](a, b, torch.as_tensor(t, dtype=torch.float32))
 
     def images(self, t, **options):
         """Generate the images at :meth:`points`; a Tensor, (n, C, H, W) in [-1, 1]."""
-        return ask(self.generate, self.points(t, **options))
+        return ask(self.generator, self.points(t, **options))
 
     def gif(self, **options):
         """Draw a walk there and back.
@@ -120,12 +107,12 @@ class Interpolation(Explorer):
         Returns
         -------
         bytes
-            An animated GIF without end.
+            An animated GIF that repeats forever.
         """
         images = self.images(torch.linspace(0, 1, self.frames), **options)
         side = images.shape[-1] * -(-GIF_SIDE // images.shape[-1])
         there = [picture_of(image, side).convert("RGB") for image in images]
-        # One palette for all: a picture of its own palette would flicker against the next.
+        # One palette for all pictures: with a palette for each the animation would flicker.
         some = images[torch.linspace(0, self.frames - 1, STRIP).round().long()]
         palette = to_pil(some, STRIP, pad=0).convert("RGB").quantize(256)
         there = [picture.quantize(palette=palette, dither=Image.Dither.NONE) for picture in there]
@@ -144,7 +131,7 @@ class Interpolation(Explorer):
             seed_box(self.seed, "From seed", "The sample at t = 0"),
             seed_box(self.seed + 1, "To seed", "The sample at t = 1"),
         ]
-        self.renew = [
+        self.renewals = [
             button("New", f"Another sample at t = {t}; the other end stays", self._renew(t), "64px")
             for t in (0, 1)
         ]
@@ -153,7 +140,7 @@ class Interpolation(Explorer):
             value="spherical",
             tooltips=[
                 "On the straight line from one to the other",
-                "On a great circle, at an even angular speed",
+                "On a great circle, at a constant angular speed",
             ],
             style={"button_width": "104px"},
         )
@@ -162,7 +149,7 @@ class Interpolation(Explorer):
             options=[(f"{i / last:.2f}", i / last) for i in range(self.frames)],
             index=last // 2,
             description="t",
-            tooltip="Where on the walk; arrow keys move it by one frame",
+            tooltip="Place on the walk; arrow keys move it by one frame",
             style={"description_width": "12px"},
             layout=widgets.Layout(flex="1 1 160px", width="auto", min_width="0"),
         )
@@ -170,9 +157,7 @@ class Interpolation(Explorer):
             min=0, max=last, value=last // 2, interval=80, tooltip="Play the walk"
         )
         widgets.jslink((self.play, "value"), (self.slider, "index"))
-        self.large = widgets.Image(
-            layout=widgets.Layout(width=f"{LARGE}px", height=f"{LARGE}px", object_fit="contain")
-        )
+        self.large = large_image(LARGE)
         self.plot = widgets.HTML()
         names = [f"t = {i / (STRIP - 1):g}" for i in range(STRIP)]
         self.strip = Board(names, STRIP, TILE, self.jump)
@@ -182,30 +167,23 @@ class Interpolation(Explorer):
         self.saved = widgets.HTML(
             layout=widgets.Layout(flex="1 1 300px", min_height="44px", margin="0")
         )
-        self.problem = widgets.HTML()
         self._drawn = None
-        for control in (*self.ends, self.walk):
-            control.observe(self.answer, "value")
-        self.slider.observe(self.answer, "index")
+        self.follow(*self.ends, self.walk)
+        self.slider.observe(self.redraw, "index")
         self.update()
 
-        row = widgets.Layout(flex_flow="row wrap", align_items="center", grid_gap="4px 8px")
-        seeds = [widgets.HBox(pair, layout=row) for pair in zip(self.ends, self.renew, strict=True)]
+        seeds = [in_row(pair) for pair in zip(self.ends, self.renewals, strict=True)]
         side = widgets.VBox(
             [*seeds, self.walk, self.plot],
             layout=widgets.Layout(flex="1 1 270px", max_width="400px", grid_gap="6px"),
         )
-        wide = widgets.Layout(flex_flow="row wrap", align_items="flex-start", grid_gap="12px 24px")
-        return widgets.VBox(
-            [
-                widgets.HBox([self.large, side], layout=wide),
-                widgets.HBox([self.play, self.slider], layout=row),
-                self.strip.ui,
-                widgets.HBox([self.save_button, self.saved], layout=row),
-                self.problem,
-            ],
-            layout=widgets.Layout(max_width=f"{STRIP * (TILE + 4)}px", grid_gap="8px"),
-        )
+        parts = [
+            in_row([self.large, side], "12px 24px", "flex-start"),
+            in_row([self.play, self.slider]),
+            self.strip.ui,
+            in_row([self.save_button, self.saved]),
+        ]
+        return self.stacked(parts, STRIP * (TILE + 4))
 
     def _renew(self, end):
         def renew():
@@ -218,7 +196,7 @@ class Interpolation(Explorer):
         return {"ends": tuple(box.value for box in self.ends), "walk": self.walk.value}
 
     def update(self):
-        """Draw the place where the slider stands; the strip too, if it is another walk."""
+        """Draw the place where the slider stands; the strip too, if the walk has changed."""
         chosen = self._chosen
         if chosen != self._drawn:
             self.strip.show(self.images(torch.linspace(0, 1, STRIP), **chosen))
@@ -226,17 +204,17 @@ class Interpolation(Explorer):
         t = self.slider.value
         (image,) = self.images([t], **chosen)
         show(self.large, picture_of(image, 2 * LARGE), is_smooth(image))
-        self.plot.value = self.lengths(t, **chosen)
+        self.plot.value = self.draw_lengths(t, **chosen)
         self.strip.mark({round(t * (STRIP - 1)): "here"})
 
     def jump(self, index):
         """Go to a picture of the strip."""
         self.slider.index = round(index / (STRIP - 1) * (self.frames - 1))
 
-    def lengths(self, t, *, ends, walk):
+    def draw_lengths(self, t, *, ends, walk):
         """Draw the length of z along both walks as an SVG picture, with a dot at ``t``."""
         steps = torch.linspace(0, 1, 41)
-        curves = {way: self.points(steps, ends=ends, walk=way).norm(dim=1) for way in WALKS}
+        curves = {way: self.points(steps, ends=ends, walk=way).norm(dim=1).cpu() for way in WALKS}
         here = self.points([t], ends=ends, walk=walk).norm().item()
         low, high = self.usual
         top = 1.1 * max(high, *(curve.max().item() for curve in curves.values()))
@@ -302,19 +280,8 @@ class Interpolation(Explorer):
             for seed in (self.seed, self.seed + 1)
             for walk in WALKS
         ]
-        images = torch.cat(rows)
-        height, width = (side + 2 for side in images.shape[2:])  # with the line between
+        columns = [f"t = {i / (STRIP + 1):g}" if i % 2 == 0 else "" for i in range(STRIP + 2)]
         with plt.rc_context(STYLE):
             figure = plt.Figure(figsize=(8.4, 3.02))
-            ax = figure.subplots()
-            draw_images(ax, images, ncol=STRIP + 2)
-            ax.axis("on")
-            ax.grid(False)
-            ax.spines[:].set_visible(False)
-            ax.tick_params(length=0)
-            ticks = range(0, STRIP + 2, 2)
-            ax.set_xticks(
-                [(i + 0.5) * width for i in ticks], [f"t = {i / (STRIP + 1):g}" for i in ticks]
-            )
-            ax.set_yticks([(i + 0.5) * height for i in range(4)], [*WALKS] * 2)
+            draw_named(figure.subplots(), torch.cat(rows), columns, [*WALKS] * 2)
             return figure

@@ -1,6 +1,6 @@
-// A drawing pad. The pen draws here, at once, and each new raster is a state of the widget:
-// ipywidgets sends the latest one whenever the kernel has answered, so that a slow network skips
-// rasters and never has a queue of them.
+// A drawing pad. The pen draws here, at once, and each new raster becomes the widget's state.
+// ipywidgets sends the latest state when the kernel has answered the one before: a slow kernel
+// skips rasters, and they do not queue.
 
 const STEP = 8; // pixels that Shift + arrow moves
 
@@ -40,9 +40,9 @@ export default () => {
     const ring = document.createElement("div"); // where the pen is, and how broad
     canvas.width = canvas.height = size;
     canvas.tabIndex = 0;
-    canvas.setAttribute("role", "application"); // screen readers hand the keys over
+    canvas.setAttribute("role", "application"); // screen readers pass keys on
     canvas.setAttribute("aria-label", model.get("label"));
-    canvas.dataset.lmSuppressShortcuts = "true"; // JupyterLab leaves the arrows alone
+    canvas.dataset.lmSuppressShortcuts = "true"; // so that JupyterLab ignores the arrows
     ring.className = "gancourse-ring";
     ring.hidden = true;
     el.classList.add("gancourse-pad");
@@ -73,7 +73,7 @@ export default () => {
       ring.classList.toggle("gancourse-lowered", lowered);
     };
 
-    // Fill what lies within the brush's radius of the way; a pen's edge is soft, a part's is not.
+    // Fill the pixels within the brush's radius of the way; a pen has a soft edge, a part has not.
     const stroke = (way) => {
       const pixels = bytes(model.get("pixels")).slice();
       const soft = !model.get("palette").length;

@@ -11,22 +11,23 @@ from PIL import Image
 
 from gancourse.errors import CourseError
 from gancourse.plotting import FAKE, INK, OPINION, REAL, STYLE
-from gancourse.widgets.explorer import Explorer, encode
+from gancourse.widgets.explorer import Explorer, encode, in_row
 
 WIDTH = 420  # CSS pixels; drawn with twice as many, for dense screens
 PANELS = 6  # in the still picture
-# D's opinion lies under the points, so it is drawn paler than in a figure of its own.
+# D's probability lies under the points, so it is paler than in a figure of its own.
 TINTS = (255 * (0.5 * OPINION(np.linspace(0, 1, 256))[:, :3] + 0.5)).round().astype(np.uint8)
 
 
 def extent_of(real, margin=0.25):
-    """Choose the square of the plane to look at: around 0, a little larger than the data.
+    """Choose a square of the plane to look at: its middle is 0, and it holds all points.
 
     Parameters
     ----------
     real : Tensor, (N, 2)
     margin : float
-        Share of the data's reach that is added on each side, before rounding up to a half.
+        Added on each side, as a share of the largest coordinate; the sum is rounded up to a
+        multiple of 0.5.
 
     Returns
     -------
@@ -38,9 +39,9 @@ def extent_of(real, margin=0.25):
 
 
 def plane(extent, size=64):
-    """Lay a grid of points over the plane, for D to be asked at.
+    """Return a grid of points of the plane, at which to evaluate D.
 
-    ``torch.sigmoid(netD(plane(extent))).reshape(64, 64)`` is the heat map of a record.
+    ``torch.sigmoid(netD(plane(extent))).reshape(64, 64)`` is the ``heat`` of a record.
 
     Parameters
     ----------
@@ -52,8 +53,8 @@ def plane(extent, size=64):
     Returns
     -------
     Tensor, (size * size, 2)
-        Row after row from the lowest y up, each row from the lowest x; the points are the
-        middles of size x size equal cells.
+        The centres of size x size equal cells; row by row from the lowest y, and in a row from
+        the lowest x.
     """
     x0, x1, y0, y1 = _extent(extent)
     middle = (torch.arange(size) + 0.5) / size
@@ -61,8 +62,8 @@ def plane(extent, size=64):
     return torch.stack([x, y], dim=-1).flatten(0, 1)
 
 
-def scrubber(records, real, *, extent=None):
-    """Show how D's opinion and the samples moved while a GAN was trained on points.
+class Scrubber(Explorer):
+    """Show how D's probability and the samples moved while a GAN was trained on points.
 
     Parameters
     ----------
@@ -71,20 +72,15 @@ def scrubber(records, real, *, extent=None):
         D's probability of "real" in [0, 1] at the points of :func:`plane`. Further numbers,
         such as ``loss_d``, are shown beside the picture by their names.
     real : Tensor, (N, 2)
-        Real points, drawn under the fake ones.
+        Real points, drawn under the generated ones.
     extent : float or tuple of float, optional
         The part of the plane that ``heat`` covers: (x0, x1, y0, y1), or r for (-r, r, -r, r).
         By default :func:`extent_of` the real points.
 
-    Returns
-    -------
-    Scrubber
-        Shows itself as the last value of a cell.
-
     Raises
     ------
     CourseError
-        If there are no records, or one has the wrong parts, shapes or values.
+        If there are no records, or the parts, shapes or values of one are wrong.
 
     Examples
     --------
@@ -92,15 +88,10 @@ def scrubber(records, real, *, extent=None):
     >>> def record(gan):
     ...     heat = gan.netD(plane(extent)).sigmoid().reshape(64, 64)
     ...     return {"samples": sample(gan, 512), "heat": heat}
-    >>> scrubber(history.records, real, extent=extent)  # doctest: +SKIP
+    >>> Scrubber(history.records, real, extent=extent)  # doctest: +SKIP
     """
-    return Scrubber(records, real, extent)
 
-
-class Scrubber(Explorer):
-    """What :func:`scrubber` returns."""
-
-    def __init__(self, records, real, extent=None):
+    def __init__(self, records, real, *, extent=None):
         self.real = _points(real, "real")
         self.extent = _extent(extent_of(self.real) if extent is None else extent)
         self.steps, self.frames = [], []
@@ -109,16 +100,16 @@ class Scrubber(Explorer):
             self.frames.append(_frame(step, record))
         if not self.frames:
             raise CourseError(
-                "there are no records to scrub through; train with record=... and "
-                "record_every=..., and pass history.records"
+                "records must hold one step or more, but is empty; train with record= and "
+                "record_every=, and pass history.records"
             )
         x0, x1, y0, y1 = self.extent
         self.size = (2 * WIDTH, round(2 * WIDTH * (y1 - y0) / (x1 - x0)))  # (width, height)
         self._real = _mask(cover(self.real, self.extent, self.size, 6.0, 0.5))
         self.summary = (
             f"The plane at {min(PANELS, len(self.steps))} of {len(self.steps)} recorded steps, "
-            f"from {self.steps[0]} to {self.steps[-1]}: where the discriminator says real, real "
-            "points, generated points."
+            f"from {self.steps[0]} to {self.steps[-1]}: the discriminator's probability of real, "
+            "real points, generated points."
         )
 
     def picture(self, index):
@@ -134,10 +125,10 @@ class Scrubber(Explorer):
         PIL.Image.Image
         """
         frame = self.frames[index]
-        cells = frame["heat"][::-1]  # a picture begins at the top
+        cells = frame["heat"][::-1]  # the first row of a picture is the highest y
         heat = self._enlarged(cells).clip(0, 1)
         picture = Image.fromarray(TINTS[(heat * 255).astype(np.uint8)])
-        # The line where D is undecided, equally wide whatever the slope; none where it is flat.
+        # The line where D's probability is 1/2: equally wide for all slopes; none if it is flat.
         rise, run = np.gradient(cells)
         width, height = self.size
         slope = np.hypot(rise * cells.shape[0] / height, run * cells.shape[1] / width)
@@ -180,19 +171,13 @@ class Scrubber(Explorer):
             format="jpeg", layout=widgets.Layout(width=f"{WIDTH}px", max_width="100%")
         )
         self.panel = widgets.HTML(layout=widgets.Layout(flex="1 1 200px", max_width="260px"))
-        self.problem = widgets.HTML()
-        self.slider.observe(self.answer, "index")
+        self.slider.observe(self.redraw, "index")
         self.update()
-        row = widgets.Layout(flex_flow="row wrap", align_items="center", grid_gap="8px")
-        wide = widgets.Layout(flex_flow="row wrap", align_items="flex-start", grid_gap="20px")
-        return widgets.VBox(
-            [
-                widgets.HBox([self.play, self.slider], layout=row),
-                widgets.HBox([self.image, self.panel], layout=wide),
-                self.problem,
-            ],
-            layout=widgets.Layout(max_width="700px", grid_gap="8px"),
-        )
+        parts = [
+            in_row([self.play, self.slider], "8px"),
+            in_row([self.image, self.panel], "20px", "flex-start"),
+        ]
+        return self.stacked(parts, 700)
 
     def update(self):
         """Draw the record that the slider stands at."""
@@ -201,7 +186,7 @@ class Scrubber(Explorer):
         self.panel.value = self.legend(index)
 
     def legend(self, index):
-        """Return what stands beside the picture, as HTML."""
+        """Return the text beside the picture of a record, as HTML."""
         frame = self.frames[index]
         x0, x1, y0, y1 = self.extent
         fake = frame["samples"]
@@ -225,7 +210,7 @@ generated points{f"<br><small>{outside} of {len(fake)} lie outside</small>" if o
 <div style="height: 12px; border-radius: 3px; background: linear-gradient(90deg, {tints})"></div>
 <div style="display: flex; justify-content: space-between"><small>0</small><small>0.5</small>
 <small>1</small></div>
-<small>Dark line: D is undecided.</small></div>
+<small>Dark line: 0.5, undecided.</small></div>
 <table style="margin-top: 10px; font-variant-numeric: tabular-nums">{numbers}</table>
 <small>{f"x {x0:g} to {x1:g}, y {y0:g} to {y1:g}".replace("-", "−")}</small>"""
 
@@ -243,7 +228,7 @@ generated points{f"<br><small>{outside} of {len(fake)} lie outside</small>" if o
 
 
 def cover(points, extent, size, radius, opacity, shape="circle"):
-    """Compute how much of each pixel points cover, with smooth edges.
+    """Compute the share of each pixel that points cover, with smooth edges.
 
     Parameters
     ----------
@@ -254,7 +239,7 @@ def cover(points, extent, size, radius, opacity, shape="circle"):
     radius : float
         Of a point, in pixels.
     opacity : float
-        Of one point, below 1; points that lie on each other add up.
+        Of one point, in [0, 1); points that overlap cover more.
     shape : {"circle", "diamond"}
 
     Returns
@@ -323,8 +308,8 @@ def _frame(step, record):
     heat = _array(record["heat"])
     if heat.ndim != 2 or min(heat.shape) < 2:
         raise CourseError(
-            f"heat at step {step} must be (rows, columns), not {heat.shape}: reshape what D says "
-            "about the points of plane(extent, size) to (size, size)"
+            f"heat at step {step} must be (rows, columns), not {heat.shape}: reshape D's "
+            "probabilities at the points of plane(extent, size) to (size, size)"
         )
     if not (np.isfinite(heat).all() and heat.min() >= 0 and heat.max() <= 1):
         raise CourseError(

@@ -7,21 +7,35 @@ import matplotlib.pyplot as plt
 import torch
 
 from gancourse.errors import CourseError
-from gancourse.plotting import STYLE, draw_images
+from gancourse.plotting import STYLE
 from gancourse.widgets.board import GAP, Board
-from gancourse.widgets.explorer import Explorer, as_images, ask, button, is_smooth, picture_of, show
+from gancourse.widgets.explorer import (
+    Explorer,
+    as_images,
+    ask,
+    button,
+    draw_named,
+    headed,
+    in_row,
+    is_smooth,
+    levels,
+    picture_of,
+    show,
+    words,
+)
 from gancourse.widgets.upload import Upload
 
-SIDE, THUMB, COLUMNS = 280, 52, 13  # CSS pixels: a picture, one of the choice; in a row of that
+SIDE, THUMB = 280, 52  # CSS pixels: a picture, one of the choice
+COLUMNS = 13  # of the choice, at most
 MOST = 24  # pictures to choose from
-AS_IT_IS = "as it is"  # the choice of None, whose value is "": a Dropdown shows nothing for None
+AS_IT_IS = "as it is"  # the name of None; its value is "", since a Dropdown cannot select None
 ROWS, TARGETS = 4, 10  # of the still picture
 CSS = """
 .gancourse-switch { width: 100% !important; aspect-ratio: 1; object-fit: contain; }
 """
 
 
-def switches(translate, names, images, *, labels=None, one_of=None, detect=None, upload=True):
+class Switches(Explorer):
     """Switch the attributes of a picture, and see what a network makes of it.
 
     Parameters
@@ -34,22 +48,17 @@ def switches(translate, names, images, *, labels=None, one_of=None, detect=None,
     images : Tensor, (n, C, H, W)
         Pictures to choose from, in [-1, 1] or uint8; 24 at most are offered.
     labels : Tensor, (n, len(names)), optional
-        What the pictures have, 0 or 1: the switches stand so when a picture is chosen.
+        Attributes of the pictures, 0 or 1: the switches show them when a picture is chosen.
     one_of : dict of str to sequence of str, optional
-        Attributes of which a picture has one, under a title: {"hair": ["black", "blond"]}. The
-        others are switched on and off by themselves. A None among them offers "as it is", which
-        is 0 for all of them.
+        Groups of attributes that exclude each other, by title: {"hair": ["black", "blond"]}. All
+        other attributes are switched independently. A None in a group offers "as it is": the
+        target is 0 for the whole group.
     detect : callable, optional
-        ``detect(images)`` returns for each attribute whether an image has it, (1, len(names)),
-        or a probability: so the switches stand right for the reader's own pictures too, and what
-        is found in the answer is told.
+        ``detect(images)`` returns for each attribute whether an image has it, (1, len(names)), or
+        its probability. It sets the switches for pictures without labels, and its findings in the
+        answer are shown.
     upload : bool
-        Whether the reader may open a picture of their own.
-
-    Returns
-    -------
-    Switches
-        Shows itself as the last value of a cell.
+        Whether readers may open a picture of their own.
 
     Raises
     ------
@@ -58,34 +67,29 @@ def switches(translate, names, images, *, labels=None, one_of=None, detect=None,
 
     Examples
     --------
-    >>> switches(  # doctest: +SKIP
+    >>> Switches(  # doctest: +SKIP
     ...     lambda images, target: sample(gan, images, target), data.attribute_names,
     ...     data.images(range(12)), labels=data.attributes[:12],
     ... )
     """
-    return Switches(translate, names, images, labels, one_of, detect, upload)
-
-
-class Switches(Explorer):
-    """What :func:`switches` returns."""
 
     def __init__(
-        self, translate, names, images, labels=None, one_of=None, detect=None, upload=True
+        self, translate, names, images, *, labels=None, one_of=None, detect=None, upload=True
     ):
         self.translate, self.detect, self.upload = translate, detect, upload
         self.names = [str(name) for name in names]
         self.one_of = {str(title): list(members) for title, members in (one_of or {}).items()}
         grouped = [name for members in self.one_of.values() for name in members if name is not None]
         if not self.names or len(set(self.names)) < len(self.names):
-            raise CourseError(f"names must be one or more, each once, not {self.names}")
+            raise CourseError(f"names must be one or more, all different, not {self.names}")
         empty = [title for title, members in self.one_of.items() if not members]
         if empty:
-            raise CourseError(f"one_of has no attributes under {empty[0]!r}")
+            raise CourseError(f"the group {empty[0]!r} of one_of must name attributes")
         strange = [name for name in grouped if name not in self.names]
         if strange or len(set(grouped)) < len(grouped):
             raise CourseError(
-                f"one_of must hold names of the attributes, each once; {strange or grouped} does "
-                f"not. The names: {', '.join(self.names)}"
+                f"one_of must name attributes, each at most once, not {strange or grouped}; the "
+                f"attributes are: {', '.join(self.names)}"
             )
         self.free = [name for name in self.names if name not in grouped]
         self.pictures = as_images(images)[:MOST]
@@ -99,17 +103,17 @@ class Switches(Explorer):
                 )
             if not ((labels == 0) | (labels == 1)).all():
                 raise CourseError(
-                    f"labels must be 0 or 1, and lie in {labels.min():g}..{labels.max():g}"
+                    f"labels must be 0 or 1, not from {labels.min():g} to {labels.max():g}"
                 )
         self._labels = labels
-        self.answer_to(self.pictures[:1], self.has(0)[None])  # tells what is wrong
+        self.answer_to(self.pictures[:1], self.has(0)[None])  # an error shows before the widget
         self.summary = (
-            f"{min(ROWS, len(self.pictures))} pictures, and beside each the network's answers "
+            f"Pictures ({min(ROWS, len(self.pictures))}), and beside each the network's answers "
             f"when one attribute at a time is switched: {', '.join(self.names)}."
         )
 
     def found(self, image):
-        """Ask the judge for the attributes of an image, (1, C, H, W); a Tensor, (len(names),)."""
+        """Return what ``detect`` finds in an image, (1, C, H, W): a Tensor, (len(names),)."""
         with torch.no_grad():
             found = torch.as_tensor(self.detect(image)).float().cpu()
         if found.shape != (1, len(self.names)):
@@ -120,7 +124,14 @@ class Switches(Explorer):
         return found[0]
 
     def has(self, index):
-        """Tell the attributes of a picture, as given, or found, or none at all.
+        """Return the attributes of a picture: its labels, or else what ``detect`` finds.
+
+        Without both it has none, and of a group without None the first.
+
+        Parameters
+        ----------
+        index : int
+            See :meth:`picture`.
 
         Returns
         -------
@@ -142,11 +153,11 @@ class Switches(Explorer):
         return known
 
     def picture(self, index):
-        """Return a picture, (1, C, H, W) in [-1, 1]; the reader's comes after the others."""
+        """Return a picture, (1, C, H, W) in [-1, 1]; the reader's own is the last."""
         return self.own if index == len(self.pictures) else self.pictures[index : index + 1]
 
     def answer_to(self, image, target):
-        """Ask the network; return an image, (1, C, H, W) in [-1, 1]."""
+        """Return the network's answer, (1, C, H, W) in [-1, 1]."""
         answer = ask(self.translate, image, target, signature=("translate", "images"))
         if answer.shape != image.shape:
             raise CourseError(
@@ -168,8 +179,8 @@ class Switches(Explorer):
             picture.add_class("gancourse-switch")
         self.boxes = {
             name: widgets.Checkbox(
-                description=_words(name),
-                tooltip=f"Whether the answer shall have it: {_words(name)}",
+                description=words(name),
+                tooltip=f"Whether to ask for: {words(name)}",
                 indent=False,
                 layout=widgets.Layout(width="auto", min_width="110px", margin="0 12px 0 0"),
             )
@@ -177,46 +188,35 @@ class Switches(Explorer):
         }
         self.choices = {
             title: widgets.Dropdown(
-                options=[(_words(name or AS_IT_IS), name or "") for name in members],
-                description=_words(title),
-                tooltip=f"Which of them the answer shall have: {_words(title)}",
+                options=[(words(name or AS_IT_IS), name or "") for name in members],
+                description=words(title),
+                tooltip=f"Which to ask for: {words(title)}",
                 style={"description_width": "initial"},
                 layout=widgets.Layout(width="auto"),
             )
             for title, members in self.one_of.items()
         }
-        self.reset = button("Reset", "Put the switches back to what the picture has", self.put_back)
+        self.reset = button("Reset", "Set the switches to what the picture has", self.put_back)
         self.status = widgets.HTML()
-        self.problem = widgets.HTML()
-        for control in (*self.boxes.values(), *self.choices.values()):
-            control.observe(self.answer, "value")
+        self.follow(*self.boxes.values(), *self.choices.values())
         self.received = widgets.HTML()
         self.picked = 0
         self.choose(0)
 
-        row = widgets.Layout(flex_flow="row wrap", align_items="center", grid_gap="4px 8px")
-        pair = widgets.Layout(flex_flow="row wrap", grid_gap="8px 20px")
         parts = [
             widgets.HTML(f"<style>{CSS}</style>", layout=widgets.Layout(display="none")),
             self.shelf.ui,
         ]
         if self.upload:
             self.chooser = Upload(self.receive)
-            parts.append(widgets.HBox([self.chooser, self.received], layout=row))
-        parts.append(
-            widgets.HBox(
-                [_headed("the picture", self.before), _headed("the network's answer", self.after)],
-                layout=pair,
-            )
-        )
+            parts.append(in_row([self.chooser, self.received]))
+        pair = [("the picture", self.before), ("the network's answer", self.after)]
+        pair = [headed(*one, "1 1 200px", f"{SIDE}px") for one in pair]
+        parts.append(in_row(pair, "8px 20px", "stretch"))
         if self.boxes:
-            parts.append(widgets.HBox(list(self.boxes.values()), layout=row))
-        parts.append(widgets.HBox([*self.choices.values(), self.reset], layout=row))
-        wide = max(2 * SIDE + 20, columns * (THUMB + GAP))
-        return widgets.VBox(
-            [*parts, self.status, self.problem],
-            layout=widgets.Layout(max_width=f"{wide}px", grid_gap="8px"),
-        )
+            parts.append(in_row(list(self.boxes.values())))
+        parts += [in_row([*self.choices.values(), self.reset]), self.status]
+        return self.stacked(parts, max(2 * SIDE + 20, columns * (THUMB + GAP)))
 
     def _show_shelf(self):
         images = self.pictures
@@ -231,12 +231,12 @@ class Switches(Explorer):
         return torch.tensor([[float(name in on) for name in self.names]])
 
     def choose(self, index):
-        """Take another picture, and put the switches to what it has."""
+        """Choose another picture, and set the switches to what it has."""
         self.attempt(lambda: self._choose(index))
 
     def _choose(self, index):
         if index == len(self.pictures) and self.own is None:
-            raise CourseError("choose a file first: there is no picture of your own yet")
+            raise CourseError("there is no picture of your own yet: choose a file first")
         self._has = self.has(index)
         self.picked = index
         image = self.picture(index)[0]
@@ -248,7 +248,7 @@ class Switches(Explorer):
         self.put_back()
 
     def put_back(self):
-        """Put the switches to what the picture has."""
+        """Set the switches to what the picture has."""
         with self.together():
             has = {name for name, value in zip(self.names, self._has, strict=True) if value > 0.5}
             for name, box in self.boxes.items():
@@ -259,12 +259,12 @@ class Switches(Explorer):
                 choice.value = (present or ["" if None in members else members[0]])[0]
 
     def update(self):
-        """Show what the network makes of the picture with these attributes."""
+        """Show the network's answer for the attributes that are switched on."""
         image = self.picture(self.picked)
         target = self.target()
         answer = self.answer_to(image, target)
         show(self.after, picture_of(answer[0], 2 * SIDE), is_smooth(answer))
-        moved = 127.5 * (answer - image).abs().mean().item()
+        moved = levels(answer, image)
         text = f"The answer is <b>{moved:.1f}</b> of 255 levels from the picture on average."
         if self.detect:
             found = self.found(answer)
@@ -273,15 +273,24 @@ class Switches(Explorer):
                 for name, value, wish in zip(self.names, found.tolist(), target[0], strict=True)
                 if wish
             ]
-            told = ", ".join(f"{html.escape(_words(n))} {100 * p:.0f} %" for n, p in asked)
-            text += f"<br>The judge finds in it, of what was asked for: {told or 'nothing asked'}."
+            told = ", ".join(f"{html.escape(words(n))} {100 * p:.0f} %" for n, p in asked)
+            text += f"<br>Of what was asked for, the judge finds: {told or 'nothing asked'}."
         self.status.value = f'<div role="status">{text}</div>'
 
     def receive(self, name, read):
-        """Take the reader's picture, or say beside the button what is wrong with it."""
+        """Take the reader's picture, or show beside the button what is wrong with it.
+
+        Parameters
+        ----------
+        name : str
+            Of the file.
+        read : callable
+            ``read(size)`` returns the picture, (1, 3, size, size) in [-1, 1], or raises a
+            DataError.
+        """
         try:
             channels, height, width = self.pictures.shape[1:]
-            image = read(max(height, width))  # square
+            image = read(max(height, width))  # a square, cropped to height and width below
             if channels == 1:
                 weights = torch.tensor([0.299, 0.587, 0.114])  # ITU-R BT.601, as Pillow's "L"
                 image = (image * weights.view(1, 3, 1, 1)).sum(1, keepdim=True)
@@ -293,13 +302,13 @@ class Switches(Explorer):
                 f'<div role="alert" style="color: var(--jp-error-color1, #b00020)">{text}</div>'
             )
             return
-        self.received.value = f"<small>{html.escape(name)}: its middle is taken.</small>"
+        self.received.value = f"<small>{html.escape(name)}, cropped to its middle</small>"
         self.own = image
         self._show_shelf()
         self.choose(len(self.pictures))
 
     def still(self):
-        """Draw pictures, a row each, and beside them the answers to one switch at a time."""
+        """Draw pictures, a row each, and beside them the answers when one switch is changed."""
         rows = range(min(ROWS, len(self.pictures)))
         titles = [(name, None) for name in self.free]
         titles += [(name, g) for g in self.one_of.values() for name in g if name is not None]
@@ -315,30 +324,12 @@ class Switches(Explorer):
                     target[[self.names.index(other) for other in group if other is not None]] = 0
                 target[column] = 1 - has[column] if group is None else 1
                 images.append(self.answer_to(self.pictures[row : row + 1], target[None]))
-        images = torch.cat(images)
-        columns = len(titles) + 1
+        heads = ["picture", *(f"{'' if g else '± '}{words(name)}" for name, g in titles)]
+        tile = min(7.8 / len(heads), 1.0)  # inches
         with plt.rc_context(STYLE):
-            tile = min(7.8 / columns, 1.0)  # inches
-            figure = plt.Figure(figsize=(tile * columns, tile * len(rows) + 1.0))
+            figure = plt.Figure(figsize=(tile * len(heads), tile * len(rows) + 1.0))
             ax = figure.subplots()
-            draw_images(ax, images, ncol=columns)
-            ax.axis("on")
-            ax.grid(False)
-            ax.spines[:].set_visible(False)
-            ax.tick_params(length=0)
             ax.xaxis.tick_top()
-            heads = ["picture", *(f"{'' if g else '± '}{_words(name)}" for name, g in titles)]
-            middles = (torch.arange(columns) + 0.5) * (images.shape[3] + 2)
-            ax.set_xticks(middles, heads, rotation=30, ha="left", rotation_mode="anchor")
-            ax.set_yticks([])
+            slanted = {"rotation": 30, "ha": "left", "rotation_mode": "anchor"}
+            draw_named(ax, torch.cat(images), heads, [""] * len(rows), **slanted)
             return figure
-
-
-def _headed(title, picture):
-    head = widgets.HTML(f"<small>{title}</small>", layout=widgets.Layout(height="22px"))
-    layout = widgets.Layout(flex="1 1 200px", max_width=f"{SIDE}px", min_width="0")
-    return widgets.VBox([head, picture], layout=layout)
-
-
-def _words(name):
-    return str(name).replace("_", " ")

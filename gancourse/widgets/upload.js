@@ -1,5 +1,5 @@
-// Chooses a file and sends it. Its size is looked at here, for a message that is longer than the
-// server allows would cut the connection to the kernel.
+// Chooses a file and sends it. Its size is checked here: a message beyond the server's limit would
+// close the connection to the kernel.
 
 function render({ model, el }) {
   const button = document.createElement("button");

@@ -17,14 +17,21 @@ MOST = 9_000_000  # bytes; Jupyter's server ends a connection at a message of 10
 class Upload(anywidget.AnyWidget):
     """A button that opens a picture.
 
-    ipywidgets' own sends a file of any size, and one beyond the server's limit costs the
-    connection to the kernel.
+    The upload button of ipywidgets sends files of any size; beyond the server's limit the
+    connection to the kernel is lost.
 
     Parameters
     ----------
     take : callable
         ``take(name, read)`` is called when a file has been chosen; ``read(size)`` returns the
         picture, or raises a DataError, see :func:`read_picture`.
+
+    Attributes
+    ----------
+    label : str
+        Text of the button.
+    most : int
+        Bytes of the largest file that is sent.
     """
 
     _esm = Path(__file__).with_name("upload.js")
@@ -45,8 +52,8 @@ class Upload(anywidget.AnyWidget):
                 raise DataError(f"{name} could not be read: {facts['problem']}")
             if not buffers:
                 raise DataError(
-                    f"{files.shown(name)} has {facts['size'] / 1e6:.1f} MB, and at most "
-                    f"{self.most / 1e6:.0f} MB are taken: scale the picture down."
+                    f"{files.shown(name)} has {facts['size'] / 1e6:.1f} MB, and the limit is "
+                    f"{self.most / 1e6:.0f} MB: scale the picture down."
                 )
             return read_picture(name, bytes(buffers[0]), size)
 
@@ -54,15 +61,15 @@ class Upload(anywidget.AnyWidget):
 
 
 def read_picture(name, content, size):
-    """Read a picture that arrived as bytes, as if it lay in a folder of pictures.
+    """Read a picture from the bytes of a file, as one in a folder of pictures is read.
 
     Parameters
     ----------
     name : str
-        The file's name; its ending tells kinds that cannot be read.
+        The file's name; its ending serves to name a format that cannot be read.
     content : bytes
     size : int
-        Pixels a side: the picture is turned as its EXIF tag says, and its middle is taken.
+        Pixels a side: the picture is turned as its EXIF tag says, and cropped to its middle.
 
     Returns
     -------
@@ -72,7 +79,7 @@ def read_picture(name, content, size):
     Raises
     ------
     DataError
-        If it is no picture, damaged or too large; the message says what to do.
+        If it is no picture, or damaged, or too large.
     """
     ending = PurePath(name).suffix.lower()
     with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():

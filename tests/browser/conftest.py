@@ -1,4 +1,7 @@
-"""JupyterLab in a real browser: a server of its own, headless Chromium, and what a person does."""
+"""JupyterLab in a real browser: a server of its own, headless Chromium, and what a person does.
+
+All files of this folder share one server and one browser; a test has a tab of its own.
+"""
 
 import json
 import os
@@ -35,7 +38,7 @@ def find_browser(playwright):
     return next(filter(None, found), None)
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="package")
 def chromium(tmp_path_factory):
     """Start Chromium with an empty profile; skip where there is none."""
     sync_api = pytest.importorskip("playwright.sync_api", reason="pip install playwright")
@@ -58,16 +61,12 @@ def chromium(tmp_path_factory):
         context.close()
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="package")
 def server(tmp_path_factory):
     """Start JupyterLab over an empty folder, with settings, signatures and kernels of its own."""
     base = tmp_path_factory.mktemp("jupyter")
     root = base / "notebooks"
     root.mkdir()
-    for name, values in SETTINGS.items():
-        path = base / "settings" / "@jupyterlab" / f"{name}.jupyterlab-settings"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(json.dumps(values), encoding="utf-8")
     env = os.environ | {
         "JUPYTER_CONFIG_DIR": str(base / "config"),
         "JUPYTER_DATA_DIR": str(base / "data"),
@@ -92,7 +91,7 @@ def server(tmp_path_factory):
         command = [sys.executable, "-m", "jupyterlab", *options]
         process = subprocess.Popen(command, env=env, stdout=out, stderr=out)
     try:
-        yield Server(_url(process, base / "runtime", log), root)
+        yield Server(_url(process, base / "runtime", log), root, base / "settings")
     finally:
         process.terminate()
         process.wait(timeout=30)
@@ -112,18 +111,32 @@ def _url(process, runtime, log):
 
 
 class Server:
-    """A running JupyterLab: its address, and the folder that it serves."""
+    """A running JupyterLab: its address, and the folders of its notebooks and settings."""
 
-    def __init__(self, url, root):
-        self.url, self.root = url, root
+    def __init__(self, url, root, settings):
+        self.url, self.root, self.settings = url, root, settings
+
+    def put_settings(self):
+        """Write the settings that every test begins with."""
+        for name, values in SETTINGS.items():
+            path = self.settings / "@jupyterlab" / f"{name}.jupyterlab-settings"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(json.dumps(values), encoding="utf-8")
+
+    def stop_kernels(self, request):
+        """Shut down every kernel, through a Playwright request context."""
+        for kernel in request.get(f"{self.url}api/kernels").json():
+            request.delete(f"{self.url}api/kernels/{kernel['id']}")
 
 
 @pytest.fixture
 def lab(server, chromium, tmp_path):
-    """Give a browser tab for one test."""
+    """Give a browser tab for one test, and leave no kernel behind."""
+    server.put_settings()
     page = chromium.new_page()
     yield Lab(server, page, Path(os.environ.get("GANCOURSE_SCREENSHOTS") or tmp_path))
     page.close()
+    server.stop_kernels(chromium.request)
 
 
 class Lab:

@@ -20,19 +20,29 @@ torch.manual_seed(0)
 netG = nn.Sequential(nn.Linear(8, 192), nn.Unflatten(1, (3, 8, 8)), nn.Upsample(scale_factor=8))
 classes = torch.randn(4, 8)
 
+class Noise:
+    latent_dim = 8
+
+    def draw_z(self, n, seed):
+        return 2 * torch.rand(n, 8, generator=torch.Generator().manual_seed(seed)) - 1
+
+    def __call__(self, z):
+        return netG(z)
+
+noise = Noise()
+
 def brightness(images):
     return {"bright": images.mean((1, 2, 3)) > 0, "red": images[:, 0].mean((1, 2)) > 0}
 """
 CELLS = {
-    "interpolation": "widgets.interpolation(netG, 8, prior=(-1, 1))",
-    "mixer": """widgets.class_style_mixer(
-    lambda z, shares: netG(z + shares @ classes).detach(), 8, ["cat", "dog", "owl", "bee"],
-    prior=(-1, 1), soft=True)""",
-    "arithmetic": """widgets.arithmetic(
-    netG, 8, prior=(-1, 1), groups=("a", "b", "c"), suggest=([0, 1, 2], [3, 4, 5], [6, 7]))""",
-    "forgetting": """widgets.forgetting(
-    lambda z, drop: netG(z * ~drop).detach(), 8, {"bright": range(8), "red": [3, 2]},
-    prior=(-1, 1), detect=brightness)""",
+    "interpolation": "widgets.Interpolation(noise)",
+    "mixer": """widgets.ClassStyleMixer(
+    noise, ["cat", "dog", "owl", "bee"], generate=lambda z, shares: netG(z + shares @ classes))""",
+    "arithmetic": """widgets.Arithmetic(
+    noise, groups=("a", "b", "c"), suggest=([0, 1, 2], [3, 4, 5], [6, 7]))""",
+    "forgetting": """widgets.Forgetting(
+    noise, lambda z, drop: netG(z * ~drop), {"bright": range(8), "red": [3, 2]},
+    detect=brightness)""",
 }
 WIDEST = 760  # CSS pixels
 LARGE = ".widget-hbox:has(> .widget-image), .widget-vbox:has(> .widget-image)"

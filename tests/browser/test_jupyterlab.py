@@ -12,7 +12,6 @@ expect = pytest.importorskip("playwright.sync_api", reason="pip install playwrig
 LESSON = Path(__file__).parents[2] / "notebooks" / "01_vanilla_gan.ipynb"
 SCRUBBER = """
 import torch
-from torch import nn
 from gancourse import widgets
 
 angle = torch.arange(8) * torch.pi / 4
@@ -20,12 +19,15 @@ real = torch.stack([angle.cos(), angle.sin()], 1)
 extent = widgets.extent_of(real)
 heat = widgets.plane(extent)[:, 0].sigmoid().reshape(64, 64)
 records = [(10 * i, {"samples": i / 9 * real, "heat": heat, "loss_d": i}) for i in range(10)]
-widgets.scrubber(records, real, extent=extent)
+widgets.Scrubber(records, real, extent=extent)
 """
 LATENT = """
-torch.manual_seed(0)
-netG = nn.Sequential(nn.Linear(8, 64), nn.ReLU(), nn.Linear(64, 64), nn.Unflatten(1, (1, 8, 8)))
-widgets.digit_explorer(netG, 8)
+from gancourse.gans import vanilla
+from gancourse.trained import TrainedGenerator
+from gancourse.training import start
+
+gan = vanilla.build(vanilla.PRESETS["smoke"], start("cpu"))
+widgets.LatentExplorer(TrainedGenerator(gan, vanilla))
 """
 NO_WIDGET = "Error displaying widget"
 # Whatever in an output could scroll, and does.

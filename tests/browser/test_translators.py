@@ -33,11 +33,11 @@ def dye(images, target):
     return (images + target[:, 2:5, None, None] - target[:, :1, None, None]).clamp(-1, 1)
 """
 CELLS = {
-    "sketch": "widgets.canvas(lambda images: -images, examples=sketches, size=32)",
-    "map": "widgets.canvas(slowly, parts, size=32)",
-    "wipe": """widgets.before_after(
+    "sketch": "widgets.Canvas(lambda images: -images, examples=sketches, size=32)",
+    "map": "widgets.Canvas(slowly, parts, size=32)",
+    "wipe": """widgets.BeforeAfter(
     (photos, -photos), lambda x: -x, lambda x: 0.9 * -x, names=("summer", "winter"))""",
-    "switches": """widgets.switches(
+    "switches": """widgets.Switches(
     dye, ["dark", "hat", "red", "green", "blue"], photos, labels=torch.eye(5)[:4],
     one_of={"colour": [None, "red", "green", "blue"]})""",
 }
@@ -241,17 +241,15 @@ def use_switches(lab, explorer):
         press(lab, button(explorer, "Open a picture …"), "Enter")
     text = {"name": "notes.png", "mimeType": "image/png", "buffer": b"not a picture"}
     chooser.set_input_files(text)
-    expect(told).to_have_text("notes.png cannot be read: not a picture of a known kind.")
+    expect(told).to_contain_text("notes.png cannot be read")
     huge = {"name": "huge.jpg", "mimeType": "image/jpeg", "buffer": bytes(9_100_000)}
     chooser.set_input_files(huge)
-    expect(told).to_have_text(
-        "huge.jpg has 9.1 MB, and at most 9 MB are taken: scale the picture down."
-    )
+    expect(told).to_contain_text("huge.jpg has 9.1 MB")
     button(explorer, "Your picture").click()
     expect(explorer.get_by_text("there is no picture of your own yet")).to_be_visible()
     photo = {"name": "me <3.jpg", "mimeType": "image/jpeg", "buffer": turned_photo()}
     (shown,) = lab.after(before, lambda: chooser.set_input_files(photo))
-    expect(explorer.get_by_text("me <3.jpg: its middle is taken.")).to_be_visible()
+    expect(explorer.get_by_text("me <3.jpg, cropped to its middle")).to_be_visible()
     expect(told).not_to_be_visible()
     assert shown in lab.pictures(before)
     lab.after(after, lambda: explorer.get_by_label("dark").click())

@@ -147,9 +147,9 @@ def test_the_small_picture_is_the_mean_of_the_large_one(name, channels, run):
 def test_sizes_and_counts_of_both_stay_in_step():
     data = load("small2large:toons:12")
     assert data.name == "small2large:toons"
-    assert [data.fields[key].size for key in ("input", "target")] == [16, 64]
+    assert [data.fields[key].side for key in ("input", "target")] == [16, 64]
     other = data.resized(32).first(5).to("cpu")
-    assert [other.fields[key].size for key in ("input", "target")] == [8, 32]
+    assert [other.fields[key].side for key in ("input", "target")] == [8, 32]
     assert (len(other), len(other.a), len(other.b)) == (5, 5, 5)
     assert not data.a.columns["real"].made
     with pytest.raises(DataError, match=r"small2large:toons: .*64x64 .* 16x16"):
@@ -179,7 +179,7 @@ def test_a_column_is_made_once_and_again_only_at_another_size():
 def test_fields_of_a_smaller_picture_are_smaller_too():
     data = few("scenes").take("real", "map", "masks", "sketch", "boxes", "labels")
     small = data.resized(48)
-    sizes = {key: getattr(field, "size", None) for key, field in small.fields.items()}
+    sizes = {key: field.side for key, field in small.fields.items()}
     pictures = {"real": 48, "map": 48, "masks": 48, "sketch": 48}
     assert sizes == pictures | {"boxes": None, "labels": None}
     assert small.fields["labels"] == Classes(count=4, names=data.classes)

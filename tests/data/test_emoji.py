@@ -389,7 +389,7 @@ def test_what_already_fits_is_not_touched():
 def test_a_package_with_other_content_is_refused(packages):
     path = packages / "emoji-datasource-google-16.0.0.tgz"
     path.write_bytes(path.read_bytes() + b"\0")
-    with pytest.raises(SystemExit, match=r"google-16.0.0.tgz is not the .* that npm publishes"):
+    with pytest.raises(SystemExit, match=r"emoji-datasource-google-16\.0\.0\.tgz.*sha512"):
         build_emoji.build(packages)
 
 

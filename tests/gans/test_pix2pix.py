@@ -7,12 +7,13 @@ import pytest
 import torch
 import torch.nn.functional as F
 
+from gancourse import files
 from gancourse.data.pairs import PairedImages
 from gancourse.data.source import ImageData
 from gancourse.errors import CourseError
 from gancourse.gans import pix2pix
-from gancourse.training import checkpoint, runtime
-from gancourse.training.trainer import train
+from gancourse.training import runtime
+from gancourse.training.loop import train
 
 TINY = replace(
     pix2pix.PRESETS["smoke"],
@@ -37,7 +38,7 @@ def make(**changes):
 def pairs(n=4):
     generator = torch.Generator().manual_seed(3)
     x = torch.rand(n, 2, 16, 16, generator=generator) * 2 - 1
-    return {"real_A": x, "real_B": torch.rand(n, 3, 16, 16, generator=generator) * 2 - 1}
+    return {"input": x, "target": torch.rand(n, 3, 16, 16, generator=generator) * 2 - 1}
 
 
 # Losses
@@ -70,14 +71,14 @@ def test_each_row_of_table_1_is_a_setting(name):
     """G's gradient is that of the loss that the row names, and D judges what the row says."""
     gan, run = make(**pix2pix.LOSSES[name], lr_d=0.0, dropout=0.0)
     batch = pairs()
-    fake = gan.netG(batch["real_A"])
+    fake = gan.netG(batch["input"])
     expected = 0.0
     if "L1" in name:
-        expected = expected + 100 * (fake - batch["real_B"]).abs().mean()
+        expected = expected + 100 * (fake - batch["target"]).abs().mean()
     if name == "L2":
-        expected = expected + 100 * (fake - batch["real_B"]).square().mean()
+        expected = expected + 100 * (fake - batch["target"]).square().mean()
     if "GAN" in name:
-        expected = expected + F.softplus(-gan.netD(batch["real_A"], fake)).mean()
+        expected = expected + F.softplus(-gan.netD(batch["input"], fake)).mean()
     grads = torch.autograd.grad(expected, list(gan.netG.parameters()))
     losses = pix2pix.train_step(gan, batch, run)
     for mine, wanted in zip(gan.netG.parameters(), grads, strict=True):
@@ -88,7 +89,7 @@ def test_each_row_of_table_1_is_a_setting(name):
 
 
 def test_only_the_conditional_d_sees_the_input():
-    x, y = pairs()["real_A"], pairs()["real_B"]
+    x, y = pairs()["input"], pairs()["target"]
     for conditional in (True, False):
         netD = make(conditional=conditional)[0].netD
         assert torch.equal(netD(x, y), netD(-x, y)) is not conditional
@@ -173,21 +174,21 @@ def test_the_skips_carry_detail_that_the_bottleneck_has_not():
         netG = make(skips=skips, dropout=0.0)[0].netG
         with torch.no_grad():
             netG.up[0].weight.zero_()
-        a = pairs()["real_A"]
+        a = pairs()["input"]
         assert torch.equal(netG(a), netG(-a)) is not skips
 
 
 def test_each_picture_is_normalised_by_itself():
     """In batches, as the paper's batches of one are: its neighbours change nothing."""
     netG = make(dropout=0.0)[0].netG
-    x = pairs()["real_A"]
+    x = pairs()["input"]
     torch.testing.assert_close(netG(x)[:1], netG(x[:1]), rtol=1e-4, atol=1e-6)
     batch = make(dropout=0.0, norm="batch")[0].netG
     assert not torch.allclose(batch(x)[:1], batch(x[:1]), atol=1e-4)
 
 
 def test_in_a_batch_of_one_both_norms_are_the_same():
-    x = pairs(1)["real_A"]
+    x = pairs(1)["input"]
     nets = [make(dropout=0.0, norm=norm)[0].netG for norm in pix2pix.NORMS]
     nets[1].load_state_dict(nets[0].state_dict(), strict=False)
     torch.testing.assert_close(nets[0](x), nets[1](x), rtol=1e-4, atol=1e-6)
@@ -195,19 +196,21 @@ def test_in_a_batch_of_one_both_norms_are_the_same():
 
 def test_dropout_is_the_noise_when_sampling_too():
     gan, _ = make()
-    x = pairs()["real_A"]
-    first = pix2pix.sample(gan, x, seed=1)
-    assert torch.equal(first, pix2pix.sample(gan, x, seed=1))
-    assert not torch.equal(first, pix2pix.sample(gan, x, seed=2))
+    x = pairs()["input"]
+    first = pix2pix.sample(gan, input=x, seed=1)
+    assert torch.equal(first, pix2pix.sample(gan, input=x, seed=1))
+    assert not torch.equal(first, pix2pix.sample(gan, input=x, seed=2))
     still, _ = make(dropout=0.0)
-    assert torch.equal(pix2pix.sample(still, x, seed=1), pix2pix.sample(still, x, seed=2))
+    assert torch.equal(
+        pix2pix.sample(still, input=x, seed=1), pix2pix.sample(still, input=x, seed=2)
+    )
 
 
 def test_the_average_is_what_samples():
     gan, _ = make(ema_decay=0.9)
     for p in gan.ema.parameters():
         p.zero_()
-    assert not pix2pix.sample(gan, pairs()["real_A"]).any()
+    assert not pix2pix.sample(gan, input=pairs()["input"]).any()
 
 
 @pytest.mark.parametrize(
@@ -215,7 +218,7 @@ def test_the_average_is_what_samples():
     [
         ({"image_size": 18}, "multiple of 4"),
         ({"g_channels": ()}, "there must be a layer"),
-        ({"d_strides": (2,)}, "as many"),
+        ({"d_strides": (2,)}, "one number each"),
         ({"d_channels": (), "d_strides": ()}, "at least one"),
         ({"d_channels": (4,) * 5, "d_strides": (2,) * 5}, "leave nothing of 16 pixels"),
         ({"norm": "layer"}, "there are: instance, batch"),
@@ -244,9 +247,9 @@ def test_l1_alone_learns_a_simple_rule():
     gan, run = make(
         channels_A=3, g_channels=(16, 16), dropout=0.0, lr_g=5e-3, **pix2pix.LOSSES["L1"]
     )
-    y = F.interpolate(pairs(16)["real_B"][:, :, :4, :4].sign(), scale_factor=4)
+    y = F.interpolate(pairs(16)["target"][:, :, :4, :4].sign(), scale_factor=4)
     first, *_, last = [
-        pix2pix.train_step(gan, {"real_A": -y, "real_B": y}, run)["G/l1"] for _ in range(80)
+        pix2pix.train_step(gan, {"input": -y, "target": y}, run)["G/l1"] for _ in range(80)
     ]
     assert last < 0.5 * first
 
@@ -266,7 +269,7 @@ def test_a_resumed_run_ends_bit_for_bit_like_a_whole_one(tmp_path):
             options = {"steps": stop, "out_dir": tmp_path / folder, "resume": True, "quiet": True}
             train(gan, pix2pix.train_step, data, run, log_every=1, **options)
     whole, halved = (
-        checkpoint.flatten(checkpoint.load(tmp_path / folder / "checkpoint.safetensors")[0])
+        files.flatten(files.load(tmp_path / folder / "checkpoint.safetensors")[0])
         for folder in ("whole", "halved")
     )
     assert whole[0] == halved[0]

@@ -1,4 +1,4 @@
-"""What was asked of a face, and what was not, by the judge of faces."""
+"""Errors of translated faces: requested attributes that are missing, others that changed."""
 
 import itertools
 
@@ -18,7 +18,7 @@ def judge():
 
 @pytest.fixture(scope="module")
 def people():
-    """Faces on which everything can be seen."""
+    """Faces whose hair no hat hides."""
     return toons.sample(60, seed=77).replace(
         hair="short", hat="none", hair_colour="brown", glasses="none", expression="neutral"
     )
@@ -52,7 +52,7 @@ def test_a_face_that_stays_as_it_was_misses_everything_and_keeps_the_rest(judge,
     assert domain_errors(judge, faces, faces, {"Eyeglasses": False}) == (0, 0)
 
 
-def test_what_was_not_asked_for_is_counted_once_for_each_attribute(judge, people):
+def test_each_other_attribute_that_changed_counts(judge, people):
     both = people.replace(glasses="round", hair_colour="blond")
     before, after = images(people), images(both)
     glasses = domain_errors(judge, before, after, {"Eyeglasses": True})
@@ -62,7 +62,7 @@ def test_what_was_not_asked_for_is_counted_once_for_each_attribute(judge, people
     assert together.others <= 0.01
 
 
-def test_a_value_for_each_face_is_understood(judge, people):
+def test_a_value_for_each_face_is_accepted(judge, people):
     moods = torch.arange(len(people)) % 6
     before, after = images(people), images(people.replace(expression=moods.tolist()))
     assert domain_errors(judge, before, after, {"expression": moods}).asked <= 0.05
@@ -81,7 +81,7 @@ def test_every_attribute_is_in_a_group_of_related_ones():
         ({"expression": "bored"}, "'bored'.*neutral"),
     ],
 )
-def test_what_cannot_be_asked_is_refused(judge, asked, culprit):
+def test_an_empty_or_unknown_request_is_refused(judge, asked, culprit):
     with pytest.raises(CourseError, match=culprit):
         domain_errors(judge, torch.zeros(2, 3, 64, 64), torch.zeros(2, 3, 64, 64), asked)
 

@@ -67,7 +67,7 @@ def test_the_held_out_accuracy_is_the_one_on_the_card(name, least):
 
 
 @pytest.mark.parametrize("name", ["digits", "fashion", "emoji"])
-def test_the_card_names_the_very_pictures_that_ship(name):
+def test_the_card_names_the_pictures_that_ship(name):
     card = load_judge(name).card
     for split, words in (("train", "train"), ("test", "held_out")):
         data = load(name, split=split)
@@ -78,7 +78,7 @@ def test_the_card_names_the_very_pictures_that_ship(name):
 
 
 @pytest.mark.parametrize("name", JUDGES)
-def test_the_card_says_how_the_judge_came_to_be(name):
+def test_the_card_records_the_training(name):
     judge = load_judge(name)
     assert {"data", "steps", "seed", "seconds", "torch", "date", "commit"} <= judge.card.keys()
     assert judge.card["data"] == name
@@ -94,7 +94,7 @@ def test_the_weights_are_small_on_disk_and_in_full_precision_in_memory(name):
     assert {p.dtype for p in load_judge(name).net.parameters()} == {torch.float32}
 
 
-def test_the_answers_fit_together(judge, held_out):
+def test_features_logits_predictions_and_confidence_agree(judge, held_out):
     images = held_out.images(slice(0, 50))
     features, logits = judge.features(images), judge.logits(images)
     assert features.shape == (50, judge.num_features)
@@ -105,7 +105,7 @@ def test_the_answers_fit_together(judge, held_out):
     torch.testing.assert_close(judge.confidence(images), logits.softmax(1).max(1).values)
 
 
-def test_the_judge_of_clothes_knows_that_a_mirrored_shoe_is_a_shoe_and_noise_is_none():
+def test_the_judge_of_clothes_is_sure_of_mirrored_shoes_and_unsure_of_noise():
     judge, shoes = load_judge("fashion"), load("fashion", split="test")
     shoes = shoes.images(shoes.labels == shoes.classes.index("Sneaker"))
     seen = (judge.predict(images) == 7 for images in (shoes, shoes.flip(3)))
@@ -113,12 +113,12 @@ def test_the_judge_of_clothes_knows_that_a_mirrored_shoe_is_a_shoe_and_noise_is_
     assert judge.confidence(noise(200, 1, 28, 28)).mean() < 0.3
 
 
-def test_the_judge_is_sure_of_digits_and_knows_that_noise_is_none(judge, held_out):
+def test_the_judge_is_sure_of_digits_and_unsure_of_noise(judge, held_out):
     assert judge.confidence(held_out.images(slice(0, 200))).mean() > 0.95
     assert judge.confidence(noise(200, 1, 28, 28)).mean() < 0.3
 
 
-def test_the_studio_of_small_emoji_is_told_too_and_noise_is_by_none():
+def test_the_studio_of_small_or_mirrored_emoji_is_predicted_and_that_of_noise_is_unsure():
     judge, emoji = load_judge("emoji"), load("emoji", split="test")
     small = judge.predict(emoji.resized(32).images()) == emoji.labels
     assert small.double().mean().item() == pytest.approx(judge.card["accuracy_32"], abs=5e-3)
@@ -129,7 +129,7 @@ def test_the_studio_of_small_emoji_is_told_too_and_noise_is_by_none():
     assert judge.confidence(noise(100, 3, 64, 64)).mean() < 0.5
 
 
-def test_a_picture_is_judged_alone_whatever_it_comes_with(judge, held_out, monkeypatch):
+def test_a_picture_is_judged_independently_of_its_batch(judge, held_out, monkeypatch):
     images = held_out.images(slice(0, 50))
     together = judge.logits(images)
     monkeypatch.setattr("gancourse.metrics.judges.CHUNK", 7)
@@ -147,7 +147,7 @@ def test_the_border_of_padded_digits_is_cut_off(judge, held_out):
 
 
 @pytest.mark.parametrize(("name", "shape"), [("digits", (1, 28, 28)), ("toons", (3, 64, 64))])
-def test_loading_and_asking_leave_the_random_state_alone(name, shape):
+def test_loading_and_predicting_leave_the_random_state_alone(name, shape):
     before = torch.get_rng_state()
     load_judge(name).predict(torch.zeros(10, *shape))
     assert torch.equal(torch.get_rng_state(), before)
@@ -177,7 +177,7 @@ def test_pictures_that_the_judge_does_not_know_are_refused(judge, images, culpri
 
 
 @pytest.mark.parametrize("size", [64, 32])
-def test_the_attributes_of_new_faces_are_read(face_judge, faces, size):
+def test_the_attributes_of_new_faces_are_predicted(face_judge, faces, size):
     images = as_floats(toons.draw(faces.factors, size).images)
     found = face_judge.predict(images)
     assert found.dtype == torch.bool
@@ -193,16 +193,16 @@ def test_the_attributes_are_those_of_the_data_set_in_its_order(face_judge):
     assert face_judge.attributes == load("toons").attribute_names
 
 
-def test_the_card_of_faces_names_the_very_faces_that_it_was_examined_on(face_judge):
+def test_the_card_of_faces_names_the_held_out_faces(face_judge):
     data = load("toons", split="test")
     assert face_judge.card["held_out_pictures"] == len(data)
     shares = [entry["share"] for entry in face_judge.card["attributes"].values()]
     assert shares == pytest.approx(data.attributes.mean(0).tolist(), abs=1e-4)
-    # Neither split's faces were among those that it learnt from.
+    # The faces of neither split were training pictures.
     assert not {drawn["seed"] for drawn in face_judge.card["drawn_to_train"]} & {0, 1}
 
 
-def test_the_answers_about_faces_fit_together(face_judge, portraits):
+def test_features_logits_predictions_and_confidence_of_faces_agree(face_judge, portraits):
     some = portraits[:40]
     features, logits = face_judge.features(some), face_judge.logits(some)
     assert features.shape == (40, face_judge.num_features)
@@ -215,7 +215,7 @@ def test_the_answers_about_faces_fit_together(face_judge, portraits):
     assert torch.equal(face_judge.logits(some), logits)
 
 
-def test_the_factors_of_new_faces_are_read(face_judge, faces, portraits):
+def test_the_factors_of_new_faces_are_predicted(face_judge, faces, portraits):
     expression = face_judge.factor(portraits, "expression")
     torch.testing.assert_close(expression.sum(1), torch.ones(300))
     assert (expression.argmax(1) == faces.factors.expression).double().mean() > 0.97
@@ -226,7 +226,7 @@ def test_the_factors_of_new_faces_are_read(face_judge, faces, portraits):
         face_judge.factor(portraits, "mood")
 
 
-def test_a_face_is_a_face_and_noise_is_none(face_judge, portraits):
+def test_faces_are_told_from_noise(face_judge, portraits):
     junk = noise(100, 3, 64, 64)
     assert (face_judge.is_face(portraits) > 0.5).double().mean() > 0.99
     assert (face_judge.is_face(junk) > 0.5).double().mean() < 0.01
@@ -256,7 +256,7 @@ def test_pictures_that_the_judge_of_faces_does_not_know_are_refused(face_judge, 
         face_judge.predict(images)
 
 
-def test_the_scores_rest_on_faces_too(face_judge, portraits):
+def test_the_fid_works_on_features_of_faces(face_judge, portraits):
     one, other = portraits[:150], portraits[150:]
     alike, apart = judge_fid(one, other, face_judge), judge_fid(one, noise(*one.shape), face_judge)
     assert apart > 10 * alike
@@ -279,7 +279,7 @@ def scene_scores(judge, images, scenes):
 
 
 @pytest.mark.parametrize("size", [64, 32])
-def test_what_the_pixels_of_new_scenes_show_is_read(scene_judge, scenery, size):
+def test_the_pixels_of_new_scenes_are_classified(scene_judge, scenery, size):
     scenes = toons.draw_scenes(scenery.factors, size)
     found = scene_scores(scene_judge, as_floats(scenes.images), scenes)
     known = scene_judge.card[f"scores_{size}"]["real"]
@@ -288,7 +288,7 @@ def test_what_the_pixels_of_new_scenes_show_is_read(scene_judge, scenery, size):
     assert known["iou"] >= 0.85
 
 
-def test_the_answers_about_scenes_fit_together(scene_judge, scenery):
+def test_features_logits_predictions_and_confidence_of_scenes_agree(scene_judge, scenery):
     some = as_floats(scenery.images[:7])
     features, logits = scene_judge.features(some), scene_judge.logits(some)
     assert features.shape == (7, scene_judge.num_features)
@@ -302,7 +302,7 @@ def test_the_answers_about_scenes_fit_together(scene_judge, scenery):
     torch.testing.assert_close(confidence, logits.softmax(1).amax(1).mean((1, 2)))
 
 
-def test_the_worse_the_pictures_the_less_of_the_scene_is_found(scene_judge, scenery):
+def test_the_iou_falls_as_the_pictures_are_degraded(scene_judge, scenery):
     scenery = toons.draw_scenes(scenery.factors[:40])
     images = as_floats(scenery.images)
 
@@ -319,7 +319,7 @@ def test_the_worse_the_pictures_the_less_of_the_scene_is_found(scene_judge, scen
     assert scene_judge.confidence(kinds[-1]).mean() < scene_judge.confidence(images).mean() - 0.2
 
 
-def test_the_scores_rest_on_scenes_too(scene_judge):
+def test_the_fid_works_on_features_of_scenes(scene_judge):
     factors = toons.scenes(220, seed=4_322).factors
 
     def by_season(season, part):
@@ -332,7 +332,7 @@ def test_the_scores_rest_on_scenes_too(scene_judge):
     assert judge_fid(summer, noise(*summer.shape), scene_judge) > 5 * alike
 
 
-def test_the_card_of_scenes_names_the_very_scenes_that_it_was_examined_on(scene_judge):
+def test_the_card_of_scenes_names_the_held_out_scenes(scene_judge):
     data = load("scenes", split="test")
     assert scene_judge.card["held_out_pictures"] == len(data)
     assert not {drawn["seed"] for drawn in scene_judge.card["drawn_to_train"]} & {0, 1}

@@ -1,4 +1,4 @@
-"""Linear probes."""
+"""Linear probes, on features whose information is known."""
 
 import pytest
 import torch
@@ -9,7 +9,7 @@ from gancourse.metrics.probe import linear_probe, pooled_features
 
 
 def clouds(n, seed, noise):
-    """Three classes in 30 dimensions, of which three matter."""
+    """Three classes in 30 dimensions, of which three depend on the class."""
     generator = torch.Generator().manual_seed(seed)
     labels = torch.randint(3, (n,), generator=generator)
     features = torch.randn(n, 30, generator=generator) * noise
@@ -17,11 +17,11 @@ def clouds(n, seed, noise):
     return features, labels
 
 
-def test_what_is_linear_in_the_features_is_found():
+def test_labels_that_are_linear_in_the_features_are_predicted():
     assert linear_probe(*clouds(200, 0, 0.3), *clouds(500, 1, 0.3)) > 0.95
 
 
-def test_features_that_know_nothing_stay_at_chance():
+def test_features_without_information_stay_at_chance():
     features, labels = clouds(200, 0, 1.0)
     tests, answers = clouds(600, 1, 1.0)
     features[:, :3], tests[:, :3] = 0, 0
@@ -45,7 +45,7 @@ def test_too_few_samples_are_refused():
 
 
 class TwoLayers(nn.Module):
-    """Sees the pictures as they are, and their negatives at half the side."""
+    """A network whose features are the pictures, and their negatives at half the side."""
 
     def __init__(self):
         super().__init__()

@@ -25,7 +25,7 @@ def test_the_powers_of_noise_add_up_to_its_variance():
     )
 
 
-def test_brightness_has_no_part_in_it():
+def test_brightness_does_not_change_the_spectrum():
     assert power_spectrum(torch.ones(2, 3, 16, 16)).abs().max() < 1e-6
 
 

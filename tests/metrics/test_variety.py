@@ -1,4 +1,4 @@
-"""Likeness and spread within a class, and the measures of handwriting, on pictures made for it."""
+"""Variety within a class, shares of variance and handwriting, on pictures made for the tests."""
 
 import pytest
 import torch
@@ -30,7 +30,7 @@ def bars(width=4, slant=0.0, size=32):
     return (across * along)[None, None] * 2 - 1
 
 
-def test_copies_are_alike_and_noise_is_not():
+def test_copies_are_similar_and_noise_is_not():
     x = torch.rand(1, 1, 32, 32, generator=torch.Generator().manual_seed(0)) * 2 - 1
     copies = x.expand(8, -1, -1, -1)
     noise = torch.rand(8, 1, 32, 32, generator=torch.Generator().manual_seed(1)) * 2 - 1
@@ -39,12 +39,12 @@ def test_copies_are_alike_and_noise_is_not():
     assert same.item() == pytest.approx(1.0, abs=1e-5) and abs(other) < 0.3
 
 
-def test_ones_are_more_alike_than_fives(digits):
+def test_ones_are_more_similar_than_fives(digits):
     alike = class_similarity(*digits)
     assert alike.shape == (10,) and alike[1] > alike[5] + 0.1
 
 
-def test_a_generator_with_two_pictures_a_class_is_found_out(digits):
+def test_two_pictures_a_class_are_more_similar_than_real_ones(digits):
     images, labels = digits
     poor = torch.cat([images[labels == c][:2].repeat(50, 1, 1, 1) for c in range(10)])
     poor_labels = torch.arange(10).repeat_interleave(100)
@@ -63,24 +63,24 @@ def test_spread_is_a_variance(digits):
     assert none < 1e-6 and too_few.isnan() and len(rest) == 8
 
 
-def test_a_wrong_digit_is_no_variety(digits):
+def test_a_digit_of_another_class_adds_no_variety(digits):
     images, _ = digits
     judge = metrics.load_judge("digits")
     read = judge.predict(images)
     assert torch.allclose(readable_spread(images, read, images, read, judge), torch.ones(10))
     mixed = read.clone()
-    mixed[torch.nonzero(read == 3).flatten()[:20]] = 4  # twenty 3s that are said to be 4s
+    mixed[torch.nonzero(read == 3).flatten()[:20]] = 4  # twenty 3s that are labelled 4
     ratio = readable_spread(images, mixed, images, read, judge)
     assert ratio[4].item() == pytest.approx(1.0, abs=1e-5)
     assert readable_spread(images, (read + 1) % 10, images, read, judge).isnan().all()
 
 
-def test_variance_is_split_into_what_each_cause_decides():
+def test_variance_is_split_into_main_effects_and_interaction():
     a, b = torch.randn(6, 1, 1, 4, 4), torch.randn(1, 5, 1, 4, 4)
     assert variance_shares(a + 0 * b) == pytest.approx((1, 0, 0), abs=1e-9)
     assert variance_shares(0 * a + b) == pytest.approx((0, 1, 0), abs=1e-9)
     signs = torch.tensor([1.0, -1.0])
-    met = (signs[:, None] * signs)[..., None]  # (2, 2, 1): neither cause decides alone
+    met = (signs[:, None] * signs)[..., None]  # (2, 2, 1): an interaction without main effects
     assert variance_shares(met) == pytest.approx((0, 0, 1), abs=1e-9)
     both = met + 2 * signs[:, None, None]  # variances 4 and 1
     assert variance_shares(both) == pytest.approx((0.8, 0, 0.2), abs=1e-9)
@@ -113,7 +113,7 @@ def test_an_empty_picture_has_no_nan():
     assert stroke_style(torch.full((1, 1, 32, 32), -1.0)).isfinite().all()
 
 
-def test_too_few_or_too_small_is_said(digits):
+def test_too_few_or_too_small_pictures_are_refused(digits):
     images, labels = digits
     with pytest.raises(CourseError, match=r"class 0.*2"):
         class_similarity(images[:1], torch.tensor([0]))

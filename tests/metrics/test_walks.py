@@ -1,4 +1,4 @@
-"""Walks of which the largest step is known."""
+"""Walks whose largest step is known."""
 
 from types import SimpleNamespace
 
@@ -9,11 +9,11 @@ from gancourse.errors import CourseError
 from gancourse.latent import lerp
 from gancourse.metrics.walks import largest_step
 
-PLAIN = SimpleNamespace(features=lambda x: x)  # a judge that sees points as they are
+PLAIN = SimpleNamespace(features=lambda x: x)  # a judge whose features are the points
 A, B = torch.zeros(3, 2), torch.tensor([[1.0, 0.0], [0.0, 2.0], [3.0, 4.0]])
 
 
-def test_even_steps_are_one_by_one_as_large_as_all():
+def test_each_of_eight_even_steps_is_an_eighth():
     assert largest_step(lerp, A, B, PLAIN, steps=8) == pytest.approx(1 / 8)
 
 
@@ -24,7 +24,7 @@ def test_a_jump_is_the_whole_walk():
     assert largest_step(jump, A, B, PLAIN, steps=8) == 1.0
 
 
-def test_walks_count_alike_however_long_they_are():
+def test_all_walks_have_the_same_weight_whatever_their_length():
     def first_jumps(a, b, t):
         first = b[:, :1] == 1.0
         return torch.where(first, torch.where(t[:, None] < 0.5, a, b), lerp(a, b, t))

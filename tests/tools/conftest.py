@@ -1,4 +1,4 @@
-"""A small lesson that keeps every rule, for the tools to be tried on."""
+"""A small lesson that keeps every rule, on which the tools are tested."""
 
 import nbformat
 import pytest
@@ -47,7 +47,7 @@ def book():
 
 @pytest.fixture
 def dotted(tmp_path, monkeypatch):
-    """Return a package with one module, ``pkg.mod``, as the root of what sync reads."""
+    """Make sync read a package with one module, ``pkg.mod``; return the module's path."""
     module = tmp_path / "pkg" / "mod.py"
     module.parent.mkdir()
     module.write_text(

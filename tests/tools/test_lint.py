@@ -11,7 +11,7 @@ TITLE, PARAMETERS, PROSE, CODE = 0, 1, 2, 3  # where they stand in the good less
 
 @pytest.fixture
 def found(lesson_file):
-    """Return a function that gives a notebook's findings as text."""
+    """Return a function that returns a notebook's findings as text."""
     return lambda book: [str(finding) for finding in lint.lint(lesson_file(book))]
 
 

@@ -1,4 +1,4 @@
-"""Refreshing: the outputs of one clean run, and a notebook that otherwise stays as it was."""
+"""Refreshing writes the outputs of one run into a notebook, and changes nothing else."""
 
 import base64
 import io
@@ -86,7 +86,11 @@ def test_nothing_of_papermill_is_left(refreshed):
 
 @pytest.fixture
 def run_as(monkeypatch):
-    """Return a function that puts another in the place of the slow run in a kernel."""
+    """Return a function that replaces the slow run in a kernel by another function.
+
+    The speed of the machine is not measured either.
+    """
+    monkeypatch.setattr(refresh, "measure_speed", lambda device: 10.0)
     return lambda function: monkeypatch.setattr(refresh, "execute", function)
 
 
@@ -134,7 +138,8 @@ def test_failed_cell_leaves_the_notebook_as_it_was(path, run_as, capsys):
     before = path.read_bytes()
     assert refresh.main([str(path)]) == 1
     assert path.read_bytes() == before
-    assert "left as it was, because a cell failed" in capsys.readouterr().out
+    printed = capsys.readouterr().out
+    assert "01_lesson.ipynb" in printed and "In [3]" in printed
 
 
 def test_notebook_that_was_edited_meanwhile_is_not_overwritten(path, run_as):
@@ -144,13 +149,13 @@ def test_notebook_that_was_edited_meanwhile_is_not_overwritten(path, run_as):
         return executed
 
     run_as(edited)
-    with pytest.raises(CourseError, match="changed while it ran"):
+    with pytest.raises(CourseError, match=r"01_lesson\.ipynb.*changed"):
         refresh.refresh(path)
     assert sync.read(path).cells[0].source == "# New title"
 
 
 def test_unknown_preset_is_refused_before_anything_runs(path):
-    with pytest.raises(SystemExit, match="unknown preset 'small'; there are: smoke, laptop, paper"):
+    with pytest.raises(SystemExit, match=r"'small'.*smoke, laptop, paper"):
         refresh.main([str(path), "--preset", "small"])
 
 
@@ -179,7 +184,7 @@ def test_figure_that_other_pages_show_is_the_one_of_the_tagged_cell(tmp_path):
 
 def test_figure_that_is_not_there_is_named(tmp_path):
     book = tagged_with_outputs(new_output("stream", text="step 1\n"))
-    with pytest.raises(CourseError, match="cell 1 is tagged figure:curve and shows no picture"):
+    with pytest.raises(CourseError, match=r"cell 1.*figure:curve"):
         refresh.keep_figures(book, tmp_path)
 
 

@@ -1,4 +1,4 @@
-"""Live cells: the package's source, exactly, and nothing else of the notebook touched."""
+"""Tagged cells get the package's source, exactly; nothing else of the notebook changes."""
 
 import json
 
@@ -18,15 +18,15 @@ def test_source_is_exact_with_decorators_and_comments(dotted):
 
 
 @pytest.mark.parametrize(
-    ("name", "message"),
+    ("name", "hint"),
     [
-        ("pkg.mod.oen", "sync:pkg.mod.oen names no function or class of pkg.mod; near are: one"),
-        ("pkg.mod.FOUR", "near are: one, Two"),
-        ("pkg.rod.one", "sync:pkg.rod.one names no module: there is no file rod.py"),
+        ("pkg.mod.oen", "pkg.mod.oen.*one"),
+        ("pkg.mod.FOUR", "pkg.mod.FOUR.*one, Two"),
+        ("pkg.rod.one", "pkg.rod.one.*module pkg.rod"),
     ],
 )
-def test_unknown_object_is_named_with_what_comes_near(dotted, name, message):
-    with pytest.raises(CourseError, match=message):
+def test_unknown_object_is_named_with_similar_ones(dotted, name, hint):
+    with pytest.raises(CourseError, match=hint):
         sync.source_of(name)
 
 
@@ -45,6 +45,28 @@ def test_drifted_cell_gets_the_source_and_loses_its_outputs(dotted, book, lesson
     *others, cell = sync.read(path).cells
     assert (cell.source, cell.outputs, cell.execution_count) == (ONE, [], None)
     assert others == book.cells[:-1]
+
+
+def test_a_cell_that_differs_in_words_alone_keeps_its_outputs(dotted, book, lesson_file):
+    book.cells.append(live_cell(ONE.replace("# why", "# an older reason"), "pkg.mod.one"))
+    path = lesson_file(book)
+    assert sync.main([str(path)]) == 0
+    cell = sync.read(path).cells[-1]
+    assert cell.source == ONE and cell.execution_count == 99 and cell.outputs
+
+
+@pytest.mark.parametrize(
+    ("other", "same"),
+    [
+        ('def f(x):\n    """New."""\n    return x  # why', True),
+        ("def f(x):\n    return x", False),  # a cell that shows help(f) prints less
+        ('def f(y):\n    """Old."""\n    return y', False),
+        ('def f(x):\n    """Old."""\n    return "Old."', False),
+        ("def f(x:", False),
+    ],
+)
+def test_words_are_comments_and_the_text_of_docstrings(other, same):
+    assert sync.same_code('def f(x):\n    """Old."""\n    return x', other) is same
 
 
 def test_several_objects_stand_two_blank_lines_apart(dotted, book, lesson_file):
@@ -84,7 +106,7 @@ def test_check_passes_when_all_is_in_step(dotted, book, lesson_file, capsys):
 def test_wrong_tag_names_the_cell(dotted, book, lesson_file):
     book.cells.append(live_cell("", "pkg.mod.won"))
     path = lesson_file(book)
-    with pytest.raises(SystemExit, match=r"01_lesson\.ipynb cell 51: sync:pkg\.mod\.won names no"):
+    with pytest.raises(SystemExit, match=r"01_lesson\.ipynb cell 51: .*pkg\.mod\.won"):
         sync.main([str(path)])
 
 
@@ -103,5 +125,5 @@ def test_notebooks_are_found_by_number_and_by_file(tmp_path, monkeypatch):
     assert sync.find() == sync.find(["all"]) == [first, second]
     assert sync.find(["2", "01"]) == [second, first]
     assert sync.find([str(first)]) == [first]
-    with pytest.raises(CourseError, match="no notebook '3'; there are: 1, 2, all"):
+    with pytest.raises(CourseError, match=r"'3'.*1, 2, all"):
         sync.find(["3"])

@@ -54,8 +54,8 @@ REGIONS = {
     "clothes_colour": ("clothes",),
     "background": None,
 }
-# Hair lies below shoulders, beards below mouths, which cannot be taken off: where those cover most
-# of a pixel but not all of it, some of what is below shines through, a pixel further on.
+# Shoulders cover hair and mouths cover beards, and neither can be removed. A pixel that they cover
+# only partly shows some of what is below, one pixel outside the visible part.
 LIES_BELOW = ("hair", "hair_colour", "beard")
 
 
@@ -78,7 +78,7 @@ def region(faces, parts, grow=1):
 
 
 def uncovered(factors, parts):
-    """Return the same faces without what may hide some parts."""
+    """Return the same faces without the things that may hide some parts."""
     off = {"hair": "bald", "hat": "none", "glasses": "none", "beard": "none"}
     return factors.replace(**{part: none for part, none in off.items() if part not in parts})
 
@@ -108,7 +108,7 @@ def test_a_face_is_the_same_whichever_faces_are_drawn_with_it(some, monkeypatch)
 @pytest.mark.parametrize("medium", ["colour", "lines", "parts"])
 def test_the_boxes_of_the_painters_cut_nothing_off(medium):
     factors = toons.sample(90, seed=11)
-    factors.variation[:45] = factors.variation[:45].sign()  # as far as it goes
+    factors.variation[:45] = factors.variation[:45].sign()  # the extremes
     whole = look.start(medium, factors, 64)
     whole.window = lambda box, frame: (slice(None), slice(None))
     portrait.paint(whole)
@@ -198,8 +198,7 @@ def test_taking_a_part_off_changes_the_pixels_of_its_mask(some, part, none):
     assert not (without.parts == toons.PARTS.index(part)).any()
 
 
-def test_skin_is_where_the_map_says(some):
-    # A pixel well inside the face shows the skin's own hue: far from the pastel ground.
+def test_pixels_of_the_part_face_have_the_colour_of_skin(some):
     face = some.factors.replace(hair="bald", hat="none", glasses="none", beard="none", age="adult")
     for name, colour in zip(toons.FACTORS["skin"], look.SKIN, strict=True):
         drawn = toons.draw(face.replace(skin=name, freckles="no")[:10], 64)
@@ -403,8 +402,12 @@ def test_an_unknown_column_is_no_attribute():
 
 def test_the_number_of_threads_is_left_as_it_was():
     before = torch.get_num_threads()
-    _ = toons.faces(2, 32).images
-    assert torch.get_num_threads() == before
+    torch.set_num_threads(3)
+    try:
+        _ = toons.faces(2, 32).images
+        assert torch.get_num_threads() == 3
+    finally:
+        torch.set_num_threads(before)
 
 
 def test_load_gives_expressions_as_labels_and_attributes_in_the_batch():

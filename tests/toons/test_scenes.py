@@ -14,8 +14,8 @@ MEDIA = ("images", "sketch", "parts")
 SEASONS = toons.SCENE_FACTORS["season"]
 TIMES = toons.SCENE_FACTORS["time"]
 HOUSES = ("house 1", "house 2", "house 3")
-# What may look different where a factor changes: instances (with the ground around them that they
-# shade or light up) or parts; None where it is the whole picture.
+# The instances or parts in whose boxes a factor may change pixels; None where it is the whole
+# picture. The boxes of instances include the ground that they shade or light up.
 REGIONS = {
     "season": None,
     "time": None,
@@ -42,12 +42,12 @@ def some():
 
 
 def bare(factors):
-    """Return the same land with nothing in front of it."""
+    """Return the same landscape without trees and with one house."""
     return factors.replace(round_trees="none", fir_trees="none", houses="one")
 
 
 def region(scenes, names):
-    """Return the pixels in which some things may show, bool (N, size, size)."""
+    """Return the pixels that some instances or parts may change, bool (N, size, size)."""
     inside = torch.zeros(len(scenes), scenes.size, scenes.size, dtype=torch.bool)
     unit = scenes.size / 64
     for name in names:
@@ -92,14 +92,14 @@ def test_a_scene_is_the_same_whichever_scenes_are_drawn_with_it(some, monkeypatc
 @pytest.mark.parametrize("medium", ["colour", "lines", "parts"])
 def test_the_boxes_of_the_painters_cut_nothing_off(medium):
     factors = toons.SceneFactors.sample(48, seed=11)
-    factors.variation[:24] = factors.variation[:24].sign()  # as far as it goes
+    factors.variation[:24] = factors.variation[:24].sign()  # the extremes
     factors = factors.replace(time=[1, 2] * 24)  # long shadows, and light in the windows
     boxed = scene_look.start(medium, factors, 64)
     landscape.paint(boxed)
     whole = scene_look.start(medium, factors, 64)
     whole.window = lambda box, frame: (slice(None), slice(None))
     landscape.paint(whole)
-    # What is painted over leaves its trace in the last bit of a float.
+    # What is painted over changes the last bit of a float.
     apart = (boxed.pixels.float() - whole.pixels.float()).abs() > 1e-6
     different = apart.flatten(1).any(1).nonzero()[:, 0].tolist()
     assert not different, [factors.describe()[number] for number in different[:2]]
@@ -217,7 +217,7 @@ def test_there_are_as_many_things_as_the_factors_say():
         for kind in ("sun", "cloud", "house", "tree")
     }
     f = scenes.factors
-    # Near trees and houses may hide what stands far off, but nothing is there that should not be.
+    # Trees and houses may hide what is behind them, but there is never more than the factors say.
     for kind, number in (
         ("cloud", f.clouds), ("house", f.houses + 1), ("tree", f.round_trees + f.fir_trees)
     ):  # fmt: skip
@@ -302,7 +302,7 @@ def test_scenes_and_faces_share_no_random_numbers():
     assert not torch.equal(scenes.side, faces.side)
 
 
-def test_strewn_dots_stay_in_their_cells_and_change_with_the_salt():
+def test_scattered_dots_stay_in_their_cells_and_change_with_the_salt():
     axis = torch.linspace(-1, 1, 200)
     x, y = axis.view(1, 1, 1, -1), axis.view(1, 1, -1, 1)
     first, other = (shapes.scatter(x, y, 0.25, 0.05, 0.5, salt) for salt in (3.0, 4.5))

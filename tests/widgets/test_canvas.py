@@ -8,7 +8,7 @@ import torch
 from PIL import Image
 
 from gancourse.errors import CourseError
-from gancourse.widgets import canvas
+from gancourse.widgets import Canvas
 
 PALETTE = {"sky": (10, 20, 250), "hill": (0, 200, 0), "<b>": (255, 0, 0)}
 SKETCHES = torch.linspace(-1, 1, 3)[:, None, None, None].expand(3, 1, 8, 8)
@@ -16,7 +16,7 @@ MAP = torch.tensor(list(PALETTE.values()))[torch.arange(64).reshape(8, 8) % 3].p
 
 
 def live(translate=torch.neg, palette=None, **options):
-    tool = canvas(translate, palette, **{"size": 8} | options)
+    tool = Canvas(translate, palette, **{"size": 8} | options)
     tool.ui  # noqa: B018 - makes the widget
     return tool
 
@@ -116,38 +116,38 @@ def test_what_goes_wrong_is_said_beside_the_pad_until_it_works_again():
 
 
 def test_the_still_picture_has_drawings_and_answers():
-    upper, lower = canvas(torch.neg, examples=SKETCHES, size=8).still().axes
+    upper, lower = Canvas(torch.neg, examples=SKETCHES, size=8).still().axes
     drawn, answered = (np.asarray(ax.images[0].get_array()) for ax in (upper, lower))
     centres = [2 + 4 + 10 * i for i in range(3)]
     assert drawn[6, centres].tolist() == pytest.approx([0, 128, 255], abs=1)
     assert answered[6, centres].tolist() == pytest.approx([255, 127, 0], abs=1)
-    assert "sky" in canvas(torch.neg, PALETTE, size=8).summary
+    assert "sky" in Canvas(torch.neg, PALETTE, size=8).summary
 
 
 @pytest.mark.parametrize(
     "palette, options, message",
     [
-        ({"sky": (0, 0, 256), "hill": (0, 0, 0)}, {}, r"palette must hold .* not {'sky'"),
-        ({"sky": (0, 0, 0)}, {}, "2 to 256 names"),
+        ({"sky": (0, 0, 256), "hill": (0, 0, 0)}, {}, "palette .*'sky'"),
+        ({"sky": (0, 0, 0)}, {}, "palette .* 2 to 256"),
         ({"sky": (0, 0), "hill": (0, 0, 0)}, {}, "red, green, blue"),
-        ({"sky": "#88ccff", "hill": "#00ff00"}, {}, "red, green, blue.* not {'sky': '#88ccff'"),
-        ({"sky": (0.5, 0.7, 1.0), "hill": (0, 1, 0)}, {}, r"not {'sky': \(0\.5, 0\.7, 1\.0\)}"),
-        ([(0, 0, 0), (9, 9, 9)], {}, r"palette must hold .* not \[\(0, 0, 0\)"),
-        ({}, {}, "2 to 256 names"),
-        (None, {"size": 8.0}, r"size must be a whole number of pixels, 2 or more, not 8\.0"),
-        (None, {"size": 1}, "size must be a whole number"),
-        (None, {"brush": 1.5}, r"brush must lie in 1\.\.4 pixels, not 1\.5"),
-        (None, {"examples": torch.ones(2, 3, 8, 8)}, r"examples must be a tensor \(n, 1, height"),
-        (None, {"examples": SKETCHES[:0]}, "n > 0"),
-        (None, {"examples": torch.ones(2, 1, 9, 9)}, "must have 8 x 8 pixels"),
-        (None, {"brush": 5}, r"brush must lie in 1..4 pixels, not 5"),
+        ({"sky": "#88ccff", "hill": "#00ff00"}, {}, "red, green, blue.* '#88ccff'"),
+        ({"sky": (0.5, 0.7, 1.0), "hill": (0, 1, 0)}, {}, r"palette .* \(0\.5, 0\.7"),
+        ([(0, 0, 0), (9, 9, 9)], {}, "palette"),
+        ({}, {}, "palette .* 2 to 256"),
+        (None, {"size": 8.0}, r"size .* 8\.0"),
+        (None, {"size": 1}, "size .* 1"),
+        (None, {"brush": 1.5}, r"brush .* 1\.5"),
+        (None, {"examples": torch.ones(2, 3, 8, 8)}, r"examples .* \(n, 1, height"),
+        (None, {"examples": SKETCHES[:0]}, "examples .* n > 0"),
+        (None, {"examples": torch.ones(2, 1, 9, 9)}, "examples .* 8 x 8.* size="),
+        (None, {"brush": 5}, r"brush .* 1\.\.4"),
     ],
 )
 def test_what_does_not_fit_is_explained(palette, options, message):
     with pytest.raises(CourseError, match=message):
-        canvas(torch.neg, palette, **{"size": 8} | options)
+        Canvas(torch.neg, palette, **{"size": 8} | options)
 
 
 def test_a_network_of_something_else_is_explained():
-    with pytest.raises(CourseError, match=r"translate\(images\) .* must return images \(1, 1 or 3"):
-        canvas(lambda images: images.flatten(1), size=8)
+    with pytest.raises(CourseError, match=r"translate\(images\)"):
+        Canvas(lambda images: images.flatten(1), size=8)

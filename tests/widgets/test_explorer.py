@@ -18,7 +18,7 @@ import torch
 from gancourse import widgets
 
 record = {"samples": torch.zeros(4, 2), "heat": torch.full((4, 4), 0.5)}
-widgets.scrubber([(0, record), (9, record)], torch.ones(4, 2))
+widgets.Scrubber([(0, record), (9, record)], torch.ones(4, 2))
 """
 
 
@@ -27,10 +27,9 @@ class Tiny(Explorer):
 
     def build(self):
         self.slider = ipywidgets.IntSlider()
-        self.problem = ipywidgets.HTML()
         self.drawn = []
-        self.slider.observe(self.answer, "value")
-        return ipywidgets.VBox([self.slider, self.problem])
+        self.follow(self.slider)
+        return self.stacked([self.slider], 300)
 
     def update(self):
         if self.slider.value == 13:
@@ -86,13 +85,13 @@ def test_html_export_shows_the_picture_and_its_caption(executed):
     "content, there",
     [({"allow_stdin": True}, True), ({"allow_stdin": False}, False), ({}, False)],
 )
-def test_somebody_is_there_when_the_front_end_can_answer_questions(monkeypatch, content, there):
+def test_is_interactive_when_the_front_end_can_answer_questions(monkeypatch, content, there):
     pretend_request(monkeypatch, **content)
-    assert explorer.somebody_is_there() is there
+    assert explorer.is_interactive() is there
 
 
 def test_nobody_is_there_outside_a_notebook():
-    assert explorer.somebody_is_there() is False
+    assert explorer.is_interactive() is False
 
 
 def test_live_display_is_the_picture_and_then_the_widget(monkeypatch, shown):

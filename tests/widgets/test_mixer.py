@@ -5,10 +5,11 @@ import io
 import numpy as np
 import pytest
 import torch
+from noise import Noise
 from PIL import Image
 
 from gancourse.errors import CourseError
-from gancourse.widgets import class_style_mixer
+from gancourse.widgets import ClassStyleMixer
 
 DIM = 4
 NAMES = ["cat", "dog", "<em>"]
@@ -24,12 +25,12 @@ def generate(z, labels):
 
 
 def styles(n=5, seed=0):
-    return torch.rand(n, DIM, generator=torch.Generator().manual_seed(seed)) * 2 - 1
+    return Noise(generate, DIM).draw_z(n, seed)
 
 
-def mixer(**options):
-    options = {"prior": (-1, 1), "directions": torch.eye(DIM)} | options
-    return class_style_mixer(generate, DIM, NAMES, **options)
+def mixer(soft=False, **options):
+    options = {"directions": torch.eye(DIM), "generate": generate if soft else None} | options
+    return ClassStyleMixer(Noise(generate, DIM), NAMES, **options)
 
 
 def live(**options):
@@ -55,9 +56,9 @@ def test_a_column_is_a_class_and_a_row_is_a_style(soft):
 
 
 def test_all_styles_move_along_the_direction_by_standard_deviations():
-    grid = mixer().images(2.0, 3).reshape(5, 3, 4, 4)
-    moved = styles() + 2.0 / 3**0.5 * torch.eye(DIM)[3]
-    assert torch.allclose(grid[:, 1, 0], moved)
+    tool = mixer()
+    grid = tool.images(2.0, 3).reshape(5, 3, 4, 4)
+    assert torch.allclose(grid[:, 1, 0], styles() + 2.0 * tool.sd * torch.eye(DIM)[3])
 
 
 def test_a_mix_is_a_last_column_between_two_classes():
@@ -73,7 +74,7 @@ def test_directions_are_those_that_change_images_within_a_class():
     def drawn(z, labels):  # the class changes the images most of all
         return (z * strengths + 100.0 * labels[:, None]).reshape(-1, 1, 2, 2)
 
-    tool = class_style_mixer(drawn, DIM, 3, prior="normal")
+    tool = ClassStyleMixer(Noise(drawn, DIM, None), 3)
     assert torch.allclose(tool.directions, torch.eye(DIM)[[1, 3, 2, 0]], atol=0.02)
 
 
@@ -114,7 +115,7 @@ def test_the_grid_and_the_enlarged_picture_follow_every_control():
         control.value = value
         assert changed()
     assert grey(tool.large, 0, 2) == pytest.approx(
-        (styles(seed=8)[0, 2] + 1.5 / 3**0.5).clamp(-1, 1).item(), abs=0.01
+        (styles(seed=8)[0, 2] + 1.5 * tool.sd).clamp(-1, 1).item(), abs=0.01
     )
     assert grey(tool.large, 2, 2) == pytest.approx(0.8, abs=0.01)
     assert "<b>80 %</b> &lt;em&gt;, <b>20 %</b> cat" in tool.caption.value
@@ -140,9 +141,9 @@ def test_without_soft_labels_there_is_nothing_to_mix():
 
 @pytest.mark.parametrize("classes, soft", [(2, False), (10, True), (16, False)])
 def test_the_widget_fits_the_page_for_few_and_for_many_classes(classes, soft):
-    tool = class_style_mixer(
-        lambda z, labels: z.reshape(-1, 1, 2, 2), DIM, classes, soft=soft, directions=torch.eye(4)
-    )
+    generator = Noise(lambda z, labels: z.reshape(-1, 1, 2, 2), DIM)
+    mix = generator if soft else None
+    tool = ClassStyleMixer(generator, classes, generate=mix, directions=torch.eye(4))
     tool.ui  # noqa: B018
     assert 100 < int(tool.board.ui.layout.width.removesuffix("px")) <= 530
     assert int(tool.ui.layout.max_width.removesuffix("px")) <= 760
@@ -157,17 +158,17 @@ def test_still_picture_names_classes_and_styles():
 @pytest.mark.parametrize(
     "classes, options, message",
     [
-        (["one"], {}, "2 classes or more and 1 style or more, not 1 and 5"),
-        (NAMES, {"styles": 0}, "not 3 and 0"),
-        (NAMES, {"prior": "flat"}, "unknown prior 'flat'"),
-        (NAMES, {"directions": torch.eye(3)}, r"directions must be .* = \(k, 4\)"),
+        (["one"], {}, "classes must be 2"),
+        (NAMES, {"styles": 0}, "styles 1"),
+        (NAMES, {"directions": torch.eye(3)}, "directions"),
+        (NAMES, {"generate": lambda z, shares: z}, r"generate\(z, .* must return images"),
     ],
 )
 def test_what_does_not_fit_is_explained(classes, options, message):
     with pytest.raises(CourseError, match=message):
-        class_style_mixer(generate, DIM, classes, **options)
+        ClassStyleMixer(Noise(generate, DIM), classes, **options)
 
 
 def test_a_generator_of_something_else_is_explained():
-    with pytest.raises(CourseError, match=r"generate\(z, \(15,\)\) .* must return images \(15, 1"):
-        class_style_mixer(lambda z, labels: z, DIM, 3, directions=torch.eye(DIM))
+    with pytest.raises(CourseError, match=r"generator\(z, \(15,\)\)"):
+        ClassStyleMixer(Noise(lambda z, labels: z, DIM), 3, directions=torch.eye(DIM))

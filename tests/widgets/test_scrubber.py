@@ -10,7 +10,7 @@ from PIL import Image
 
 from gancourse.errors import CourseError
 from gancourse.plotting import FAKE, REAL
-from gancourse.widgets import extent_of, plane, scrubber
+from gancourse.widgets import Scrubber, extent_of, plane
 
 PALETTE = (REAL, FAKE, "white")
 NOWHERE = torch.tensor([[9.0, 9.0]])
@@ -23,7 +23,7 @@ def record(x=0.0, y=0.0, heat=0.5, **numbers):
 
 
 def two_steps():
-    return scrubber([(0, record(-0.5, 0.5)), (1500, record(0.5, -0.5))], REAL_POINTS, extent=1.0)
+    return Scrubber([(0, record(-0.5, 0.5)), (1500, record(0.5, -0.5))], REAL_POINTS, extent=1.0)
 
 
 def near(pixels, x, y, colour):
@@ -72,7 +72,7 @@ def test_the_picture_has_two_pixels_for_each_of_the_page():
 def test_the_heat_map_has_up_at_the_top():
     points = plane(1.0, 16)
     heat = (points[:, 1] > 0).float().reshape(16, 16)  # D calls the upper half real
-    tool = scrubber([(0, {"samples": torch.empty(0, 2), "heat": heat})], NOWHERE, extent=1.0)
+    tool = Scrubber([(0, {"samples": torch.empty(0, 2), "heat": heat})], NOWHERE, extent=1.0)
     pixels = np.asarray(tool.picture(0)).astype(float)
     red, blue = pixels[..., 0], pixels[..., 2]
     assert (blue > red)[:300].all() and (red > blue)[-300:].all()
@@ -80,33 +80,33 @@ def test_the_heat_map_has_up_at_the_top():
 
 def test_the_line_where_d_is_undecided_is_drawn_and_only_there():
     heat = plane(1.0, 16)[:, 0].sigmoid().reshape(16, 16)  # 0.5 at x = 0
-    tool = scrubber([(0, {"samples": torch.empty(0, 2), "heat": heat})], NOWHERE, extent=1.0)
+    tool = Scrubber([(0, {"samples": torch.empty(0, 2), "heat": heat})], NOWHERE, extent=1.0)
     grey = np.asarray(tool.picture(0).convert("L")).astype(float)
     middle = grey.shape[1] // 2
     assert grey[:, middle - 3 : middle + 3].min(1).max() < 150
     assert grey[:, : middle - 10].min() > 180
-    flat = scrubber([(0, record(9.0, 9.0))], NOWHERE, extent=1.0)
+    flat = Scrubber([(0, record(9.0, 9.0))], NOWHERE, extent=1.0)
     assert np.asarray(flat.picture(0).convert("L")).min() > 240
 
 
 def test_further_numbers_and_samples_out_of_sight_are_reported():
     records = [(0, record(5.0, 0.0, loss_d=torch.tensor(1.38629), note="text"))]
-    legend = scrubber(records, REAL_POINTS, extent=1.0).legend(0)
+    legend = Scrubber(records, REAL_POINTS, extent=1.0).legend(0)
     assert "<td>loss_d</td><td>1.386</td>" in legend
     assert "1 of 1 lie outside" in legend
 
 
 def test_a_sample_that_is_not_a_number_counts_as_outside():
-    tool = scrubber([(0, record(float("nan"), 0.0))], REAL_POINTS, extent=1.0)
+    tool = Scrubber([(0, record(float("nan"), 0.0))], REAL_POINTS, extent=1.0)
     tool.picture(0)
     assert "1 of 1 lie outside" in tool.legend(0)
 
 
 def test_still_picture_shows_six_steps_from_the_first_to_the_last():
     records = [(100 * i, record()) for i in range(41)]
-    titles = [ax.get_title(loc="left") for ax in scrubber(records, REAL_POINTS).still().axes]
+    titles = [ax.get_title(loc="left") for ax in Scrubber(records, REAL_POINTS).still().axes]
     assert titles == [f"step {step:,}" for step in (0, 800, 1600, 2400, 3200, 4000)]
-    assert len(scrubber(records[:2], REAL_POINTS).still().axes) == 2
+    assert len(Scrubber(records[:2], REAL_POINTS).still().axes) == 2
 
 
 def test_extent_holds_the_data_with_room_and_is_round():
@@ -119,7 +119,7 @@ def test_plane_runs_row_by_row_from_the_lowest_corner():
 
 
 def test_a_wide_extent_gives_a_wide_picture():
-    tool = scrubber([(0, record())], REAL_POINTS, extent=(-2, 2, -1, 1))
+    tool = Scrubber([(0, record())], REAL_POINTS, extent=(-2, 2, -1, 1))
     width, height = tool.picture(0).size
     assert width == 2 * height
 
@@ -127,20 +127,20 @@ def test_a_wide_extent_gives_a_wide_picture():
 @pytest.mark.parametrize(
     "records, message",
     [
-        ([], "no records"),
-        ([(3, {"samples": torch.zeros(1, 2)})], "step 3 has no heat; it has: samples"),
-        ([(3, record() | {"heat": torch.zeros(16)})], "heat at step 3 must be .rows, columns."),
-        ([(3, record(heat=1.5))], "D returns logits, so take torch.sigmoid"),
-        ([(3, record(heat=float("nan")))], r"probabilities in \[0, 1\]"),
-        ([(3, record() | {"samples": torch.zeros(4, 3)})], "samples must hold points"),
+        ([], "records .* record="),
+        ([(3, {"samples": torch.zeros(1, 2)})], "step 3 has no heat"),
+        ([(3, record() | {"heat": torch.zeros(16)})], "heat at step 3 .*reshape"),
+        ([(3, record(heat=1.5))], "heat at step 3 .*sigmoid"),
+        ([(3, record(heat=float("nan")))], "heat at step 3 .*probabilities"),
+        ([(3, record() | {"samples": torch.zeros(4, 3)})], "samples"),
     ],
 )
 def test_a_wrong_record_is_explained(records, message):
     with pytest.raises(CourseError, match=message):
-        scrubber(records, REAL_POINTS)
+        Scrubber(records, REAL_POINTS)
 
 
 @pytest.mark.parametrize("extent", [-1.0, (0, 1), (1, 0, 0, 1), "wide"])
 def test_a_wrong_extent_is_explained(extent):
-    with pytest.raises(CourseError, match="extent must be"):
-        scrubber([(0, record())], REAL_POINTS, extent=extent)
+    with pytest.raises(CourseError, match="extent"):
+        Scrubber([(0, record())], REAL_POINTS, extent=extent)

@@ -9,7 +9,7 @@ import torch
 from PIL import Image
 
 from gancourse.errors import CourseError
-from gancourse.widgets import switches
+from gancourse.widgets import Switches
 
 NAMES = ["glasses", "black", "blond", "happy", "sad"]
 ONE_OF = {"hair": ["black", "blond"], "mood": [None, "happy", "sad"]}
@@ -30,7 +30,7 @@ class Recorder:
 
 def live(translate=None, **options):
     options = {"labels": LABELS, "one_of": ONE_OF} | options
-    tool = switches(translate or Recorder(), NAMES, options.pop("images", PICTURES), **options)
+    tool = Switches(translate or Recorder(), NAMES, options.pop("images", PICTURES), **options)
     tool.ui  # noqa: B018 - makes the widget
     return tool
 
@@ -138,14 +138,14 @@ def test_ones_own_picture_becomes_grey_where_the_others_are():
 @pytest.mark.parametrize(
     "name, content, facts, message",
     [
-        ("notes.png", b"some text", {}, "notes.png cannot be read: not a picture of a known kind"),
+        ("notes.png", b"some text", {}, "notes.png cannot be read"),
         ("empty.jpg", b"", {}, "empty: 0 bytes"),
         ("me.heic", photo(), {}, "save it as JPEG or PNG"),
         ("half.jpg", photo((200, 200), "JPEG")[:400], {}, "half.jpg cannot be read"),
         ("page.png", b"<svg></svg>", {}, "a drawing in XML"),
         ("<b>.png", b"text", {}, "&lt;b&gt;.png"),
-        ("big.png", bytes(9_000_001), {}, "big.png has 9.0 MB, and at most 9 MB are taken"),
-        ("gone.png", b"", {"problem": "it has moved"}, "gone.png could not be read: it has moved"),
+        ("big.png", bytes(9_000_001), {}, "big.png has 9.0 MB"),
+        ("gone.png", b"", {"problem": "it has moved"}, "it has moved"),
         ("../" * 9 + "x\0.png", b"text", {}, "not a picture"),
     ],
 )
@@ -163,7 +163,7 @@ def test_a_wrong_file_is_explained_and_changes_nothing(name, content, facts, mes
 def test_ones_own_picture_cannot_be_chosen_before_there_is_one():
     tool = live()
     tool.shelf.cells[3].click()
-    assert "there is no picture of your own yet" in tool.problem.value
+    assert "choose a file" in tool.problem.value
     assert tool.picked == 0
     assert "gancourse-empty" in tool.shelf.cells[3]._dom_classes
 
@@ -176,7 +176,7 @@ def test_without_upload_there_is_no_place_for_ones_own_picture():
 
 def test_the_still_picture_switches_one_attribute_at_a_time():
     network = Recorder()
-    tool = switches(network, NAMES, PICTURES, labels=LABELS, one_of=ONE_OF)
+    tool = Switches(network, NAMES, PICTURES, labels=LABELS, one_of=ONE_OF)
     network.asked.clear()
     (ax,) = tool.still().axes
     heads = [t.get_text() for t in ax.get_xticklabels()]
@@ -193,20 +193,20 @@ def test_the_still_picture_switches_one_attribute_at_a_time():
 @pytest.mark.parametrize(
     "change, message",
     [
-        ({"names": ["a", "a"]}, "names must be one or more, each once"),
-        ({"names": []}, "names must be one or more"),
-        ({"one_of": {"hair": ["black", "grey"]}}, r"\['grey'\] does not. The names: glasses"),
-        ({"one_of": {"a": ["black"], "b": ["black"]}}, "each once"),
-        ({"labels": LABELS[:2]}, r"labels must be .* = \(3, 5\), not \(2, 5\)"),
-        ({"labels": 2 * LABELS - 1}, r"labels must be 0 or 1, and lie in -1\.\.1"),
-        ({"one_of": {"hair": []}}, "one_of has no attributes under 'hair'"),
-        ({"images": PICTURES[0]}, "images must be a tensor"),
-        ({"translate": lambda x, t: x[:, :1]}, "images of the same shape"),
+        ({"names": ["a", "a"]}, "names .* different"),
+        ({"names": []}, "names"),
+        ({"one_of": {"hair": ["black", "grey"]}}, "one_of .*'grey'.*glasses"),
+        ({"one_of": {"a": ["black"], "b": ["black"]}}, "one_of .* once"),
+        ({"labels": LABELS[:2]}, r"labels .* \(3, 5\), not \(2, 5\)"),
+        ({"labels": 2 * LABELS - 1}, "labels must be 0 or 1"),
+        ({"one_of": {"hair": []}}, "'hair' of one_of"),
+        ({"images": PICTURES[0]}, "images"),
+        ({"translate": lambda x, t: x[:, :1]}, "translate .* same shape"),
         ({"translate": lambda x, t: t}, r"translate\(images, \(1, 5\)\)"),
-        ({"detect": lambda x: torch.ones(5)}, r"as \(1, 5\), not \(5,\)"),
+        ({"detect": lambda x: torch.ones(5)}, r"detect .* \(1, 5\)"),
     ],
 )
 def test_what_does_not_fit_is_explained(change, message):
     given = {"translate": Recorder(), "names": NAMES, "images": PICTURES} | change
     with pytest.raises(CourseError, match=message):
-        switches(**given)
+        Switches(**given)

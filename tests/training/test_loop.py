@@ -1,21 +1,21 @@
 """The loop: it logs, stops, resumes and fails without losing anything."""
 
 import json
+import math
 import os
 import signal
-import subprocess
-import sys
 from dataclasses import replace
-from pathlib import Path
 
+import killed_run
 import pytest
 import torch
 
+from gancourse import files
 from gancourse.data.mixtures import grid, ring
 from gancourse.errors import CheckpointError, CourseError, TrainingDiverged
 from gancourse.gans import vanilla
-from gancourse.training import checkpoint, runtime
-from gancourse.training.trainer import train
+from gancourse.training import History, runtime
+from gancourse.training.loop import train
 
 CFG = replace(vanilla.PLANE["smoke"], g_hidden=(16,), d_hidden=(16,), batch_size=32, steps=30)
 
@@ -77,6 +77,44 @@ def test_the_log_holds_the_means_of_each_window():
         history["D/adv"]
 
 
+def test_a_tag_is_averaged_over_the_steps_that_had_it(tmp_path):
+    gan, run = new()
+
+    def step(gan, batch, run):
+        losses = {"D/adv": torch.tensor(float(gan.step))}
+        return losses if gan.step % 3 else losses | {"G/adv": torch.tensor(10.0 * gan.step)}
+
+    history = fit(gan, run, step, log_every=2, steps=6, out_dir=tmp_path)
+    assert history["D/adv"].tolist() == [0.5, 2.5, 4.5]
+    assert history["G/adv"][:2].tolist() == [0.0, 30.0] and math.isnan(history["G/adv"][2])
+    assert history.latest() == {"D/adv": 4.5, "G/adv": 30.0}
+    rows = [json.loads(line) for line in (tmp_path / "history.jsonl").read_text().splitlines()]
+    assert [("G/adv" in row) for row in rows] == [True, True, False]
+    read = History.read(tmp_path / "history.jsonl", until=6)
+    assert read.values["D/adv"] == history.values["D/adv"]
+    assert read.values["G/adv"][:2] == [0.0, 30.0] and len(read.values["G/adv"]) == 3
+
+
+def test_a_tag_that_comes_later_is_not_a_number_before():
+    history = History()
+    history.add(1, 0.0, {"G/mse": 1.0})
+    history.add(2, 0.0, {"G/adv": 2.0})
+    assert history["G/mse"][0] == 1.0 and history["G/adv"][1] == 2.0
+    assert math.isnan(history["G/mse"][1]) and math.isnan(history["G/adv"][0])
+
+
+def test_a_loss_that_only_some_steps_have_is_watched_too():
+    gan, run = new()
+
+    def step(gan, batch, run):
+        rare = {"G/rare": torch.tensor(float("nan"))} if gan.step == 7 else {}
+        return {"D/adv": torch.tensor(1.0)} | rare
+
+    with pytest.raises(TrainingDiverged) as caught:
+        fit(gan, run, step, log_every=5)
+    assert (caught.value.term, caught.value.step) == ("G/rare", 8)
+
+
 def test_running_again_goes_on_and_ends_at_once_when_done():
     whole, run = new()
     fit(whole, run)
@@ -97,7 +135,7 @@ def test_a_run_leaves_what_it_promises(tmp_path):
     assert [row["step"] for row in rows] == [10, 20, 30]
     assert set(rows[0]) == {"step", "seconds", "D/adv", "G/adv", "D/prob_real", "D/prob_fake"}
     assert (tmp_path / "samples" / "step_0000030.png").stat().st_size > 1000
-    state, header = checkpoint.load(tmp_path / "generator.safetensors")
+    state, header = files.load(tmp_path / "generator.safetensors")
     assert header["card"]["model"] == "vanilla" and header["card"]["step"] == 30
     average = gan.ema.net.state_dict()
     assert set(state) == {"netG"} and all(
@@ -113,12 +151,11 @@ def test_a_run_leaves_what_it_promises(tmp_path):
 def test_a_killed_and_resumed_run_ends_bit_for_bit_like_a_whole_one(
     tmp_path, whole_run, moment, count
 ):
-    killed = start_run(tmp_path, moment, count)
-    assert killed.returncode not in (0, 1), killed.stderr
-    assert start_run(tmp_path, "never", 1).returncode == 0
-    ours, theirs = (checkpoint.load(f / "checkpoint.safetensors")[0] for f in (tmp_path, whole_run))
-    ours_tree, ours_tensors = checkpoint.flatten(ours)
-    theirs_tree, theirs_tensors = checkpoint.flatten(theirs)
+    assert killed_run.start(tmp_path, moment, count) not in (0, 1)
+    assert killed_run.start(tmp_path, "never", 1) == 0
+    ours, theirs = (files.load(f / "checkpoint.safetensors")[0] for f in (tmp_path, whole_run))
+    ours_tree, ours_tensors = files.flatten(ours)
+    theirs_tree, theirs_tensors = files.flatten(theirs)
     assert ours_tree == theirs_tree
     assert same(ours_tensors, theirs_tensors)
     assert {p.name for p in tmp_path.iterdir()} >= {p.name for p in whole_run.iterdir()}
@@ -132,17 +169,8 @@ def test_a_killed_and_resumed_run_ends_bit_for_bit_like_a_whole_one(
 @pytest.fixture(scope="module")
 def whole_run(tmp_path_factory):
     folder = tmp_path_factory.mktemp("whole")
-    done = start_run(folder, "never", 1)
-    assert done.returncode == 0, done.stderr
+    assert killed_run.start(folder, "never", 1) == 0
     return folder
-
-
-def start_run(folder, moment, count):
-    script = Path(__file__).with_name("killed_run.py")
-    command = [sys.executable, str(script), str(folder), moment, str(count)]
-    return subprocess.run(
-        command, capture_output=True, text=True, env=os.environ | {"OMP_NUM_THREADS": "1"}
-    )
 
 
 def test_the_stop_button_leaves_a_gan_that_goes_on(capsys):
@@ -203,7 +231,7 @@ def test_a_loss_that_is_not_finite_stops_the_run_and_keeps_the_last_good_state(
     assert gan.step == 10 and same(weights(gan), weights(good))
     assert vanilla.sample(gan, 2).isfinite().all()
     if folder:
-        state, _ = checkpoint.load(tmp_path / "checkpoint.safetensors")
+        state, _ = files.load(tmp_path / "checkpoint.safetensors")
         assert state["step"] == 10
 
 
