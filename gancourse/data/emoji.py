@@ -1,4 +1,4 @@
-"""Emoji drawn three times over: the same 1,570 by Noto, by Twemoji and by Fluent 3D.
+"""1,570 emoji, each in the styles of three studios: Noto, Twemoji and Fluent 3D.
 
 >>> emoji = Emoji("test")
 >>> emoji.names[0], emoji.categories[0]
@@ -32,27 +32,28 @@ CATEGORIES = (
     "Flags",
 )
 SPLITS = ("train", "test", "all")
-SIZE = 64  # pixels, of one picture
+SIZE = 64  # side of a picture, in pixels
 COLUMNS = 40  # pictures in a row of a sheet
 
-# Code points that only say who it is (man, woman, person, and the two gender signs) or how the
-# others are joined.
+# Code points that say only who is shown (man, woman, person, the two gender signs), or that join
+# others.
 WHO = {"1F468", "1F469", "1F9D1", "2640", "2642", "200D", "FE0F"}
 
 
 class Emoji:
-    """A part of the emoji, with their pictures in every style and what they mean.
+    """The emoji of a split, with their pictures in every style, names and categories.
 
-    Whatever is indexed with i, here or in what the methods return, is the same emoji.
+    Row i is the same emoji in all attributes, and in the results of all methods but ``unpaired``
+    and ``domains``.
 
     Parameters
     ----------
     split : {"train", "test", "all"}
-        A tenth of the emoji is for testing, in all styles alike, so that a picture that a model
-        was trained on never returns in another studio's hand. A man, a woman and a person who do
-        the same are always on the same side.
+        A tenth of the emoji is for testing, the same in all styles: no model has been trained on
+        a test emoji in another style. A man, a woman and a person who do the same thing are always
+        in the same split.
     category : str, optional
-        One of ``CATEGORIES``; all of them if left out.
+        One of ``CATEGORIES``; if left out, all.
 
     Attributes
     ----------
@@ -102,8 +103,8 @@ class Emoji:
         ----------
         style : {"noto", "twemoji", "fluent"}
         background : int or three ints
-            From 0 to 255; a single one is a grey. White, which shows the pictures at their best:
-            on another colour the soft edges are off by up to 8 of 255.
+            Red, green and blue, or one grey value, 0 to 255. White is exact; on another colour,
+            the soft edges are off by up to 8.
 
         Returns
         -------
@@ -117,12 +118,12 @@ class Emoji:
             raise DataError(f"a background lies in 0..255, not {background!r}")
         if (colour == 255).all():
             return on_white
-        # What shows through is (1 - alpha) of the background, where it was of white.
+        # A stored pixel holds (1 - alpha) of white, which is replaced by as much of the colour.
         through = (255 - alpha.float()) / 255 * (255 - colour.float().reshape(-1, 1, 1))
         return (on_white - through).round().clamp(0, 255).byte()
 
     def alpha(self, style):
-        """Return how much of each pixel is covered: uint8 (N, 1, 64, 64) in 16 steps up to 255."""
+        """Return the opacity of each pixel, uint8 (N, 1, 64, 64), in 16 steps from 0 to 255."""
         return _sheet(choose("style", style, STYLES))[1][self._rows]
 
     def style(self, style, background=255):
@@ -131,19 +132,19 @@ class Emoji:
         return ImageData(images, self.labels, f"emoji:{style}", CATEGORIES)
 
     def pairs(self, source, target, background=255):
-        """Return two styles of the same emoji: picture i of one belongs to picture i of the other.
+        """Return two styles of the same emoji: row i of one and of the other are a pair.
 
         Returns
         -------
         tuple of two ImageData
-            Their batches belong together too: the same step, size and run draw the same emoji.
+            Batches of the same step, size and run hold the same emoji.
         """
         return self.style(source, background), self.style(target, background)
 
     def unpaired(self, source, target, background=255):
         """Return two styles of different emoji: one half in one style, the rest in the other.
 
-        No emoji of the one is in the other, so that nothing can be learned from pairs.
+        No emoji is in both, so that there are no pairs to learn from.
 
         Returns
         -------
@@ -161,10 +162,10 @@ class Emoji:
         )
 
     def domains(self, styles=STYLES, background=255):
-        """Return several styles as one data set whose label is the style.
+        """Return several styles as one data set, labelled by style.
 
-        The styles of an emoji follow each other: its pictures are the rows
-        ``k * i`` to ``k * i + k - 1`` for k styles.
+        The pictures of an emoji are neighbours: with k styles, those of emoji i are the rows
+        ``k * i`` to ``k * i + k - 1``.
         """
         images = torch.stack([self.images(style, background) for style in styles], dim=1)
         labels = torch.arange(len(styles)).repeat(len(self))
@@ -187,7 +188,7 @@ def load_noto2fluent(split="train"):
 def load_studios(split="train"):
     """Return emoji by Noto (A) and by Fluent (B), unpaired.
 
-    For training, no emoji is in both. For testing, all 157 are, and ``hidden`` has the pairs.
+    In training, no emoji is in both. In testing, all 157 are, and ``hidden`` has the pairs.
     """
     emoji = Emoji(choose("split", split, ("train", "test")))
     if split == "train":
@@ -199,14 +200,14 @@ def load_studios(split="train"):
 def split_of(codepoints):
     """Return "train" or "test", which depends on the code points alone.
 
-    More exactly on those that say what is shown, not who does it: there are often three
-    emoji that differ in nothing but hair and lips, and one of them would give the others away.
+    Code points in ``WHO`` do not count. A man, a woman and a person in the same role often differ
+    only in hair and lips; with one of them in training, the others would be no fair test.
     """
     return "test" if _draw(codepoints, "split", 10) == 0 else "train"
 
 
 def _draw(codepoints, purpose, sides):
-    """Throw a die whose outcome is fixed by what the emoji shows."""
+    """Return a number in 0..sides - 1, a hash of the purpose and of what the emoji shows."""
     motive = "-".join(part for part in codepoints.split("-") if part not in WHO)
     digest = hashlib.sha256(f"{purpose} {motive}".encode()).digest()
     return int.from_bytes(digest[:4], "big") % sides
@@ -234,11 +235,11 @@ def _sheet(style):
 
 
 def read_sheet(sheet, count):
-    """Take a sheet apart.
+    """Split a sheet into its pictures.
 
-    WebP halves the resolution of colour, which shows at 64 pixels. Therefore a sheet holds
-    brightness, blueness and redness (Y, Cb, Cr) below each other as three grey pictures of full
-    resolution, drawn on white; the transparency is that of the first.
+    WebP halves the resolution of colour, which is visible at 64 pixels. Therefore a sheet holds the
+    channels Y, Cb and Cr of the pictures on white as three grey parts of full resolution, one
+    below the other. The alpha channel of the first part is that of the pictures.
 
     Parameters
     ----------
@@ -249,7 +250,7 @@ def read_sheet(sheet, count):
     Returns
     -------
     images : uint8 numpy.ndarray, (count, 3, 64, 64)
-        Where nothing is drawn they are exactly white.
+        Exactly white where alpha is 0.
     alpha : uint8 numpy.ndarray, (count, 1, 64, 64)
     """
     pixels = np.asarray(sheet.convert("RGBA"))
@@ -260,7 +261,7 @@ def read_sheet(sheet, count):
 
 
 def tiles(sheet, count):
-    """Cut (rows * 64, 40 * 64, C) into the first ``count`` pictures, (count, C, 64, 64)."""
+    """Return the first ``count`` pictures, (count, C, 64, 64), of (rows * 64, 40 * 64, C)."""
     grid = sheet.reshape(-1, SIZE, COLUMNS, SIZE, sheet.shape[-1])
     return grid.transpose(0, 2, 4, 1, 3).reshape(-1, sheet.shape[-1], SIZE, SIZE)[:count]
 

@@ -1,4 +1,4 @@
-"""Several data sets that are labelled differently, as one: what StarGAN trains on.
+"""Several data sets with different labels, as one: for joint training (StarGAN, section 3.2).
 
 >>> from gancourse.data import load
 >>> faces = load("toons:40", image_size=32)
@@ -21,16 +21,16 @@ KINDS = ("attributes", "classes")
 
 
 class JointImages:
-    """Pictures of one or more sets, each with labels that the others may lack.
+    """Pictures of one or more data sets, each with its own set of labels.
 
     Parameters
     ----------
     members : sequence of ImageData, or of tuples (ImageData, labels)
-        ``labels`` says which of its labels a set gives: ``"attributes"``, of which any number can
-        be true of a picture; ``"classes"``, of which one is; or a sequence of names of
-        attributes. Left out, it is the attributes, or the classes where there are none.
+        ``labels`` chooses the labels of a data set: ``"attributes"``, of which any number can hold
+        for a picture; ``"classes"``, of which one holds; or a sequence of names of attributes. If
+        left out: the attributes, or the classes if there are no attributes.
     name : str, optional
-        The members' names with a plus between them, if left out.
+        If left out, the names of the members, joined by " + ".
 
     Attributes
     ----------
@@ -38,7 +38,7 @@ class JointImages:
     name : str
     fields : dict of str to Field
         ``"real"``; ``"labels"``, with a set of labels for each member; ``"source"``, the number of
-        the member.
+        the member whose labels are known.
 
     Raises
     ------
@@ -52,7 +52,7 @@ class JointImages:
             for member in members
         ]
         if not members:
-            raise DataError("joint training takes at least one data set")
+            raise DataError("joint training needs at least one data set, not none.")
         self.members = tuple(data for data, _ in members)
         self.name = name or " + ".join(data.name for data in self.members)
         shapes = {tuple(data.shape): data.name for data in self.members}
@@ -103,19 +103,19 @@ class JointImages:
         return self.members[0].device
 
     def labels(self, number, index=None):
-        """Return labels of one set as a model sees them.
+        """Return labels of the pictures of one member as a model takes them.
 
         Parameters
         ----------
         number : int
-            Which set.
+            Which member.
         index : slice, list or torch.Tensor, optional
-            Which pictures of it; all of them if left out.
+            Which of its pictures; all if left out.
 
         Returns
         -------
         float32 torch.Tensor of 0 and 1, (N, number of labels)
-            0 in the columns of the other sets, where nothing is known.
+            The columns of other members' labels, which are not known, are 0.
         """
         return self._labels[number] if index is None else self._labels[number][index]
 
@@ -130,7 +130,7 @@ class JointImages:
         return self._each(lambda data: data.resized(image_size))
 
     def first(self, limit):
-        """Return the first ``limit`` of each set, or all of one that has fewer."""
+        """Return the first ``limit`` pictures of each member, or all of one that has fewer."""
         check_limit(max(self.members, key=len), limit)
         other = self._each(lambda data: data.first(min(limit, len(data))))
         other._labels = [labels[:limit] for labels in self._labels]
@@ -148,19 +148,19 @@ class JointImages:
     def batch(self, step, size, run):
         """Return the batch of a step, a pure function of ``(run.seed, step)``.
 
-        The sets have equal shares in it, one after the other (if ``size`` cannot be shared
-        evenly, the first have one picture more), and epochs of their own.
+        It holds as many pictures of each member, one member after the other; if ``size`` is not a
+        multiple, the first members have one picture more. Each member has its own epochs.
 
         Returns
         -------
         dict of str to torch.Tensor
             ``"real"``: float32 (N, C, H, W) in [-1, 1]; ``"labels"``: float32 (N, number of
-            labels), see :meth:`labels`; ``"source"``: int64 (N,), the number of the set.
+            labels), see :meth:`labels`; ``"source"``: int64 (N,), the number of the member.
 
         Raises
         ------
         DataError
-            If a set has fewer pictures than its share, or the batch fewer than there are sets.
+            If a member has fewer pictures than its share, or there are more members than ``size``.
         """
         if size < len(self.members):
             raise DataError(
@@ -170,7 +170,7 @@ class JointImages:
         parts = []
         for number, data in enumerate(self.members):
             count = share + (number < more)
-            # The first has the order that it would have alone, the others one of their own.
+            # The first member has the order that it has alone; each other has an order of its own.
             index = data.rows(step, count, run, *([number] if number else []))
             labels = self._labels[number][index.to(self._labels[number].device)]
             source = torch.full((count,), number, device=run.device)
@@ -180,7 +180,7 @@ class JointImages:
 
 
 def _read_labels(data, wanted):
-    """Return the kind, the names, and the values, float32 (N, number of names)."""
+    """Return the kind, the names and the values, float32 (N, number of names), of labels."""
     if not isinstance(data, ImageData):
         raise DataError(f"{data.name} is not a set of pictures with labels or attributes")
     attributes = data.attributes is not None

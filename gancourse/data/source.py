@@ -1,4 +1,4 @@
-"""What every data set offers to the trainer, and the one container of pictures.
+"""The interface of all data sets, and the container of pictures.
 
 >>> import torch
 >>> data = ImageData(torch.zeros(5, 1, 28, 28).byte(), torch.tensor([0, 1, 1, 0, 2]), "x", "abc")
@@ -20,22 +20,22 @@ from torchvision.transforms.v2 import functional as transforms
 from gancourse.errors import DataError
 from gancourse.fields import Classes, Flags, Pictures
 
-# The first word of every key that a batch is drawn with, so that the data never share their
-# random numbers with the noise that a generator is fed at the same step.
+# The first number of every key that chooses a batch. It makes the random numbers of the data differ
+# from those that other code draws with the same seed and step, for instance as noise.
 BATCH_KEY = 0xDA7A
 
 
 class Data(Protocol):
-    """What a data set is: anything with these members.
+    """A data set: any object with these members.
 
     Attributes
     ----------
     name : str
-        As :func:`gancourse.data.load` knows it; the same data always have the same name.
+        As :func:`gancourse.data.load` takes it; the same data always have the same name.
     fields : dict of str to gancourse.fields.Field
-        What a batch holds, by name: "real" are pictures or points to imitate; "input" and "target"
-        belong together, "real_A" and "real_B" are pictures of two domains and do not; "labels",
-        "attributes", "captions", ... are of the same row as "real".
+        What a batch holds, by name. "real" are pictures or points to imitate; "labels",
+        "attributes", "captions", ... describe the same row. Row i of "input" and of "target" are a
+        pair. "real_A" and "real_B" are pictures of two domains, not pairs.
     """
 
     name: str
@@ -48,17 +48,16 @@ class Data(Protocol):
         ----------
         *names : str
         like : dict of str to Field, optional
-            Where data can give a field in several forms (which labels, and in which sets), the
-            one to give.
+            The form of a field that has several forms: which labels, in which sets.
 
         Raises
         ------
         DataError
-            If they have no such field; those that they have are listed.
+            If the data have no such field; the message lists those that they have.
         """
 
     def preview(self, n, run):
-        """Return the first rows, to show what becomes of them.
+        """Return the first rows, as inputs for the pictures of a run.
 
         Parameters
         ----------
@@ -76,8 +75,8 @@ class Data(Protocol):
     def batch(self, step, size, run):
         """Return the batch of a step: a pure function of ``(run.seed, step)``.
 
-        Whoever resumes at step 700 sees the batches that they would have seen, with nothing to
-        save or restore.
+        So a resumed run sees the batches that an uninterrupted run would have seen, and no state
+        of the data has to be saved.
 
         Parameters
         ----------
@@ -86,19 +85,20 @@ class Data(Protocol):
         size : int
             Samples in the batch, N.
         run : gancourse.training.runtime.Run
-            Gives the seed, and the device that the batch lies on.
+            Its seed chooses the batch; its device is that of the batch.
 
         Returns
         -------
         dict of str to torch.Tensor
-            One for each of ``fields``, in the form that the field describes.
+            A tensor for each of ``fields``.
         """
 
 
 class Column:
-    """The rows of one field, made when the first of them is needed.
+    """The rows of one field, made when they are first needed.
 
-    So a smaller set or another size costs nothing until then, and no picture is scaled twice.
+    So nothing is computed for a size or a count that is changed before, and pictures are scaled
+    once, from their original size.
 
     Parameters
     ----------
@@ -106,8 +106,8 @@ class Column:
     count : int
         How many rows.
     make : callable
-        ``make(count, field, device)`` returns the first ``count`` rows as they are stored, on the
-        device, at the field's size.
+        ``make(count, field, device)`` returns the first ``count`` rows, as they are stored, at the
+        field's size.
     device : str or torch.device
     """
 
@@ -116,7 +116,7 @@ class Column:
 
     @classmethod
     def of(cls, field, values):
-        """Return a column of values that are there already, (N, ...)."""
+        """Return a column of existing values, (N, ...)."""
 
         def make(count, wanted, device):
             rows = values[:count]
@@ -130,7 +130,7 @@ class Column:
     def read(cls, read, count, size, channels=3):
         """Return a column of pictures that ``read(count, size)`` makes, uint8 (count, C, H, W).
 
-        The columns that are derived of it share the last array that was read.
+        Columns made from it share the array that was read last.
         """
 
         @lru_cache(maxsize=1)
@@ -151,7 +151,7 @@ class Column:
 
     @property
     def made(self):
-        """Whether the rows are there already."""
+        """Whether the rows have been made."""
         return "values" in vars(self)
 
     @cached_property
@@ -160,7 +160,7 @@ class Column:
         return self.make(self.count, self.field, self.device)
 
     def rows(self, index=None):
-        """Return rows as a network takes them; all of them if ``index`` is left out."""
+        """Return rows in the form that a network takes; all rows if ``index`` is left out."""
         return self.field.decode(self.values if index is None else self.values[index])
 
     def changed(self, *, field=None, count=None, device=None):
@@ -174,9 +174,8 @@ class Column:
 def resize(pixels, size):
     """Bring stored pictures, (N, C, H, W), to ``size`` by ``size`` pixels.
 
-    Pictures of 28 pixels get a border of 2 pixels to reach 32, the way MNIST is commonly brought
-    to a power of two: nothing is blurred. Every other size is reached by bilinear interpolation
-    with antialiasing.
+    Pictures of 28 pixels get a border of 2 pixels of value 0 to reach 32, as is common for MNIST:
+    this does not blur. Every other size is reached by bilinear interpolation with antialiasing.
     """
     if pixels.shape[2:] == (size, size):
         return pixels
@@ -186,7 +185,7 @@ def resize(pixels, size):
 
 
 class ImageData:
-    """Pictures, and what is known of each, kept as bytes and turned into floats by the batch.
+    """Pictures with labels and other fields, kept as bytes; batches are floats.
 
     Parameters
     ----------
@@ -196,20 +195,22 @@ class ImageData:
         Indices into ``classes``.
     name : str
     classes : sequence of str
-        As many as there are kinds of label.
+        The name of each class.
     attributes : torch.Tensor of 0 and 1, (N, number of them), optional
-        What is true of a picture, where more than one thing can be.
+        Labels of which several can hold for a picture.
     attribute_names : sequence of str
+        The name of each attribute.
     more : dict of str to Column, optional
-        What else can be taken of the pictures: captions, maps, ...
+        Further fields, such as captions and maps.
     drawing : callable, optional
-        ``drawing(count, size, device)`` returns what the pictures are drawn from.
+        ``drawing(count, size, device)`` returns the drawing of the pictures; see
+        :class:`gancourse.data.drawn.Drawer`.
 
     Attributes
     ----------
     name : str
     columns : dict of str to Column
-        All that there is of each picture; "real" are the pictures.
+        All fields that batches can hold; "real" are the pictures.
 
     Raises
     ------
@@ -218,8 +219,8 @@ class ImageData:
 
     Notes
     -----
-    Bytes take a quarter of the room of floats, so that a whole data set fits on the device and a
-    batch is one indexing there, with no loader in other processes.
+    Bytes take a quarter of the memory of floats, so that a whole data set fits on the device. A
+    batch is then chosen by an index on the device, and needs no worker processes.
     """
 
     def __init__(
@@ -305,7 +306,7 @@ class ImageData:
 
     @property
     def device(self):
-        """Where the pictures lie, or will be made."""
+        """The device of the pictures."""
         return self.columns["real"].device
 
     @property
@@ -315,27 +316,27 @@ class ImageData:
 
     @property
     def labels(self):
-        """Indices into ``classes``, int64 (N,); None where there are none."""
+        """Indices into ``classes``, int64 (N,); None if there are no labels."""
         return self.columns["labels"].values if "labels" in self.columns else None
 
     @property
     def classes(self):
-        """A name for each label; empty where there are none."""
+        """The name of each class; empty if there are no labels."""
         return self.columns["labels"].field.names if "labels" in self.columns else ()
 
     @property
     def num_classes(self):
-        """How many classes there are; 0 without labels."""
+        """The number of classes; 0 if there are no labels."""
         return len(self.classes)
 
     @property
     def attributes(self):
-        """What is true of each picture, float32 (N, number of them) of 0 and 1; or None."""
+        """Attributes of each picture, float32 0 or 1, (N, number of attributes); or None."""
         return self.columns["attributes"].values if "attributes" in self.columns else None
 
     @property
     def attribute_names(self):
-        """A name for each attribute; empty where there are none."""
+        """The name of each attribute; empty if there are none."""
         return self.columns["attributes"].field.names if "attributes" in self.columns else ()
 
     @property
@@ -345,19 +346,21 @@ class ImageData:
         Raises
         ------
         DataError
-            If nobody drew them here.
+            If the course did not draw the pictures.
         """
         if self._drawing is None:
-            raise DataError(f"{self.name} was not drawn by the course: nothing more is known of it")
+            raise DataError(
+                f"{self.name} has no drawing: the course did not draw it. Take toons or scenes."
+            )
         return self._drawing(len(self), self.shape[1], self.device)
 
     def images(self, index=None):
-        """Return pictures as a model sees them.
+        """Return pictures as a model takes them.
 
         Parameters
         ----------
         index : int, slice, list or torch.Tensor, optional
-            Which ones; all of them if left out.
+            Which pictures; all if left out.
 
         Returns
         -------
@@ -366,7 +369,7 @@ class ImageData:
         """
         return self.columns["real"].rows(index)
 
-    # The same in another form
+    # The same data in another form
 
     def to(self, device):
         """Return the same data on another device."""
@@ -375,24 +378,26 @@ class ImageData:
     def resized(self, image_size):
         """Return the data with pictures of ``image_size`` by ``image_size`` pixels.
 
-        Pictures that are drawn or read from files are made at that size; others are brought to
-        it, see :func:`resize`.
+        Pictures that are drawn or read from files are made at that size; others are resized: see
+        :func:`resize`.
         """
         check_size(image_size)
         return self._each(lambda column: column.changed(field=column.field.sized(image_size)))
 
     def shrunk(self, factor):
-        """Return the pictures alone, with the mean of each ``factor`` by ``factor`` pixels as one.
+        """Return only the pictures; each pixel is the mean of ``factor`` by ``factor`` pixels.
 
         Raises
         ------
         DataError
-            If their side is no multiple of the factor.
+            If their side is not a multiple of ``factor``.
         """
         large = self.columns["real"]
         channels, size = large.field.channels, large.field.size
         if size % factor:
-            raise DataError(f"{self.name}: {size} pixels are no multiple of {factor}")
+            raise DataError(
+                f"{self.name}: {size} pixels a side are not a multiple of {factor}; take others."
+            )
 
         def read(count, size):
             column = large.changed(count=count, field=large.field.sized(size * factor))
@@ -438,15 +443,15 @@ class ImageData:
     def rows(self, step, size, run, *key):
         """Return which pictures are in the batch of a step.
 
-        The pictures of an epoch come in an order drawn from the seed and the epoch's number. What
-        is left at its end, fewer than ``size``, is dropped, so that every batch is full.
+        The pictures of an epoch come in a random order, which depends on the seed and the number of
+        the epoch. If fewer than ``size`` are left at its end, they are dropped.
 
         Parameters
         ----------
         step, size, run
             See :meth:`Data.batch`.
         *key : int
-            Gives an order of its own, for data that are drawn beside others; at least 1.
+            Numbers, at least 1, that give another order: for a second set in the same batch.
 
         Returns
         -------
@@ -469,7 +474,7 @@ class ImageData:
 
     def _epoch_order(self, run, *key):
         known = (run.seed, run.device, *key)
-        if self._order[0] != known:  # kept for the epoch: drawing it anew at every step is waste
+        if self._order[0] != known:  # kept for the epoch: drawing it at every step takes time
             generator = run.generator(BATCH_KEY, *key)
             order = torch.randperm(len(self), generator=generator, device=run.device)
             self._order = (known, order.to(self.device))
@@ -487,7 +492,7 @@ def lacks(name, field, known):
 def check_size(image_size):
     """Raise a DataError unless ``image_size`` is a whole number of pixels."""
     if isinstance(image_size, bool) or not isinstance(image_size, int) or image_size < 1:
-        raise DataError(f"image_size is a whole number of pixels, not {image_size!r}")
+        raise DataError(f"image_size must be a whole number of pixels above 0, not {image_size!r}")
 
 
 def check_limit(data, limit):
@@ -497,17 +502,17 @@ def check_limit(data, limit):
 
 
 def shipped(name):
-    """Return where a file that comes with the course lies.
+    """Return the path of a file that ships with the course.
 
     Parameters
     ----------
     name : str
-        Its path inside ``data/``, such as ``"digits.npz"``.
+        The path inside ``data/``, such as ``"digits.npz"``.
 
     Returns
     -------
     pathlib.Path
-        In ``data/`` of a checkout, or inside the package where it was installed as a wheel.
+        In ``data/`` of a checkout, or inside the package if it was installed from a wheel.
 
     Raises
     ------
