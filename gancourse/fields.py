@@ -445,9 +445,8 @@ class Map(Field):
 
     def pictures(self, rows):
         """Return maps in colours, (N, 3, size, size): a hue for each class."""
-        hue = (
-            torch.arange(len(self.classes)) * 0.618 % 1
-        )  # golden ratio: the hues of successive classes lie far apart
+        # Steps of the golden ratio: the hues of successive classes lie far apart.
+        hue = torch.arange(len(self.classes)) * 0.618 % 1
         offsets = torch.tensor([0.0, 1 / 3, 2 / 3])
         colours = torch.cos(2 * torch.pi * (hue[:, None] - offsets))  # (classes, 3)
         return colours.to(rows.device)[rows].permute(0, 3, 1, 2)

@@ -31,7 +31,7 @@ __all__ = ["DATASETS", "Data", "DataSet", "ImageData", "check", "fetch", "load",
 
 @dataclass(frozen=True, kw_only=True)
 class DataSet:
-    """What is known of a data set before it is loaded; ``str`` gives its lines in the list.
+    """A data set before it is loaded; ``str`` gives its lines in the list of data sets.
 
     Attributes
     ----------

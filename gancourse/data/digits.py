@@ -195,6 +195,5 @@ def read_idx(content, path):
             f"{path} has {len(content):,} bytes, but its header says {expected:,} {shape}: "
             f"it is {'truncated' if len(content) < expected or not shape else 'too long'}"
         )
-    return (
-        np.frombuffer(content, np.uint8, offset=start).reshape(shape).copy()
-    )  # frombuffer is read-only
+    # The copy can be written to, which the view of the bytes cannot.
+    return np.frombuffer(content, np.uint8, offset=start).reshape(shape).copy()

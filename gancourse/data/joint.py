@@ -99,7 +99,7 @@ class JointImages:
 
     @property
     def device(self):
-        """Where the pictures lie."""
+        """The device of the pictures."""
         return self.members[0].device
 
     def labels(self, number, index=None):

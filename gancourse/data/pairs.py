@@ -60,7 +60,7 @@ class _TwoSides:
 
     @property
     def device(self):
-        """Where the pictures lie."""
+        """The device of the pictures."""
         return self.b.device
 
     def to(self, device):

@@ -33,7 +33,7 @@ def init_normal(net, std, gain_std=None):
 def sampling(gan, name="netG"):
     """Put a published network, or its average if there is one, into evaluation mode.
 
-    Its former mode returns at the end of the ``with`` block.
+    Its former mode is restored at the end of the ``with`` block.
 
     Parameters
     ----------

@@ -382,7 +382,7 @@ def train_step(gan, batch, run):
         real_logits, class_logits = gan.netD(x)
         fake_logits, _ = gan.netD(fake)
         adv_d = d_loss(real_logits, fake_logits)
-        cls_d = class_loss(class_logits, c_org, *sets)  # real pictures alone
+        cls_d = class_loss(class_logits, c_org, *sets)  # of real pictures only
         loss_d = adv_d + cfg.lambda_cls * cls_d
         if cfg.lambda_slope:
             loss_d = loss_d + cfg.lambda_slope * slope_penalty(cls_d, x)

@@ -294,7 +294,7 @@ def train_step(gan, batch, run):
     loss_d.backward()
     gan.opt_d.step()
 
-    gan.netD.requires_grad_(False)  # G's gradient passes through D; D's own is not needed
+    gan.netD.requires_grad_(False)  # G's gradient passes through D, whose weights need none
     with run.autocast():
         loss_g = g_loss(gan.netD(fake), gan.cfg.saturating)
     gan.opt_g.zero_grad()

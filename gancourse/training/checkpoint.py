@@ -70,7 +70,7 @@ def save_generator(path, gan, *, half=False, **card):
     half : bool
         Round the weights to half precision, which halves the size of the file.
     **card : JSON-able
-        What is known of the run: ``model``, ``preset``, ``data``, ``seed``, ...
+        Facts about the run: ``model``, ``preset``, ``data``, ``seed``, ...
     """
     states = {name: net.state_dict() for name, net in gan.generators().items()}
     if half:

@@ -20,7 +20,7 @@ class Run:
     Attributes
     ----------
     device : torch.device
-        Where the networks and the data lie.
+        The device of the networks and of the batches.
     seed : int
         The seed of all random numbers: initial weights, order of the data, noise.
     precision : {"fp32", "bf16"}
@@ -166,7 +166,7 @@ def random_state():
 def set_random_state(state):
     """Restore what :func:`random_state` returned.
 
-    The states of GPUs are restored only where there are as many GPUs as then.
+    The states of GPUs are restored only if the machine has as many GPUs as then.
     """
     random.setstate((3, tuple(state["python"]), None))
     numpy = state["numpy"]
