@@ -1,7 +1,7 @@
-"""Steps a second of each GAN, in each precision and memory format: ``make bench``.
+"""Time a training step of each GAN, in each precision and memory format: ``make bench``.
 
-Every variant is timed in turns with plain fp32 in the same process, and reported as a ratio to
-it: machines differ and are noisy, ratios less so. The result is written to
+The variants of a GAN are timed in turns in one process. Each has its milliseconds and, since
+machines differ, its speed relative to fp32: 2 is twice as fast. The result is written to
 ``benchmarks/throughput-DEVICE.json`` with the machine and the date.
 """
 
@@ -32,9 +32,10 @@ VARIANTS = {
 def main():
     """Time every GAN and write the table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--device", default="auto")
-    parser.add_argument("--preset", default="laptop", choices=("smoke", "laptop", "paper"))
-    parser.add_argument("--rounds", type=int, default=5, help="turns that each variant gets")
+    parser.add_argument("--device", default="auto", help="auto, cuda, cuda:1, mps or cpu")
+    presets = ("smoke", "laptop", "paper")
+    parser.add_argument("--preset", default="laptop", choices=presets, help="of every GAN")
+    parser.add_argument("--rounds", type=int, default=5, help="how often each variant is timed")
     options = parser.parse_args()
     device = runtime.find_device(options.device)
     rows = [
@@ -58,7 +59,14 @@ def main():
 
 
 def measure(name, preset, device, rounds):
-    """Time all variants of one GAN in turns; return a row for each that runs here."""
+    """Time all variants of one GAN in turns.
+
+    Returns
+    -------
+    list of dict
+        For each variant that runs here: "gan", "variant", "ms" (the median time of a step, in
+        milliseconds) and "ratio" (the speed relative to fp32).
+    """
     module = gans.find(name)
     cfg = module.PRESETS[preset]
     points = any(isinstance(field, Points) for field in module.inputs(cfg).values())
@@ -68,7 +76,7 @@ def measure(name, preset, device, rounds):
             continue
         try:
             steppers[variant] = stepper(module, cfg, runtime.start(str(device), 0, **options))
-        except Exception as error:  # no compiler here, no bf16 on this device: say so and go on
+        except Exception as error:  # for instance no compiler, or no bf16 on this device
             print(f"{name} {variant}: left out ({str(error).splitlines()[0][:80]})")
     times = {variant: [] for variant in steppers}
     for _ in range(rounds):
@@ -86,18 +94,18 @@ def measure(name, preset, device, rounds):
 
 
 def stepper(module, cfg, run):
-    """Build a GAN on made-up data and return a function that trains it for one step."""
+    """Return a function that trains a new GAN for one step, on a made-up batch."""
     gan = module.build(cfg, run, **trained.frozen_for(module, run.device))
     step, _ = gans.step_function(module, cfg)
     taken = {name: field for name, field in module.inputs(cfg).items() if name in module.TAKES}
     batch = example(taken, cfg.batch_size, device=run.device)
-    for _ in range(3):  # compiles, and fills the caches
+    for _ in range(3):  # the first steps compile and allocate
         step(gan, batch, run)
     return lambda: step(gan, batch, run)
 
 
 def timed(step, device, seconds=1.0):
-    """Return the seconds of one step, from about ``seconds`` of steps."""
+    """Return the mean time of a step in seconds, over about ``seconds`` of steps."""
     count, start = 0, time.perf_counter()
     while time.perf_counter() - start < seconds:
         for _ in range(5):
@@ -109,7 +117,7 @@ def timed(step, device, seconds=1.0):
 
 
 def cpu_name():
-    """Return the processor's name as the system knows it."""
+    """Return the name of the processor."""
     info = Path("/proc/cpuinfo")
     lines = info.read_text(encoding="utf-8").splitlines() if info.exists() else []
     names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]

@@ -1,6 +1,6 @@
-"""The command ``gancourse``: run lessons, train and sample GANs, look after data, examine.
+"""The command ``gancourse``: run lessons, train and sample GANs, check data and the machine.
 
-Nothing heavy is imported before a command is chosen, so that help comes at once.
+Each command imports what it needs when it runs, so that ``--help`` is fast.
 """
 
 import sys
@@ -12,21 +12,21 @@ import click
 from gancourse import __version__
 from gancourse.errors import CourseError
 
-INTERRUPTED = 130  # what a shell expects after Ctrl-C
+INTERRUPTED = 130  # the exit status after Ctrl-C, by convention of shells
 
 
 class Problem(click.ClickException):
-    """A CourseError on its way to the terminal."""
+    """A CourseError as the command line reports it: exit status 2, no traceback."""
 
     exit_code = 2
 
     def show(self, file=None):
-        """Print the message alone."""
+        """Print the message to standard error."""
         click.echo(f"gancourse: error: {self.message}", err=True)
 
 
 class Commands(click.Group):
-    """A group whose commands may raise CourseError, and may be stopped by Ctrl-C."""
+    """A group of commands that reports a CourseError without a traceback, and ends on Ctrl-C."""
 
     def invoke(self, ctx):
         """Run the chosen command."""
@@ -60,12 +60,12 @@ def main():
     help="Set a parameter of every lesson, as in -p preset smoke. Can be repeated.",
 )
 @click.option("--out", type=click.Path(path_type=Path), help="Output folder [build/PRESET].")
-@click.option("--check-claims", is_flag=True, help="Exit with 1 if a claim does not hold.")
+@click.option("--check-claims", is_flag=True, help="Exit with status 1 if a claim does not hold.")
 def run(names, given, out, check_claims):
     """Execute LESSONS: numbers or names (01 02), "all", or notebooks of your own.
 
-    The output folder then holds each executed notebook and its page, index.html and claims.json.
-    A lesson that fails does not stop the others.
+    The output folder gets each executed notebook and its page, index.html and claims.json.
+    If a lesson fails, the others still run.
     """
     from gancourse.batch import execute, lessons
 
@@ -100,18 +100,26 @@ def run(names, given, out, check_claims):
 @main.command()
 @click.argument("name", metavar="GAN")
 @click.option("--preset", default="laptop", show_default=True, help="smoke, laptop or paper.")
-@click.option("--data", "data_name", default="digits", show_default=True, help="A data set.")
-@click.option("--seed", default=0, show_default=True, help="The one seed of the run.")
+@click.option(
+    "--data",
+    "data_name",
+    default="digits",
+    show_default=True,
+    help="A data set: see `gancourse data list`.",
+)
+@click.option("--seed", default=0, show_default=True, help="Seed of all random numbers.")
 @click.option("--steps", type=click.IntRange(min=1), help="Training steps [the preset's].")
 @click.option("--device", default="auto", show_default=True, help="auto, cuda, cuda:1, mps, cpu.")
 @click.option("--precision", default="fp32", show_default=True, help="fp32, bf16 or auto.")
-@click.option("--compile", "compiled", is_flag=True, help="Compile the networks first.")
-@click.option("--out", required=True, type=click.Path(path_type=Path), help="Folder for the run.")
-@click.option("--resume", is_flag=True, help="Go on with the run in the folder.")
+@click.option(
+    "--compile", "compiled", is_flag=True, help="Compile the networks with torch.compile."
+)
+@click.option("--out", required=True, type=click.Path(path_type=Path), help="Folder of the run.")
+@click.option("--resume", is_flag=True, help="Go on with the run in --out.")
 def train(name, preset, data_name, seed, steps, device, precision, compiled, out, resume):
-    """Train GAN (vanilla, ...) and leave its generator, checkpoint, log and samples in a folder.
+    """Train GAN (vanilla, dcgan, ...); write generator, checkpoint, log and samples to --out.
 
-    Ctrl-C stops after the step in hand; --resume goes on from there.
+    Ctrl-C stops after the current step; --resume goes on from there.
     """
     from gancourse import runs
     from gancourse.training import runtime
@@ -129,13 +137,20 @@ def train(name, preset, data_name, seed, steps, device, precision, compiled, out
 
 @main.command()
 @click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
-@click.option("-n", "count", default=64, show_default=True, type=click.IntRange(min=1))
-@click.option("--seed", default=0, show_default=True, help="Of the noise.")
+@click.option(
+    "-n",
+    "count",
+    default=64,
+    show_default=True,
+    type=click.IntRange(min=1),
+    help="Number of samples, at most.",
+)
+@click.option("--seed", default=0, show_default=True, help="Seed of the noise.")
 @click.option(
     "--input",
     "path",
     type=click.Path(path_type=Path),
-    help="A picture, or a folder of them, to translate [held-out pictures].",
+    help="A picture to translate, or a folder of pictures [the test split].",
 )
 @click.option(
     "--given",
@@ -151,12 +166,12 @@ def train(name, preset, data_name, seed, steps, device, precision, compiled, out
     default="grid.png",
     show_default=True,
     type=click.Path(path_type=Path, dir_okay=False),
+    help="The picture to write.",
 )
 def sample(folder, count, seed, path, given, device, output):
-    """Draw samples from the trained generator in DIR (or from a .safetensors file).
+    """Draw samples from the generator in DIR, the folder of a run or a .safetensors file.
 
-    A generator that is given pictures shows them beside its own: input, output and, for held-out
-    ones, the target.
+    For a translator, a row shows the input, the output and, if it is known, the target.
     """
     from gancourse import plotting, trained
     from gancourse.trained import show
@@ -190,7 +205,7 @@ def list_data():
 @data.command()
 @click.argument("name")
 def fetch(name):
-    """Download the data set NAME; what is there already is only checked."""
+    """Download the data set NAME, or check it if it is here already."""
     from gancourse.data import fetch
 
     click.echo(fetch(name))
@@ -199,7 +214,7 @@ def fetch(name):
 @data.command()
 @click.argument("what", metavar="NAME-OR-FOLDER")
 def check(what):
-    """Check a data set, or a folder of your own pictures, before training on it."""
+    """Check a data set, or a folder of your own pictures."""
     from gancourse.data import check
 
     click.echo(check(what))
@@ -211,7 +226,7 @@ def check(what):
 @main.command()
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def doctor(as_json):
-    """Show what this machine has, what is missing, and how long each lesson takes here."""
+    """Show what this machine has and lacks, and how long each lesson takes here."""
     from gancourse import doctor
 
     sys.exit(doctor.main(as_json))

@@ -1,7 +1,7 @@
-"""What one input of a GAN is: pictures, classes, flags, text, boxes, a map, masks, points.
+"""Fields, the inputs of a GAN: pictures, classes, flags, text, boxes, a map, masks, points.
 
-A data set says with fields what its batches hold, and a GAN's file what it is given. A field
-checks a value that a user gives, makes up a valid batch, and writes itself into a card.
+The fields of a data set describe its batches, those of a GAN its inputs. A field checks a value
+that a user gives, makes up a valid batch, and is stored in a generator's card.
 
 >>> labels = Classes(count=3, names=("cat", "dog", "fox"))
 >>> labels.check("labels", ["fox", "cat"])
@@ -22,13 +22,13 @@ from gancourse.errors import CourseError, choose
 class Field:
     """One named input: what its tensors look like, and which values they may hold.
 
-    A subclass gives ``shape`` (of one row), ``dtype``, ``__str__`` (what a value must be, for
-    messages), ``convert`` and ``example``.
+    A subclass defines ``shape`` (of one row), ``dtype``, ``__str__`` (a description of valid
+    values, for messages), ``convert`` and ``example``.
     """
 
     dtype = torch.float32
-    shown = 64  # samples in a picture of a run
-    remedy = ""  # what a user can do about a value that is refused
+    shown = 64  # how many samples a picture of a run has
+    remedy = ""  # for messages: how to make a refused value valid
 
     def check(self, name, value, n=None):
         """Return a user's value as the tensor that a network takes.
@@ -36,11 +36,11 @@ class Field:
         Parameters
         ----------
         name : str
-            The input's, for the message.
+            The name of the input, for messages.
         value : object
-            A tensor with a row for each sample, or what the kind of field accepts besides.
+            A tensor with a row for each sample, or another form that ``convert`` accepts.
         n : int, optional
-            How many rows there must be; a value for one sample is repeated.
+            The number of rows that there must be. The value of one sample is repeated.
 
         Returns
         -------
@@ -49,7 +49,7 @@ class Field:
         Raises
         ------
         CourseError
-            If the value is not of this field, or has another number of rows.
+            If the value is not valid, or has another shape.
         """
         try:
             tensor = self.convert(value)
@@ -70,7 +70,7 @@ class Field:
         return tensor
 
     def convert(self, value):
-        """Return a value as a tensor of the field's type; ValueError says what is wrong with it."""
+        """Return a value as a tensor of the field's dtype; raise ValueError if it is not valid."""
         raise NotImplementedError
 
     def example(self, n, generator=None, device="cpu"):
@@ -83,7 +83,7 @@ class Field:
         return None
 
     def default(self, n):
-        """Return the rows that are taken when a user gives none; None if there must be some."""
+        """Return the rows for a user who gives none, (n, *shape); None if a user must give some."""
         return None
 
     def sized(self, size):
@@ -91,24 +91,24 @@ class Field:
         return self
 
     def decode(self, stored):
-        """Return stored rows as a network takes them."""
+        """Return rows in the form that a network takes, given the form in which data store them."""
         return stored
 
     def pictures(self, rows):
-        """Return rows as pictures, (N, 3 or 1, H, W) in [-1, 1]; None if they can't be shown so."""
+        """Return rows as pictures, (N, 3 or 1, H, W) in [-1, 1]; None if that is not possible."""
         return None
 
     @property
     def form(self):
-        """What a network depends on; names are left out."""
+        """The sizes that a network depends on, without the names."""
         return self.shape
 
     def fits(self, other):
-        """Return whether rows of ``other`` can be fed where this field is expected."""
+        """Return whether a network that expects this field can take rows of ``other``."""
         return type(other) is type(self) and other.form == self.form
 
     def card(self):
-        """Return the field as JSON values; :func:`read` reads them back."""
+        """Return the field as JSON values, which :func:`read` turns back into the field."""
         return {"kind": type(self).__name__} | asdict(self)
 
 
@@ -118,7 +118,7 @@ class Pictures(Field):
 
     shape: tuple  # (channels, height, width)
 
-    remedy = "Bytes become such numbers by images / 127.5 - 1."
+    remedy = "Turn bytes into such numbers with images / 127.5 - 1."
 
     @property
     def channels(self):
@@ -135,7 +135,7 @@ class Pictures(Field):
         return replace(self, shape=(self.channels, size, size))
 
     def convert(self, value):
-        """Return pictures as float32; what lies outside [-1, 1] is refused."""
+        """Return pictures as float32; raise ValueError outside [-1, 1], with 0.001 for rounding."""
         if not isinstance(value, torch.Tensor):
             raise TypeError(self.remedy)
         low, high = (end.item() for end in value.aminmax()) if value.numel() else (0, 0)
@@ -165,7 +165,7 @@ class Pictures(Field):
 class Points(Field):
     """Points, float32 (N, dimensions), in the units of their data."""
 
-    dimensions: int = 2
+    dimensions: int = 2  # numbers in a point
 
     shown = 512
 
@@ -175,7 +175,7 @@ class Points(Field):
         return (self.dimensions,)
 
     def convert(self, value):
-        """Return points as float32; numbers must be finite."""
+        """Return points as float32; raise ValueError if a number is not finite."""
         points = torch.as_tensor(value, dtype=torch.float32)
         if not points.isfinite().all():
             raise ValueError("A number is not finite.")
@@ -194,7 +194,7 @@ class Classes(Field):
     """One class for each sample, int64 (N,), from 0 to count - 1."""
 
     count: int
-    names: tuple = ()  # of the classes; their numbers where there are none
+    names: tuple = ()  # of the classes; empty if they have only numbers
 
     dtype = torch.int64
     shape = ()
@@ -206,11 +206,11 @@ class Classes(Field):
 
     @property
     def known(self):
-        """The classes as a user may write them."""
+        """The classes in words: their names, or their numbers if they have none."""
         return self.names or tuple(map(str, range(self.count)))
 
     def convert(self, value):
-        """Return classes as int64; they may be given as numbers or by name."""
+        """Return classes, given as numbers or by name, as int64."""
         if isinstance(value, str):
             value = self._number(value)
         elif isinstance(value, list | tuple):
@@ -229,7 +229,7 @@ class Classes(Field):
         return torch.randint(self.count, (n,), generator=generator, device=device)
 
     def default(self, n):
-        """Return all classes in turn: 0, 1, ..., and again from 0."""
+        """Return all classes in turn: 0, 1, 2, ..., and again from 0."""
         return torch.arange(n) % self.count
 
     def __str__(self):
@@ -240,8 +240,8 @@ class Classes(Field):
 class Flags(Field):
     """Labels of which several can hold, float32 0 or 1, (N, total), in one or more sets.
 
-    A set of kind "attributes" has any number of ones in a row, a set of kind "classes" one or,
-    where nothing is known or asked of it, none.
+    In a set of kind "attributes", any number of labels can be 1. In a set of kind "classes", one
+    label is 1, or none if the class is unknown or no target.
     """
 
     sets: tuple  # ((kind, (name, ...)), ...)
@@ -274,7 +274,7 @@ class Flags(Field):
         return self.kinds, self.sizes
 
     def convert(self, value):
-        """Return labels as float32; a list of names stands for a row in which these hold."""
+        """Return labels as float32; names, as a list or with commas between, are one row's ones."""
         if isinstance(value, str):
             value = [name.strip() for name in value.split(",")]
         if isinstance(value, list | tuple) and value and all(isinstance(v, str) for v in value):
@@ -286,7 +286,7 @@ class Flags(Field):
         return flags
 
     def example(self, n, generator=None, device="cpu"):
-        """Draw attributes, each as likely as not, and one class of each set of classes."""
+        """Draw attributes with probability 1/2, and one class of each set of classes."""
         parts = []
         for kind, size in zip(self.kinds, self.sizes, strict=True):
             if kind == "classes":
@@ -304,11 +304,12 @@ class Flags(Field):
 class Tokens(Field):
     """Text as the numbers of its words, int64 (N, length); 0 fills the rest of a row.
 
-    ``words[i]`` has the number i + 1. Capitals and punctuation don't count.
+    ``words[i]`` has the number i + 1. Case and punctuation are ignored, but for apostrophes and
+    hyphens within words.
     """
 
-    words: tuple
-    length: int
+    words: tuple  # the vocabulary
+    length: int  # words of the longest text
 
     dtype = torch.int64
 
@@ -358,7 +359,7 @@ class Tokens(Field):
         return [" ".join(self.words[i - 1] for i in row if i) for row in tokens.tolist()]
 
     def example(self, n, generator=None, device="cpu"):
-        """Draw words, each equally likely, for at least half of a row's length."""
+        """Draw texts of at least half the length, of equally likely words."""
         shape = (n, self.length)
         drawn = torch.randint(len(self.words), shape, generator=generator, device=device) + 1
         short = torch.randint(
@@ -372,9 +373,9 @@ class Tokens(Field):
 
 @dataclass(frozen=True, kw_only=True)
 class Boxes(Field):
-    """A box for each thing, float32 (N, things, 4): left, top, right, bottom, in shares of a side.
+    """A box for each thing, float32 (N, things, 4): left, top, right, bottom, from 0 to 1.
 
-    All four are -1 where the picture lacks the thing.
+    0 and 1 are opposite sides of the picture. All four are -1 if the picture lacks the thing.
     """
 
     things: tuple  # names
@@ -453,8 +454,9 @@ class Map(Field):
         return stored.long()
 
     def pictures(self, rows):
-        """Return maps in colours that are spread over the hues, one for each class."""
-        hue = torch.arange(len(self.classes)) * 0.618 % 1  # neighbours lie far apart
+        """Return maps in colours, (N, 3, size, size): a hue for each class."""
+        # Steps of the golden ratio: the hues of successive classes lie far apart.
+        hue = torch.arange(len(self.classes)) * 0.618 % 1
         offsets = torch.tensor([0.0, 1 / 3, 2 / 3])
         colours = torch.cos(2 * torch.pi * (hue[:, None] - offsets))  # (classes, 3)
         return colours.to(rows.device)[rows].permute(0, 3, 1, 2)
@@ -467,7 +469,7 @@ class Map(Field):
 class Masks(Field):
     """The pixels of each thing, float32 0 or 1, (N, things, size, size).
 
-    Stored as one number a pixel: 0, or 1 more than the index of the thing.
+    Stored as one number for each pixel: 0 for no thing, else 1 + the index of the thing.
     """
 
     things: tuple  # names, 255 at most
@@ -495,13 +497,13 @@ class Masks(Field):
         return masks
 
     def example(self, n, generator=None, device="cpu"):
-        """Draw for each pixel which thing it shows, or none."""
+        """Draw for each pixel a thing, or none."""
         shape = (n, *self.shape[1:])
         count = len(self.things) + 1
         return self.decode(torch.randint(count, shape, generator=generator, device=device))
 
     def decode(self, stored):
-        """Return numbers of things, (N, size, size), as a mask for each."""
+        """Return stored numbers, (N, size, size), as a mask for each thing."""
         numbers = torch.arange(1, len(self.things) + 1, device=stored.device)
         return (stored[:, None] == numbers.view(1, -1, 1, 1)).float()
 
@@ -510,7 +512,7 @@ class Masks(Field):
 
 
 def example(fields, n, generator=None, device="cpu"):
-    """Make up a batch of ``n`` valid rows of each field, by name."""
+    """Make up a batch of ``n`` valid rows: a dict of tensors, by the names of the fields."""
     return {name: field.example(n, generator, device) for name, field in fields.items()}
 
 
@@ -523,18 +525,20 @@ def read(card):
     Raises
     ------
     CourseError
-        If it is not one that this version knows.
+        If this version does not know the kind of field, or its values.
     """
     content = dict(card)
     kind = KINDS[choose("kind of field", content.pop("kind", None), KINDS)]
     try:
         return kind(**{name: frozen(value) for name, value in content.items()})
     except TypeError as problem:
-        raise CourseError(f"a field {kind.__name__} of another version: {problem}") from problem
+        raise CourseError(
+            f"a field {kind.__name__} is from another version of gancourse: {problem}. Train again."
+        ) from problem
 
 
 def frozen(value):
-    """Return a value that JSON has read with its lists as tuples, as configurations have them."""
+    """Return a value read from JSON with its lists as tuples, as configurations have them."""
     return tuple(map(frozen, value)) if isinstance(value, list) else value
 
 

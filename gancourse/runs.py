@@ -1,4 +1,4 @@
-"""A training run from names: what the command line, the tools and the benchmark begin with.
+"""A training run from the names of a GAN, a data set and a preset.
 
 >>> plan = prepare("acgan", "digits", "smoke", steps=2)
 >>> plan.cfg.num_classes, plan.data
@@ -19,13 +19,14 @@ from gancourse.training.loop import train
 
 @dataclass(frozen=True, kw_only=True)
 class Plan:
-    """A GAN, a configuration and data that fit each other; made by :func:`prepare`.
+    """A GAN's file, a configuration and data that fit each other; :func:`prepare` makes it.
 
     Attributes
     ----------
     module : module
         The GAN's file.
     name, preset : str
+        Of the GAN and of the preset.
     cfg : Config
     data : gancourse.data.Data
         On the CPU.
@@ -39,20 +40,20 @@ class Plan:
 
     @property
     def card(self):
-        """What the generator's file says of the run."""
+        """What generator.safetensors says of the run: model, preset, data, fields of the inputs."""
         given = {name for names in self.module.SAMPLES.values() for name in names}
         fields = {n: field.card() for n, field in self.data.fields.items() if n in given}
         about = {"model": self.name, "preset": self.preset, "data": self.data.name}
         return about | {"fields": fields}
 
     def build(self, run):
-        """Return a GAN with its first weights, and the frozen networks that it needs."""
+        """Return the untrained GAN, with the frozen networks that it needs."""
         return self.module.build(self.cfg, run, **trained.frozen_for(self.module, run.device))
 
     def train(self, gan, run, **options):
-        """Train ``gan``, as :meth:`build` made it; see :func:`gancourse.training.train`.
+        """Train a GAN that :meth:`build` returned; see :func:`gancourse.training.train`.
 
-        What the pictures of the run show was held out from training.
+        Inputs in the pictures of the run are from the test split.
 
         Parameters
         ----------
@@ -68,7 +69,7 @@ class Plan:
         Raises
         ------
         CourseError
-            If the data don't suffice for a batch; nothing is written then.
+            If the data have fewer rows than a batch; then nothing is written.
         """
         data = self.data.to(run.device)
         data.batch(0, self.cfg.batch_size, run)
@@ -81,7 +82,7 @@ class Plan:
 
 
 def prepare(name, data_name, preset, *, like=None, **changes):
-    """Load data in the form that a GAN trains on, and fit a preset's configuration to them.
+    """Load the fields of a data set that a GAN takes, and fit a preset's configuration to them.
 
     Parameters
     ----------
@@ -90,7 +91,7 @@ def prepare(name, data_name, preset, *, like=None, **changes):
     like : dict of str to Field, optional
         See :meth:`gancourse.data.source.Data.take`.
     **changes
-        Fields of the configuration that shall not be the preset's.
+        Values for fields of the configuration, in place of the preset's.
 
     Returns
     -------
@@ -99,7 +100,7 @@ def prepare(name, data_name, preset, *, like=None, **changes):
     Raises
     ------
     CourseError
-        If there is no such GAN, preset or data set, or the data have no such form.
+        If there is no such GAN, preset or data set, or the data lack a field or do not fit.
     """
     module = gans.find(name)
     choose("preset", preset, module.PRESETS)
@@ -112,7 +113,8 @@ def prepare(name, data_name, preset, *, like=None, **changes):
         if not isinstance(data.fields[field], kind):
             there = data.fields[field]
             raise CourseError(
-                f"{name} takes {field} of another kind than {data.name} has: {there}."
+                f"{name} does not take {field} of the kind that {data.name} has: {there}. Take "
+                "other data, see `gancourse data list`."
             )
     cfg = dataclasses.replace(module.configure(preset, data.fields), **changes)
     data = show.sized(data, module.inputs(cfg))
@@ -120,14 +122,14 @@ def prepare(name, data_name, preset, *, like=None, **changes):
         expected, there = module.inputs(cfg)[field], data.fields[field]
         if not expected.fits(there):
             raise CourseError(
-                f"{name} in this configuration takes {field} as {expected}; in {data.name} it is "
-                f"{there}."
+                f"{name} in this configuration takes {field} as {expected}; {data.name} has "
+                f"{there}. Take other data, or change the configuration."
             )
     return Plan(module=module, name=name, preset=preset, cfg=cfg, data=data)
 
 
 def wanted(module):
-    """Say which fields a GAN needs, and which data sets have them."""
-    names = {*module.TAKES} - {"source"}  # which every set of labels has
+    """Return a text that names the fields that a GAN needs, and the data sets that have them."""
+    names = {*module.TAKES} - {"source"}  # made from the labels of any data set
     such = [name for name, info in DATASETS.items() if names <= {*info.gives}]
     return f"data with the fields {', '.join(module.TAKES)}, such as {', '.join(such)}"

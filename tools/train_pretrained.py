@@ -1,12 +1,12 @@
-"""Train the generators that ship in data/pretrained/, and measure what they have learned.
+"""Train the generators that ship in data/pretrained/, and measure their quality.
 
     python -m tools.train_pretrained dcgan-toons            # train, measure, write
-    python -m tools.train_pretrained dcgan-toons --steps 500 --out FOLDER   # a try, elsewhere
+    python -m tools.train_pretrained dcgan-toons --steps 500 --out FOLDER   # try, write to FOLDER
     python -m tools.train_pretrained --list
 
-A run keeps its state in runs/pretrained/NAME and goes on from there when it is started again.
-What ships is the networks of the laptop preset, trained longer than a lesson can wait; the card
-in each file says for how long, on what, and how good the result is.
+The state of a run is in runs/pretrained/NAME; the same command goes on from there. The networks are
+those of the laptop preset, trained for longer than in a lesson. The card in each file holds the
+number of steps, the data and the measured quality.
 """
 
 import argparse
@@ -33,7 +33,7 @@ MEASURED = 2_000  # samples
 
 @dataclass(frozen=True, kw_only=True)
 class Recipe:
-    """How a generator is trained; what is not said here is the laptop preset's."""
+    """How a generator is trained: what differs from the laptop preset."""
 
     model: str
     data: str
@@ -44,11 +44,11 @@ class Recipe:
     like: dict | None = None  # the form of a field; see gancourse.data.source.Data.take
 
 
-# A longer average than the laptop preset's, as there is more time to forget the beginning.
+# An average over more steps than in the laptop preset, since the runs are longer.
 LONG = {"ema_decay": 0.999}
-# Smaller steps than in a lesson, which is in haste.
+# Smaller step sizes than in a lesson, where training must be short.
 SLOW = LONG | {"lr_g": 2e-4, "lr_d": 2e-4}
-# Perceptrons that draw more than they do in the lesson, and a D that is shown wrong pairs too.
+# A wider G than in the lesson; less dropout and fewer mismatched pairs in D.
 WIDE = LONG | {
     "g_z_hidden": 256,
     "g_y_hidden": 256,
@@ -60,7 +60,7 @@ WIDE = LONG | {
     "lr_g": 4e-4,
     "lr_d": 4e-4,
 }
-# Four times the pixels of the lesson's.
+# Pictures of 64x64 in place of the lesson's 32x32.
 STAR = LONG | {"image_size": 64, "d_layers": 5, "g_blocks": 3, "lambda_slope": 2.0, "lr_g": 1e-3}
 FACES = Flags(
     sets=(
@@ -119,7 +119,8 @@ RECIPES = {
     "cyclegan-seasons": Recipe(
         model="cyclegan", data="seasons", channels_last=False, steps=4_000, changes={"lr": 4e-4}
     ),
-    # The studios draw other shapes: a coarser middle sees more of a picture at once.
+    # The studios draw different shapes. With the side halved twice, a residual block has a larger
+    # receptive field.
     "cyclegan-studios": Recipe(
         model="cyclegan",
         data="studios",
@@ -131,7 +132,7 @@ RECIPES = {
 
 
 class Thumbnails:
-    """The eyes for data that have no judge: pictures of 8x8 pixels."""
+    """Features for data without a judge: the pictures at 8x8 pixels."""
 
     def features(self, images):
         """Return float32 (N, C * 64)."""
@@ -139,13 +140,13 @@ class Thumbnails:
 
 
 def measure(g, data_name):
-    """Return what can be measured of a generator: distances to unseen pictures, class accuracy.
+    """Return the quality of a generator: its distance from test pictures, its class accuracy.
 
     Parameters
     ----------
     g : TrainedGenerator
     data_name : str
-        What it was trained on.
+        The data that it was trained on.
 
     Returns
     -------
@@ -158,7 +159,7 @@ def measure(g, data_name):
     held_out = show.held_out(g.module, data_name, g.cfg, MEASURED)
     real = held_out.images()
     fake = torch.cat([g.sample(250, seed) for seed in range(MEASURED // 250)])[: len(real)]
-    # The judge of emoji looks for the studio, and has no eyes for what is shown.
+    # The judge of emoji classifies studios; its features do not tell what an emoji shows.
     if data_name not in metrics.JUDGES or data_name == "emoji":
         distance = metrics.judge_fid(real, fake, Thumbnails())
         return {"thumbnail_fid": round(distance, 2), "pictures": len(real)}
@@ -181,18 +182,18 @@ def measure(g, data_name):
 
 
 def measure_translations(g, data_name, n=500):
-    """Return what can be measured of a translator on pictures that it has not seen.
+    """Return the quality of a translator on the test split.
 
-    That is the mean absolute error of values in [-1, 1] against the targets and, with two
-    generators, of the way back; of scenes also what the judge reads correctly in them, and the
-    share of colours that they have in common with real ones.
+    It is the mean absolute error against the targets, in values of [-1, 1], and with two generators
+    also that of the other direction. For scenes there are also the scores of the judge's
+    segmentation, and the intersection of the colour histograms of samples and targets.
 
     Parameters
     ----------
     g : TrainedGenerator
     data_name : str
     n : int
-        Pictures, at most.
+        How many pictures, at most.
 
     Returns
     -------
@@ -222,23 +223,24 @@ def measure_translations(g, data_name, n=500):
 
 
 def measure_faces(g, n=300):
-    """Return the mean and the worst error of a face's translator over all that it can be asked.
+    """Return the mean and the largest error of a translator of faces, over all labels.
 
-    Each label is asked for in turn: one colour of hair, one expression, the opposite of any other
-    attribute. Faces that show no hair, or hide it under a hat, are left out.
+    Each label is the target in turn: a colour of hair, an expression, the opposite of any other
+    attribute. Faces without visible hair, or with a hat, are left out.
 
     Parameters
     ----------
     g : TrainedGenerator
         Of a StarGAN that learned the labels ``FACES``.
     n : int
-        Faces, at most, of the test split.
+        How many faces of the test split, at most.
 
     Returns
     -------
     dict of str to float
-        ``asked`` and ``worst_asked``: the share of faces that do not show what was asked for;
-        ``others``: the share of other attributes that changed, by the judge of faces.
+        By the judge of faces: ``asked`` and ``worst_asked``, the mean and the largest share of
+        faces that do not show the target label; ``others``, the share of other attributes that
+        changed. ``faces`` is their number.
     """
     data = load("toons", split="test", image_size=g.cfg.image_size)
     factors = data.drawing.factors
@@ -258,14 +260,14 @@ def measure_faces(g, n=300):
 
 
 def measure_studios(g):
-    """Return what can be measured of a translator between emoji studios, on the test split.
+    """Return the quality of a translator between emoji studios, on the test split.
 
     Returns
     -------
     dict of str to float
         ``l1``: the mean absolute error, in values of [-1, 1], against the same emoji by the target
-        studio, over all six directions; ``l1_of_input``: the same without a translation;
-        ``wrong_studio``: the share in which the judge of emoji sees another studio.
+        studio, over all six directions; ``l1_of_input``: the same error of the input;
+        ``wrong_studio``: the share of samples that the judge of emoji gives to another studio.
     """
     data = load("emoji", split="test", image_size=g.cfg.image_size)
     judge, k = metrics.load_judge("emoji"), data.num_classes
@@ -284,17 +286,31 @@ def measure_studios(g):
 
 
 def in_parts(g, **given):
-    """Sample from 50 rows of what is given at a time."""
+    """Sample with 50 rows of the inputs at a time, to save memory."""
     parts = zip(*(rows.split(50) for rows in given.values()), strict=True)
     return torch.cat([g.sample(**dict(zip(given, part, strict=True))) for part in parts])
 
 
 def make(name, *, steps=None, device="auto", seed=0, folder=None, out=SHIPPED):
-    """Train one generator, or go on with it, and write its file.
+    """Train one generator, or go on with its run, and write its file.
+
+    Parameters
+    ----------
+    name : str
+        One of ``RECIPES``.
+    steps : int, optional
+        In place of the recipe's.
+    device : str
+    seed : int
+    folder : path, optional
+        Of the run; runs/pretrained/NAME if left out.
+    out : pathlib.Path
+        The folder of the file.
 
     Returns
     -------
     pathlib.Path
+        The file.
     """
     recipe = RECIPES[name]
     folder = Path(folder or ROOT / "runs" / "pretrained" / name)
@@ -328,21 +344,23 @@ def make(name, *, steps=None, device="auto", seed=0, folder=None, out=SHIPPED):
         ).stdout.strip(),
     }
     checkpoint.save_generator(path, gan, half=True, **card)
-    quality = measure(trained.load(path), recipe.data)  # of the rounded weights
+    quality = measure(trained.load(path), recipe.data)  # with the weights rounded to half precision
     checkpoint.save_generator(path, gan, half=True, **card, quality=quality)
     return path
 
 
 def main():
-    """Read the command line."""
+    """Train the generators that the command line names, or list the recipes."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
     parser.add_argument("names", nargs="*", metavar="NAME")
-    parser.add_argument("--list", action="store_true", help="say what there is")
-    parser.add_argument("--steps", type=int, help="in place of the recipe's")
-    parser.add_argument("--device", default="auto")
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--folder", type=Path, help="of the run [runs/pretrained/NAME]")
-    parser.add_argument("--out", type=Path, default=SHIPPED, help="where the file goes")
+    parser.add_argument("--list", action="store_true", help="list the recipes")
+    parser.add_argument("--steps", type=int, help="training steps [the recipe's]")
+    parser.add_argument("--device", default="auto", help="auto, cuda, cuda:1, mps or cpu")
+    parser.add_argument("--seed", type=int, default=0, help="of all random numbers")
+    parser.add_argument("--folder", type=Path, help="folder of the run [runs/pretrained/NAME]")
+    parser.add_argument(
+        "--out", type=Path, default=SHIPPED, help="folder of the file [data/pretrained]"
+    )
     options = parser.parse_args()
     if options.list or not options.names:
         for name, recipe in RECIPES.items():

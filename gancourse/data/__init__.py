@@ -1,4 +1,4 @@
-"""The data of the course: what there is, and one call to load it.
+"""The data sets of the course, and one function to load any of them.
 
 >>> load("digits")
 <digits: 4,000 pictures (1, 28, 28), 10 classes on cpu>
@@ -38,19 +38,19 @@ class DataSet:
     about : str
         What it shows, and how much of it there is.
     licence : str
-        In short; data/README.md has the whole.
+        Its name; data/README.md has the details.
     gives : tuple of str
-        The fields that can be taken of it; see :mod:`gancourse.data.source`.
+        The fields that its batches can hold; see :mod:`gancourse.data.source`.
     load : callable
         ``load(option, split)`` returns the :class:`Data`.
     option : str
         What can be written after the name and a colon; "" if nothing can.
     files : tuple of str
-        What ships of it, as paths inside ``data/``.
+        Its files that ship, as paths inside ``data/``.
     record : str
         The JSON file in ``data/`` with their hashes.
     downloads : tuple of gancourse.data.archives.Download
-        What has to be fetched before it can be loaded.
+        The files that must be downloaded before it can be loaded.
     otherwise : str
         Where it is from, if it neither ships nor is downloaded.
     """
@@ -111,14 +111,14 @@ def _canonical(name, **facts):
 
 DATASETS = {
     "ring": DataSet(
-        about="points in the plane around 8 modes on a circle",
+        about="points in the plane from 8 Gaussians on a circle",
         licence="no licence needed",
         gives=("real",),
         load=lambda option, split: mixtures.ring(**_modes(option)),
         option="number of modes",
     ),
     "grid": DataSet(
-        about="points in the plane around 25 modes on a square grid",
+        about="points in the plane from 25 Gaussians on a square grid",
         licence="no licence needed",
         gives=("real",),
         load=lambda option, split: mixtures.grid(**_modes(option)),
@@ -192,21 +192,21 @@ DATASETS = {
         option="number of scenes",
     ),
     "sketch2face": DataSet(
-        about="10,000 pairs: a line drawing and the toon face of it, 64x64, grey to colour",
+        about="10,000 pairs: a line drawing and its toon face, 64x64, grey to colour",
         licence="MIT, as the course",
         gives=(*PAIRS, *DRAWN[1:]),
         load=lambda option, split: drawn.load_sketch2face(option, split),
         option="number of pairs",
     ),
     "map2scene": DataSet(
-        about="10,000 pairs: a semantic map and the scene of it, 64x64 in colour",
+        about="10,000 pairs: a semantic map and its scene, 64x64 in colour",
         licence="MIT, as the course",
         gives=(*PAIRS, *DRAWN[1:], "masks"),
         load=lambda option, split: drawn.load_map2scene(option, split),
         option="number of pairs",
     ),
     "small2large": DataSet(
-        about="pairs: a picture at a quarter of its size and the picture, of another data set",
+        about="pairs: a picture of another data set at a quarter of its side, and the picture",
         licence="that of the other data set",
         gives=(*PAIRS, *DRAWN[1:]),
         load=_small2large,
@@ -222,7 +222,7 @@ DATASETS = {
         record="emoji.json",
     ),
     "studios": DataSet(
-        about="emoji by Noto and other ones by Fluent, unpaired, 64x64 in colour",
+        about="emoji by Noto and other emoji by Fluent, unpaired, 64x64 in colour",
         licence="Apache 2.0 (Noto), MIT (Fluent)",
         gives=DOMAINS,
         load=lambda option, split: emoji.load_studios(split),
@@ -230,14 +230,14 @@ DATASETS = {
         record="emoji.json",
     ),
     "seasons": DataSet(
-        about="10,000 scenes in summer and others in winter, unpaired, 64x64 in colour",
+        about="10,000 scenes in summer and 10,000 others in winter, unpaired, 64x64 in colour",
         licence="MIT, as the course",
         gives=DOMAINS,
         load=lambda option, split: drawn.load_seasons(option, split),
         option="number of scenes of each season",
     ),
     "daynight": DataSet(
-        about="10,000 scenes by day and others by night, unpaired, 64x64 in colour",
+        about="10,000 scenes by day and 10,000 others by night, unpaired, 64x64 in colour",
         licence="MIT, as the course",
         gives=DOMAINS,
         load=lambda option, split: drawn.load_daynight(option, split),
@@ -314,7 +314,7 @@ def load(name, *, split="train", image_size=None, device="cpu", limit=None):
         One of ``DATASETS``; "ring:12" is a ring of 12 modes, "grid:16" a grid of 4 by 4,
         "folder:PATH" the pictures of a folder, "pairs:PATH" and "unpaired:PATH" two sets of them.
     split : {"train", "test"}
-        Of some also "valid". A mixture has no splits: it never gives the same point twice.
+        Some data sets also have "valid". A mixture has no splits: each batch is drawn anew.
     image_size : int, optional
         Side of the pictures in pixels, if other than the data's own: see
         :meth:`~gancourse.data.source.ImageData.resized`. Pictures that are drawn or read from
@@ -327,7 +327,7 @@ def load(name, *, split="train", image_size=None, device="cpu", limit=None):
     Returns
     -------
     Data
-        An :class:`ImageData` with values in [-1, 1]; two of them, as
+        An :class:`ImageData`, whose batches have values in [-1, 1]; two of them, as
         :class:`~gancourse.data.pairs.PairedImages` or
         :class:`~gancourse.data.pairs.UnpairedImages`; or a
         :class:`~gancourse.data.mixtures.Mixture`.
@@ -335,8 +335,8 @@ def load(name, *, split="train", image_size=None, device="cpu", limit=None):
     Raises
     ------
     CourseError
-        If the name or the split is unknown, something doesn't apply to this data set, or it has
-        to be downloaded first: nothing is downloaded here.
+        If the name or the split is unknown, an option does not apply to this data set, or the
+        data set is not downloaded yet: ``load`` downloads nothing.
     """
     kind, colon, option = str(name).partition(":")
     dataset = DATASETS[choose("data set", kind, DATASETS)]
@@ -364,7 +364,7 @@ def fetch(name, *, progress=True):
     Returns
     -------
     str
-        What is there now, as :func:`check` says it.
+        The report of :func:`check`.
 
     Raises
     ------
@@ -377,12 +377,12 @@ def fetch(name, *, progress=True):
 
 
 def check(what):
-    """Check a data set, or a folder of pictures, and say what is there.
+    """Check a data set, or a folder of pictures, and return a report.
 
     Parameters
     ----------
     what : str or pathlib.Path
-        A name that :func:`load` takes, else the path of a folder.
+        A name that :func:`load` takes, or the path of a folder.
 
     Returns
     -------
@@ -392,8 +392,8 @@ def check(what):
     Raises
     ------
     CourseError
-        If a file is missing or has another hash than it should, a picture cannot be read, or
-        there is neither such a data set nor such a folder.
+        If a file is missing or has another hash than expected, a picture cannot be read, or there
+        is no such data set or folder.
     """
     name = str(what)
     kind, _, option = name.partition(":")
@@ -420,7 +420,7 @@ def check(what):
 
 
 def _contents(name, dataset):
-    """Load the data, and describe what a model would get."""
+    """Load the data, and yield lines that describe what a model gets."""
     if not dataset.files and not dataset.downloads:
         yield f"  {load(name)!r}"
         return

@@ -1,4 +1,4 @@
-"""CIFAR-10: 60,000 small photographs in ten classes, from the archive that holds no pickles."""
+"""CIFAR-10: 60,000 small photographs in ten classes, from the archive without pickles."""
 
 import numpy as np
 import torch
@@ -9,7 +9,7 @@ from gancourse.errors import DataError, choose
 
 # Size and SHA-256 as TensorFlow Datasets publishes them (url_checksums/cifar10.txt in
 # github.com/tensorflow/datasets). The authors' page, www.cs.toronto.edu/~kriz/cifar.html, gives
-# the MD5 c32a1d4ab5d03f1284b67883e8d87530. The second address is where the first one leads.
+# the MD5 c32a1d4ab5d03f1284b67883e8d87530. The first address redirects to the second.
 ARCHIVE = archives.Download(
     dataset="cifar10",
     file="cifar-10-binary.tar.gz",
@@ -40,17 +40,17 @@ ROW = 1 + 3 * 32 * 32  # bytes: the label, then red, green and blue, row by row
 
 
 def load(split="train"):
-    """Return 50,000 photographs for training or 10,000 for testing, once downloaded.
+    """Return 50,000 photographs for training or 10,000 for testing; they must be downloaded.
 
     Returns
     -------
     ImageData
-        uint8 (N, 3, 32, 32), with ten classes.
+        Of shape (N, 3, 32, 32), with ten classes.
 
     Raises
     ------
     DataError
-        If the archive is not here or damaged; the message says what to do.
+        If the archive is missing or damaged.
     """
     files = FILES[choose("split", split, FILES)]
     archives.verify(ARCHIVE)
@@ -81,4 +81,4 @@ def _read(path):
 
 
 def _again(path):
-    return f"Delete the folder {path.parents[1]}, and it will be unpacked again."
+    return f"Delete the folder {path.parents[1]}; the archive is then unpacked again."

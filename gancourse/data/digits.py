@@ -1,4 +1,4 @@
-"""The sets of 28x28 grey pictures: digits and fashion ship, their full originals are downloaded."""
+"""Data sets of 28x28 grey pictures: digits and fashion ship, the full originals are downloaded."""
 
 import gzip
 import math
@@ -32,7 +32,7 @@ FASHION_CLASSES = (
 
 # MNIST's four files: sizes and SHA-256 as TensorFlow Datasets publishes them (url_checksums/
 # mnist.txt and fashion_mnist.txt in github.com/tensorflow/datasets), addresses from there and
-# from torchvision. torchvision's MD5 agrees for the label files of Fashion-MNIST, which we had.
+# from torchvision. torchvision's MD5 was compared for the label files of Fashion-MNIST only.
 _MNIST = {
     "train-images-idx3-ubyte.gz": (
         9_912_422,
@@ -115,12 +115,12 @@ def fashion(split="train"):
 
 
 def mnist(split="train"):
-    """Return all 60,000 digits of MNIST for training or 10,000 for testing, once downloaded.
+    """Return all 60,000 digits of MNIST for training or 10,000 for testing.
 
     Raises
     ------
     DataError
-        If they are not here; the message says how to download them.
+        If they are not downloaded; the message has the command.
     """
     return _read_downloaded("mnist", MNIST_FILES, split, DIGIT_CLASSES)
 
@@ -165,9 +165,9 @@ def read_idx(content, path):
     Parameters
     ----------
     content : bytes
-        Of the unpacked file.
+        The unpacked file.
     path : pathlib.Path or str
-        Where it is from, for the message.
+        The path of the file, for messages.
 
     Returns
     -------
@@ -176,7 +176,7 @@ def read_idx(content, path):
     Raises
     ------
     DataError
-        If the file is of another kind, holds no bytes (type 0x08), is truncated, or is too long.
+        If it is not an IDX file of bytes (type 0x08), is truncated or is too long.
     """
     if len(content) < 4 or content[:2] != b"\0\0" or content[2] != 0x08 or not content[3]:
         raise DataError(
@@ -192,4 +192,5 @@ def read_idx(content, path):
             f"it is {'truncated' if len(content) < expected or not shape else 'too long'}. "
             "Fetch it again."
         )
-    return np.frombuffer(content, np.uint8, offset=start).reshape(shape).copy()  # may be written
+    # The copy can be written to, which the view of the bytes cannot.
+    return np.frombuffer(content, np.uint8, offset=start).reshape(shape).copy()

@@ -19,14 +19,16 @@ from gancourse.errors import DataError, choose
 from gancourse.fields import Boxes, Map, Masks, Pictures, Tokens, split_words
 from gancourse.toons.landscape import palette_image
 
-SIZE = 64  # pixels a side, unless another size is asked for
-# How many pictures a split has if nothing is said, and the seed that they are drawn from.
+SIZE = 64  # default side in pixels
+# The default number of pictures in each split, and the seed of their factors.
 SPLITS = {"train": (10_000, 0), "test": (2_000, 1)}
-OTHER_SEED = 2  # of the scenes of B, in training
+OTHER_SEED = 2  # of the training scenes of domain B
 
 
 def how_many(option, name, split):
-    """Return the count and the seed of a split, or the count that follows the colon.
+    """Return the number of pictures and the seed of a split.
+
+    The number is ``option``, what follows the colon in a name such as "toons:500", or the default.
 
     Raises
     ------
@@ -44,7 +46,7 @@ def how_many(option, name, split):
 
 
 class Drawer:
-    """Draws the first of some factors at the size that is asked for.
+    """Draws pictures from factors, at any size.
 
     All columns of a data set share one Drawer: what several of them need is drawn once.
 
@@ -59,7 +61,7 @@ class Drawer:
         self.kind, self.factors, self._last = kind, factors, {}
 
     def __call__(self, count, size, device="cpu"):
-        """Return the drawing of the first ``count`` factors, ``size`` pixels wide."""
+        """Return the drawing of the first ``count`` rows of factors, ``size`` pixels a side."""
         key = (count, size, str(device))
         if key not in self._last:
             self._last = {key: self.kind(self.factors[:count].to(device), size)}
@@ -83,16 +85,16 @@ def drawn(factors, name, show=None, channels=3):
     factors : gancourse.toons.Factors or gancourse.toons.SceneFactors
     name : str
     show : callable, optional
-        ``show(drawing)`` returns the pictures, uint8 (N, channels, H, W); those in colour if left
-        out.
+        ``show(drawing)`` returns the pictures, uint8 (N, channels, H, W); if left out, those in
+        colour.
     channels : int
 
     Returns
     -------
     ImageData
-        Faces have the expression as label, scenes the season; both have attributes, "captions",
-        "map", "boxes" and "sketch" besides, scenes also "masks". Nothing is drawn before it is
-        needed.
+        The label of a face is its expression, that of a scene its season. Further fields are
+        "attributes", "captions", "sketch", "map" and "boxes", for scenes also "masks". Nothing is
+        drawn before it is needed.
     """
     faces = isinstance(factors, toons.Factors)
     kind, label = (toons.Faces, "expression") if faces else (toons.Scenes, "season")
@@ -123,9 +125,10 @@ def drawn(factors, name, show=None, channels=3):
 
 @functools.cache
 def vocabulary(factors):
-    """Return the field of the captions of a kind of factors: all words that they use."""
+    """Return the field of the captions: the words and the length of 5,000 sampled captions."""
     texts = [split_words(text) for text in factors.sample(5_000, seed=0).captions]
     words = sorted({word for text in texts for word in text})
+    # A caption outside the sample may be longer: room for four more words.
     return Tokens(words=tuple(words), length=max(map(len, texts)) + 4)
 
 
@@ -135,7 +138,7 @@ def colours(drawing):
 
 
 def lines(drawing):
-    """Return a drawing's sketches, uint8 (N, 1, H, W): 0 is a line and 255 is paper."""
+    """Return a drawing's sketches, uint8 (N, 1, H, W): lines are 0, the background is 255."""
     return drawing.sketch
 
 
@@ -145,7 +148,7 @@ def maps(drawing):
 
 
 def shares_of_a_side(drawing):
-    """Return a drawing's boxes, float32 (N, things, 4), in shares of a side; -1 for none."""
+    """Return a drawing's boxes, float32 (N, things, 4), from 0 to 1; -1 for a missing thing."""
     boxes = drawing.boxes.float()
     return torch.where(boxes < 0, -1.0, boxes / drawing.size)
 
@@ -161,7 +164,7 @@ def load_scenes(option="", split="train"):
 
 
 def load_sketch2face(option="", split="train"):
-    """Return pairs of a line drawing and the toon face that was drawn over it.
+    """Return pairs of a line drawing and the toon face that it belongs to.
 
     10,000 pairs for training and 2,000 for testing, or as many as ``option`` says: the faces of
     the data set "toons".

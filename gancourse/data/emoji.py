@@ -32,7 +32,7 @@ CATEGORIES = (
     "Flags",
 )
 SPLITS = ("train", "test", "all")
-SIZE = 64  # pixels, of one picture
+SIZE = 64  # side of a picture, in pixels
 COLUMNS = 40  # pictures in a row of a sheet
 
 # Code points that only say who it is (man, woman, person, and the two gender signs), and those
@@ -52,7 +52,7 @@ class Emoji:
         trained on in another style. A man, a woman and a person who do the same are always in
         one split.
     category : str, optional
-        One of ``CATEGORIES``; all of them if left out.
+        One of ``CATEGORIES``; if left out, all.
 
     Attributes
     ----------
@@ -117,12 +117,12 @@ class Emoji:
             raise DataError(f"a background lies in 0..255, not {background!r}")
         if (colour == 255).all():
             return on_white
-        # What shows through is (1 - alpha) of the background, where it was of white.
+        # A stored pixel holds (1 - alpha) of white, which is replaced by as much of the colour.
         through = (255 - alpha.float()) / 255 * (255 - colour.float().reshape(-1, 1, 1))
         return (on_white - through).round().clamp(0, 255).byte()
 
     def alpha(self, style):
-        """Return how much of each pixel is covered: uint8 (N, 1, 64, 64) in 16 steps up to 255."""
+        """Return the opacity of each pixel, uint8 (N, 1, 64, 64), in 16 steps from 0 to 255."""
         return _sheet(choose("style", style, STYLES))[1][self._rows]
 
     def style(self, style, background=255):
@@ -131,12 +131,12 @@ class Emoji:
         return ImageData(images, self.labels, f"emoji:{style}", CATEGORIES)
 
     def pairs(self, source, target, background=255):
-        """Return two styles of the same emoji: picture i of one belongs to picture i of the other.
+        """Return two styles of the same emoji: row i of one and of the other are a pair.
 
         Returns
         -------
         tuple of two ImageData
-            Their batches belong together too: the same step, size and run draw the same emoji.
+            Batches of the same step, size and run hold the same emoji.
         """
         return self.style(source, background), self.style(target, background)
 
@@ -161,10 +161,10 @@ class Emoji:
         )
 
     def domains(self, styles=STYLES, background=255):
-        """Return several styles as one data set whose label is the style.
+        """Return several styles as one data set, labelled by style.
 
-        The styles of an emoji follow each other: its pictures are the rows
-        ``k * i`` to ``k * i + k - 1`` for k styles.
+        The pictures of an emoji are neighbours: with k styles, those of emoji i are the rows
+        ``k * i`` to ``k * i + k - 1``.
         """
         images = torch.stack([self.images(style, background) for style in styles], dim=1)
         labels = torch.arange(len(styles)).repeat(len(self))
@@ -249,7 +249,7 @@ def read_sheet(sheet, count):
     Returns
     -------
     images : uint8 numpy.ndarray, (count, 3, 64, 64)
-        Where nothing is drawn they are exactly white.
+        Exactly white where alpha is 0.
     alpha : uint8 numpy.ndarray, (count, 1, 64, 64)
     """
     pixels = np.asarray(sheet.convert("RGBA"))
@@ -260,6 +260,6 @@ def read_sheet(sheet, count):
 
 
 def tiles(sheet, count):
-    """Cut (rows * 64, 40 * 64, C) into the first ``count`` pictures, (count, C, 64, 64)."""
+    """Return the first ``count`` pictures, (count, C, 64, 64), of (rows * 64, 40 * 64, C)."""
     grid = sheet.reshape(-1, SIZE, COLUMNS, SIZE, sheet.shape[-1])
     return grid.transpose(0, 2, 4, 1, 3).reshape(-1, sheet.shape[-1], SIZE, SIZE)[:count]

@@ -30,7 +30,7 @@ class JointImages:
         have any number; ``"classes"``, of which it has one; or a sequence of names of attributes.
         If left out: the attributes, or the classes if there are none.
     name : str, optional
-        The members' names with a plus between them, if left out.
+        If left out, the names of the members, joined by " + ".
 
     Attributes
     ----------
@@ -38,7 +38,7 @@ class JointImages:
     name : str
     fields : dict of str to Field
         ``"real"``; ``"labels"``, with a set of labels for each member; ``"source"``, the number of
-        the member.
+        the member whose labels are known.
 
     Raises
     ------
@@ -52,7 +52,7 @@ class JointImages:
             for member in members
         ]
         if not members:
-            raise DataError("joint training takes at least one data set")
+            raise DataError("joint training needs at least one data set, not none.")
         self.members = tuple(data for data, _ in members)
         self.name = name or " + ".join(data.name for data in self.members)
         shapes = {tuple(data.shape): data.name for data in self.members}
@@ -99,23 +99,23 @@ class JointImages:
 
     @property
     def device(self):
-        """Where the pictures lie."""
+        """The device of the pictures."""
         return self.members[0].device
 
     def labels(self, number, index=None):
-        """Return labels of one set as a model sees them.
+        """Return labels of the pictures of one member as a model takes them.
 
         Parameters
         ----------
         number : int
-            Which set.
+            Which member.
         index : slice, list or torch.Tensor, optional
-            Which pictures of it; all of them if left out.
+            Which of its pictures; all if left out.
 
         Returns
         -------
         float32 torch.Tensor of 0 and 1, (N, number of labels)
-            0 in the columns of the other sets, where nothing is known.
+            The columns of other members' labels, which are not known, are 0.
         """
         return self._labels[number] if index is None else self._labels[number][index]
 
@@ -130,7 +130,7 @@ class JointImages:
         return self._each(lambda data: data.resized(image_size))
 
     def first(self, limit):
-        """Return the first ``limit`` of each set, or all of one that has fewer."""
+        """Return the first ``limit`` pictures of each member, or all of one that has fewer."""
         check_limit(max(self.members, key=len), limit)
         other = self._each(lambda data: data.first(min(limit, len(data))))
         other._labels = [labels[:limit] for labels in self._labels]
@@ -148,19 +148,19 @@ class JointImages:
     def batch(self, step, size, run):
         """Return the batch of a step, a pure function of ``(run.seed, step)``.
 
-        The sets have equal shares in it, one after the other (if ``size`` cannot be shared
-        evenly, the first have one picture more), and epochs of their own.
+        It holds as many pictures of each member, one member after the other; if ``size`` is not a
+        multiple, the first members have one picture more. Each member has its own epochs.
 
         Returns
         -------
         dict of str to torch.Tensor
             ``"real"``: float32 (N, C, H, W) in [-1, 1]; ``"labels"``: float32 (N, number of
-            labels), see :meth:`labels`; ``"source"``: int64 (N,), the number of the set.
+            labels), see :meth:`labels`; ``"source"``: int64 (N,), the number of the member.
 
         Raises
         ------
         DataError
-            If a set has fewer pictures than its share, or the batch fewer than there are sets.
+            If a member has fewer pictures than its share, or there are more members than ``size``.
         """
         if size < len(self.members):
             raise DataError(
@@ -180,7 +180,7 @@ class JointImages:
 
 
 def _read_labels(data, wanted):
-    """Return the kind, the names, and the values, float32 (N, number of names)."""
+    """Return the kind, the names and the values, float32 (N, number of names), of labels."""
     if not isinstance(data, ImageData):
         raise DataError(f"{data.name} is not a set of pictures with labels or attributes")
     attributes = data.attributes is not None

@@ -10,7 +10,7 @@ from gancourse.fields import Points
 
 
 class Mixture:
-    """Equally likely round Gaussians in the plane.
+    """A mixture of isotropic Gaussians of equal weight in the plane.
 
     Parameters
     ----------
@@ -84,14 +84,14 @@ class Mixture:
         return self.batch(0, n, run), True
 
     def batch(self, step, size, run):
-        """Return ``{"real": (size, 2)}``, fresh points at every step; see :class:`Data`."""
+        """Return ``{"real": points}``, (size, 2), drawn for this step; see :class:`Data`."""
         return {"real": self.sample(size, run.generator(BATCH_KEY, step))}
 
 
 def ring(modes=8, radius=1.0, std=0.01):
-    """Return modes at equal distances on a circle.
+    """Return a mixture whose modes lie at equal distances on a circle.
 
-    The defaults are those of PacGAN's 2D-ring (Lin et al. 2018, arXiv 1712.04086; the numbers are
+    The defaults are those of PacGAN's 2D-ring (Lin et al. 2018, arXiv:1712.04086; the numbers are
     also in its authors' code).
 
     Parameters
@@ -114,9 +114,9 @@ def ring(modes=8, radius=1.0, std=0.01):
 
 
 def grid(modes=25, spacing=2.0, std=0.05):
-    """Return modes on a square grid around the origin.
+    """Return a mixture whose modes lie on a square grid around the origin.
 
-    The defaults are those of PacGAN's 2D-grid (Lin et al. 2018, arXiv 1712.04086; the numbers are
+    The defaults are those of PacGAN's 2D-grid (Lin et al. 2018, arXiv:1712.04086; the numbers are
     also in its authors' code): 5 by 5 modes, from -4 to 4.
 
     Parameters
@@ -129,7 +129,7 @@ def grid(modes=25, spacing=2.0, std=0.05):
     Raises
     ------
     DataError
-        If ``modes`` is no square number.
+        If ``modes`` is not a square number.
     """
     side = math.isqrt(max(modes, 0))
     if modes < 1 or side * side != modes:

@@ -1,4 +1,4 @@
-"""Two sets of pictures, A and B, between which a generator learns to translate.
+"""Two sets of pictures, A and B, for generators that translate between them.
 
 >>> from gancourse.data import load
 >>> data = load("sketch2face:100")
@@ -20,8 +20,8 @@ from torch.nn import functional as F
 from gancourse.data.source import BATCH_KEY, check_limit, lacks
 from gancourse.errors import DataError
 
-# How pix2pix and CycleGAN vary their pictures of 256 pixels: scaled up by 30 pixels, cropped, and
-# half of them mirrored (arXiv:1611.07004, section 6.2).
+# The data augmentation of pix2pix and CycleGAN: pictures of 256 pixels are scaled up by 30 pixels
+# and cropped, and half of them are mirrored (arXiv:1611.07004, section 6.2).
 JITTER = 30
 FULL = 256
 
@@ -54,12 +54,12 @@ class _TwoSides:
 
     @property
     def shape(self):
-        """The shape of one picture of B, (C, H, W): what a generator shall draw."""
+        """The shape of one picture of B, (C, H, W)."""
         return tuple(self.b.shape)
 
     @property
     def device(self):
-        """Where the pictures lie."""
+        """The device of the pictures."""
         return self.b.device
 
     def to(self, device):
@@ -70,19 +70,19 @@ class _TwoSides:
         return self.a.shape[1:] == self.b.shape[1:]
 
     def swapped(self):
-        """Return the same data the other way round: A becomes B, and B becomes A."""
+        """Return the same data with A and B exchanged."""
         other = copy.copy(self)
         other._set_sides(self.b, self.a)
         return other
 
     def augmented(self, *, jitter=JITTER, mirror=True):
-        """Return the same data, varied in another way.
+        """Return the same data with another augmentation.
 
         Parameters
         ----------
         jitter : int
-            By how many pixels a picture of 256 is scaled up before a random square of the old
-            size is cut out of it; at other sizes the same share of the side. 0: not at all.
+            A picture of 256 pixels is scaled up by this many pixels and cropped at random to its
+            former size; other sizes are scaled in proportion. 0 means no crops.
         mirror : bool
             Whether half of the pictures are mirrored left to right.
         """
@@ -92,7 +92,7 @@ class _TwoSides:
 
     def _vary(self, jitter, mirror):
         if isinstance(jitter, bool) or not isinstance(jitter, int) or jitter < 0:
-            raise DataError(f"jitter is a whole number of pixels of 256, not {jitter!r}")
+            raise DataError(f"jitter must be a whole number of pixels, 0 or more, not {jitter!r}")
         if jitter and self.a.shape[1:] != self.b.shape[1:]:
             raise DataError(
                 f"{self.name}: jitter needs A and B of one size. Leave it at 0, or bring both to "
@@ -106,7 +106,7 @@ class _TwoSides:
         return other
 
     def _variation(self, step, size, run, key):
-        """Return a function that varies a batch of pictures, always in the same way."""
+        """Return a function that augments a batch of pictures, in the same way at each call."""
         height, width = self.shape[1:]
         grow = round(self.jitter * height / FULL), round(self.jitter * width / FULL)
         if not (any(grow) or self.mirror):
@@ -122,7 +122,7 @@ class _TwoSides:
             if any(grow):
                 larger = [height + grow[0], width + grow[1]]
                 images = F.interpolate(images, larger, mode="bilinear", align_corners=False)
-                crops = images.unfold(2, height, 1).unfold(3, width, 1)  # all of them, as a view
+                crops = images.unfold(2, height, 1).unfold(3, width, 1)  # every crop, as a view
                 images = crops[rows, :, top, left]  # (N, C, H, W)
             if self.mirror:
                 images = torch.where(side.view(-1, 1, 1, 1) == 1, images.flip(3), images)
@@ -132,7 +132,7 @@ class _TwoSides:
 
 
 class PairedImages(_TwoSides):
-    """Pictures of A and B that belong together: row i of one to row i of the other.
+    """Pairs of pictures: row i of A and row i of B belong together.
 
     Parameters
     ----------
@@ -141,8 +141,8 @@ class PairedImages(_TwoSides):
         whole k, usually 1. The channels may differ.
     name : str
     jitter : int
-        How far crops vary, in pixels of a picture of 256; see :meth:`augmented`. The papers take
-        30. Both sides of a pair are cut alike.
+        How far crops vary; see :meth:`augmented`. The papers use 30. Both pictures of a pair are
+        cropped alike.
     mirror : bool
         Whether half of the pairs are mirrored.
 
@@ -183,8 +183,8 @@ class PairedImages(_TwoSides):
     def take(self, *names, like=None):
         """Return the same pairs with batches of exactly these fields.
 
-        Besides "input" and "target" there is what is known of the targets. "real_A" and "real_B"
-        are the same pictures :meth:`unpaired`.
+        The fields are "input", "target" and all other fields of B. For "real_A" and "real_B" the
+        result is :meth:`unpaired`.
         """
         if set(names) == {"real_A", "real_B"}:
             return self.unpaired()
@@ -198,7 +198,7 @@ class PairedImages(_TwoSides):
     def resized(self, image_size):
         """Return the data with targets of ``image_size`` by ``image_size`` pixels.
 
-        Inputs that are a fraction of their size stay that fraction.
+        The ratio of the sizes of inputs and targets does not change.
         """
         ratio = self.b.shape[1] // self.a.shape[1]
         other = copy.copy(self)
@@ -217,7 +217,7 @@ class PairedImages(_TwoSides):
         return self._each(lambda side: side.first(limit))
 
     def unpaired(self):
-        """Return the same pictures as unpaired ones, with these pairs hidden."""
+        """Return the same pictures as unpaired ones; the pairs become ``hidden``."""
         return UnpairedImages(
             self.a, self.b, self.name, hidden=self, jitter=self.jitter, mirror=self.mirror
         )
@@ -229,12 +229,12 @@ class PairedImages(_TwoSides):
         -------
         dict of str to torch.Tensor
             ``"input"`` and ``"target"``, float32 (N, C, H, W) in [-1, 1]: row i of one belongs to
-            row i of the other; and what else was taken.
+            row i of the other. Other fields that were taken are not augmented.
         """
         return self.at(self.a.rows(step, size, run), run, self._variation(step, size, run, VARY_A))
 
     def preview(self, n, run):
-        """Return the first pairs as they are; see :meth:`gancourse.data.source.Data.preview`."""
+        """Return the first pairs, not augmented; see :meth:`gancourse.data.source.Data.preview`."""
         return self.at(slice(0, n), run), True
 
     def at(self, rows, run, vary=lambda images: images):
@@ -252,12 +252,12 @@ class UnpairedImages(_TwoSides):
     Parameters
     ----------
     a, b : ImageData
-        Of one height and width; the counts and the channels may differ.
+        Of the same height and width; the counts and the channels may differ.
     name : str
     hidden : PairedImages, optional
         Pairs for measuring; batches never hold them.
     jitter, mirror
-        See :class:`PairedImages`; each side is varied for itself.
+        See :class:`PairedImages`; each side is augmented independently.
 
     Attributes
     ----------
@@ -298,12 +298,12 @@ class UnpairedImages(_TwoSides):
         return f"{len(self.a):,} and {len(self.b):,} unpaired pictures"
 
     def first(self, limit):
-        """Return the first ``limit`` of each side, or all of the one that has fewer."""
+        """Return the first ``limit`` pictures of each side, or all of a side that has fewer."""
         check_limit(self, limit)
         return self._each(lambda side: side.first(min(limit, len(side))))
 
     def swapped(self):
-        """Return the same data the other way round, the hidden pairs too."""
+        """Return the same data, and the hidden pairs, with A and B exchanged."""
         other = super().swapped()
         other.hidden = None if self.hidden is None else self.hidden.swapped()
         return other
@@ -314,7 +314,7 @@ class UnpairedImages(_TwoSides):
         return other
 
     def preview(self, n, run):
-        """Return the first pictures; of hidden pairs, if there are any, so that they match."""
+        """Return the first hidden pairs, or the first pictures of A and B if there are none."""
         both = self if self.hidden is None else self.hidden
         sides = {"real_A": both.a, "real_B": both.b}
         n = min(n, len(both.a), len(both.b))

@@ -1,4 +1,4 @@
-"""What every data set offers to the trainer, and the one container of pictures.
+"""The interface of all data sets, and the container of pictures.
 
 >>> import torch
 >>> data = ImageData(torch.zeros(5, 1, 28, 28).byte(), torch.tensor([0, 1, 1, 0, 2]), "x", "abc")
@@ -20,24 +20,24 @@ from torchvision.transforms.v2 import functional as transforms
 from gancourse.errors import DataError
 from gancourse.fields import Classes, Flags, Pictures
 
-# The first word of every key that a batch is drawn with, so that the data never share their
-# random numbers with the noise that a generator is fed at the same step.
+# The first number of every key that chooses a batch. It makes the random numbers of the data differ
+# from those that other code draws with the same seed and step, for instance as noise.
 BATCH_KEY = 0xDA7A
 # What a user can do about a file that came with the course.
 MEND = "Install gancourse again, or restore the file with git."
 
 
 class Data(Protocol):
-    """What a data set is: anything with these members.
+    """A data set: any object with these members.
 
     Attributes
     ----------
     name : str
-        As :func:`gancourse.data.load` knows it; the same data always have the same name.
+        As :func:`gancourse.data.load` takes it; the same data always have the same name.
     fields : dict of str to gancourse.fields.Field
-        What a batch holds, by name: "real" are pictures or points to imitate; "input" and "target"
-        belong together, "real_A" and "real_B" are pictures of two domains and do not; "labels",
-        "attributes", "captions", ... are of the same row as "real".
+        What a batch holds, by name. "real" are pictures or points to imitate; "labels",
+        "attributes", "captions", ... describe the same row. Row i of "input" and of "target" are a
+        pair. "real_A" and "real_B" are pictures of two domains, not pairs.
     """
 
     name: str
@@ -50,17 +50,16 @@ class Data(Protocol):
         ----------
         *names : str
         like : dict of str to Field, optional
-            Where data can give a field in several forms (which labels, and in which sets), the
-            one to give.
+            The form of a field that has several forms: which labels, in which sets.
 
         Raises
         ------
         DataError
-            If they have no such field; those that they have are listed.
+            If the data have no such field; the message lists those that they have.
         """
 
     def preview(self, n, run):
-        """Return the first rows, to show what becomes of them.
+        """Return the first rows, as inputs for the pictures of a run.
 
         Parameters
         ----------
@@ -78,8 +77,8 @@ class Data(Protocol):
     def batch(self, step, size, run):
         """Return the batch of a step: a pure function of ``(run.seed, step)``.
 
-        Whoever resumes at step 700 sees the batches that they would have seen, with nothing to
-        save or restore.
+        So a resumed run sees the batches that an uninterrupted run would have seen, and no state
+        of the data has to be saved.
 
         Parameters
         ----------
@@ -88,12 +87,12 @@ class Data(Protocol):
         size : int
             Samples in the batch, N.
         run : gancourse.training.runtime.Run
-            Gives the seed, and the device that the batch lies on.
+            Its seed chooses the batch; its device is that of the batch.
 
         Returns
         -------
         dict of str to torch.Tensor
-            One for each of ``fields``, in the form that the field describes.
+            A tensor for each of ``fields``.
         """
 
 
@@ -108,8 +107,8 @@ class Column:
     count : int
         How many rows.
     make : callable
-        ``make(count, field, device)`` returns the first ``count`` rows as they are stored, on the
-        device, at the field's size.
+        ``make(count, field, device)`` returns the first ``count`` rows, as they are stored, at the
+        field's size.
     device : str or torch.device
     """
 
@@ -118,7 +117,7 @@ class Column:
 
     @classmethod
     def of(cls, field, values):
-        """Return a column of values that are there already, (N, ...)."""
+        """Return a column of existing values, (N, ...)."""
 
         def make(count, wanted, device):
             rows = values[:count]
@@ -153,7 +152,7 @@ class Column:
 
     @property
     def made(self):
-        """Whether the rows are there already."""
+        """Whether the rows have been made."""
         return "values" in vars(self)
 
     @cached_property
@@ -162,7 +161,7 @@ class Column:
         return self.make(self.count, self.field, self.device)
 
     def rows(self, index=None):
-        """Return rows as a network takes them; all of them if ``index`` is left out."""
+        """Return rows in the form that a network takes; all rows if ``index`` is left out."""
         return self.field.decode(self.values if index is None else self.values[index])
 
     def changed(self, *, field=None, count=None, device=None):
@@ -176,9 +175,8 @@ class Column:
 def resize(pixels, size):
     """Bring stored pictures, (N, C, H, W), to ``size`` by ``size`` pixels.
 
-    Pictures of 28 pixels get a border of 2 pixels to reach 32, the way MNIST is commonly brought
-    to a power of two: nothing is blurred. Every other size is reached by bilinear interpolation
-    with antialiasing.
+    Pictures of 28 pixels get a border of 2 pixels of value 0 to reach 32, as is common for MNIST:
+    this does not blur. Every other size is reached by bilinear interpolation with antialiasing.
     """
     if pixels.shape[2:] == (size, size):
         return pixels
@@ -202,10 +200,12 @@ class ImageData:
     attributes : torch.Tensor of 0 and 1, (N, number of them), optional
         Which attributes each picture has.
     attribute_names : sequence of str
+        The name of each attribute.
     more : dict of str to Column, optional
-        What else can be taken of the pictures: captions, maps, ...
+        Further fields, such as captions and maps.
     drawing : callable, optional
-        ``drawing(count, size, device)`` returns what the pictures are drawn from.
+        ``drawing(count, size, device)`` returns the drawing of the pictures; see
+        :class:`gancourse.data.drawn.Drawer`.
 
     Attributes
     ----------
@@ -307,7 +307,7 @@ class ImageData:
 
     @property
     def device(self):
-        """Where the pictures lie, or will be made."""
+        """The device of the pictures."""
         return self.columns["real"].device
 
     @property
@@ -317,17 +317,17 @@ class ImageData:
 
     @property
     def labels(self):
-        """Indices into ``classes``, int64 (N,); None where there are none."""
+        """Indices into ``classes``, int64 (N,); None if there are no labels."""
         return self.columns["labels"].values if "labels" in self.columns else None
 
     @property
     def classes(self):
-        """A name for each label; empty where there are none."""
+        """The name of each class; empty if there are no labels."""
         return self.columns["labels"].field.names if "labels" in self.columns else ()
 
     @property
     def num_classes(self):
-        """How many classes there are; 0 without labels."""
+        """The number of classes; 0 if there are no labels."""
         return len(self.classes)
 
     @property
@@ -337,7 +337,7 @@ class ImageData:
 
     @property
     def attribute_names(self):
-        """A name for each attribute; empty where there are none."""
+        """The name of each attribute; empty if there are none."""
         return self.columns["attributes"].field.names if "attributes" in self.columns else ()
 
     @property
@@ -354,12 +354,12 @@ class ImageData:
         return self._drawing(len(self), self.shape[1], self.device)
 
     def images(self, index=None):
-        """Return pictures as a model sees them.
+        """Return pictures as a model takes them.
 
         Parameters
         ----------
         index : int, slice, list or torch.Tensor, optional
-            Which ones; all of them if left out.
+            Which pictures; all if left out.
 
         Returns
         -------
@@ -368,7 +368,7 @@ class ImageData:
         """
         return self.columns["real"].rows(index)
 
-    # The same in another form
+    # The same data in another form
 
     def to(self, device):
         """Return the same data on another device."""
@@ -377,24 +377,26 @@ class ImageData:
     def resized(self, image_size):
         """Return the data with pictures of ``image_size`` by ``image_size`` pixels.
 
-        Pictures that are drawn or read from files are made at that size; others are brought to
-        it, see :func:`resize`.
+        Pictures that are drawn or read from files are made at that size; others are resized: see
+        :func:`resize`.
         """
         check_size(image_size)
         return self._each(lambda column: column.changed(field=column.field.sized(image_size)))
 
     def shrunk(self, factor):
-        """Return the pictures alone, with the mean of each ``factor`` by ``factor`` pixels as one.
+        """Return only the pictures; each pixel is the mean of ``factor`` by ``factor`` pixels.
 
         Raises
         ------
         DataError
-            If their side is no multiple of the factor.
+            If their side is not a multiple of ``factor``.
         """
         large = self.columns["real"]
         channels, size = large.field.channels, large.field.side
         if size % factor:
-            raise DataError(f"{self.name}: {size} pixels are no multiple of {factor}")
+            raise DataError(
+                f"{self.name}: {size} pixels a side are not a multiple of {factor}; take others."
+            )
 
         def read(count, size):
             column = large.changed(count=count, field=large.field.sized(size * factor))
@@ -440,15 +442,15 @@ class ImageData:
     def rows(self, step, size, run, *key):
         """Return which pictures are in the batch of a step.
 
-        The pictures of an epoch come in an order drawn from the seed and the epoch's number. What
-        is left at its end, fewer than ``size``, is dropped, so that every batch is full.
+        The pictures of an epoch come in a random order, which depends on the seed and the number of
+        the epoch. If fewer than ``size`` are left at its end, they are dropped.
 
         Parameters
         ----------
         step, size, run
             See :meth:`Data.batch`.
         *key : int
-            Gives an order of its own, for data that are drawn beside others; at least 1.
+            Numbers, at least 1, that give another order: for a second set in the same batch.
 
         Returns
         -------
@@ -489,7 +491,7 @@ def lacks(name, field, known):
 def check_size(image_size):
     """Raise a DataError unless ``image_size`` is a whole number of pixels."""
     if isinstance(image_size, bool) or not isinstance(image_size, int) or image_size < 1:
-        raise DataError(f"image_size is a whole number of pixels, not {image_size!r}")
+        raise DataError(f"image_size must be a whole number of pixels above 0, not {image_size!r}")
 
 
 def check_limit(data, limit):
@@ -499,17 +501,17 @@ def check_limit(data, limit):
 
 
 def shipped(name):
-    """Return where a file that comes with the course lies.
+    """Return the path of a file that ships with the course.
 
     Parameters
     ----------
     name : str
-        Its path inside ``data/``, such as ``"digits.npz"``.
+        The path inside ``data/``, such as ``"digits.npz"``.
 
     Returns
     -------
     pathlib.Path
-        In ``data/`` of a checkout, or inside the package where it was installed as a wheel.
+        In ``data/`` of a checkout, or inside the package if it was installed from a wheel.
 
     Raises
     ------

@@ -1,21 +1,22 @@
-"""One paper, one file. No file here imports another, except what papers only cite: blocks.
+"""The GANs, one file for each paper. A file imports no other, except ``blocks``.
 
-Each file says of itself, once:
+Each file declares:
 
 ``TAKES``
     The fields of a batch that its step functions need: a name and the kind of field for each.
 ``SAMPLES``
-    What ``sample`` returns, by the name of the field that it imitates, and what it is given for
-    that: "z", the noise, and fields by name.
+    What ``sample`` makes and of what: the name of the field that it imitates, and the names of its
+    inputs. "z" is the noise; the others are fields.
 ``PLAYERS``
-    The networks that each optimizer moves; player "D" has the optimizer ``opt_d``.
+    The networks that each optimizer updates; that of player "D" is ``opt_d``.
 ``PUBLISHED``
     The networks that a trained generator's file holds.
 ``STAGES``
-    The step functions in their order, each with the field of the Config that says for how long.
+    The step functions in their order, each with the field of the Config that holds its number of
+    steps.
 ``FROZEN``
-    Only where there are some: networks that are used and not trained, by name, and what each is:
-    "judge:toons" or "pretrained:dcgan-toons". ``build`` is handed them as ``frozen``.
+    Optional: networks that are used and not trained, by name, and where each comes from, such as
+    "judge:toons" or "pretrained:dcgan-toons". ``build`` gets them as ``frozen``.
 """
 
 from importlib import import_module
@@ -26,7 +27,7 @@ from gancourse.training.stages import in_stages
 
 
 def names():
-    """Return the names of all GANs, in the order of the alphabet."""
+    """Return the names of all GANs in alphabetical order."""
     files = (file for folder in __path__ for file in Path(folder).glob("[!_]*.py"))
     return sorted(file.stem for file in files if file.stem != "blocks")
 
@@ -37,24 +38,24 @@ def find(name):
     Raises
     ------
     CourseError
-        If there is no such GAN; those that there are are listed.
+        If there is no such GAN; the message lists the known ones.
     """
     return import_module(f"gancourse.gans.{choose('GAN', name, names())}")
 
 
 def frozen(module):
-    """Return what a GAN's file declares as FROZEN; nothing, where it declares nothing."""
+    """Return what a GAN's file declares as FROZEN, a dict; empty if it declares nothing."""
     return vars(module).get("FROZEN", {})
 
 
 def step_function(module, cfg):
-    """Return what the loop calls for a GAN: its step function, or its stages one after the other.
+    """Return the step function that the loop calls, all stages in one, and the number of steps.
 
     Returns
     -------
     step : callable
     steps : int
-        Of all stages.
+        The sum over all stages.
     """
     counts = {step: getattr(cfg, field) for step, field in module.STAGES.items()}
     stages = [(getattr(module, step), count) for step, count in counts.items()]

@@ -1,8 +1,8 @@
-"""Auxiliary classifier GAN: G draws the class that it is told, and D must name it.
+"""Auxiliary classifier GAN: G is given a class, and D classifies besides judging.
 
 Odena, Olah, Shlens 2017, arXiv:1610.09585. What differs from DCGAN: G gets a class beside the
-noise; D has a second head, on the same layers, that says which class a picture shows; and both
-players are paid for that head being right, on real pictures and on fakes.
+noise; D has a second head, on the same layers, that predicts the class of a picture; and the
+cross-entropy of that head is added to the losses of both players.
 """
 
 from dataclasses import dataclass, replace
@@ -26,26 +26,27 @@ STAGES = {"train_step": "steps"}
 
 @dataclass(frozen=True, kw_only=True)
 class Config:
-    """Everything that a run is made of; the defaults are the paper's, for CIFAR-10 at 32x32.
+    """The hyperparameters; the defaults are the paper's, for CIFAR-10 at 32x32.
 
     The numbers stand in appendix A. The authors tried 27 settings of both step sizes and the
     activation noise (section 4.4) and do not say which was best: ours are the middle ones. The
     table's linear layer has 384 outputs; ours has 384 maps of 4x4, which three layers double to
     32x32.
+
     The model for ImageNet at 128x128 (table 1) has ``image_size=128, g_channels=(768, 384, 256,
     192)``.
     """
 
-    image_size: int = 32  # pixels; 4, 8, ... times 2 for each layer of G
+    image_size: int = 32  # pixels; 2 ** len(g_channels) and the product of d_strides divide it
     image_channels: int = 3  # 3 for colour, 1 for grey
-    num_classes: int = 10  # classes of the data; each model of the paper has ten
+    num_classes: int = 10  # labels are 0 to num_classes - 1; each model of the paper has ten
     latent_dim: int = 100  # numbers in z, from N(0, 1); with the one-hot class, the paper's 110
     g_channels: tuple = (384, 192, 96)  # maps that go into each transposed convolution (appendix A)
-    g_kernel: int = 5  # pixels; 5 as in the appendix, 4 divides evenly by the stride
+    g_kernel: int = 5  # pixels; 5 as in the appendix; 4 is a multiple of the stride
     d_channels: tuple = (16, 32, 64, 128, 256, 512)  # maps out of each convolution (appendix A)
     d_strides: tuple = (2, 1, 2, 1, 2, 1)  # pixels, for each convolution of D (appendix A)
     d_kernel: int = 3  # pixels (appendix A)
-    d_slope: float = 0.2  # of D's units below zero (appendix A)
+    d_slope: float = 0.2  # slope of D's LeakyReLU below zero (appendix A)
     dropout: float = 0.5  # share of D's activations that is dropped (appendix A)
     activation_noise: float = 0.1  # std of noise on D's activations; 0, 0.1, 0.2 were tried
     lambda_class: float = 1.0  # weight of the class loss L_C; 1 in the paper (section 3)
@@ -53,13 +54,13 @@ class Config:
     lr_g: float = 2e-4  # Adam's step size for G; 1e-4, 2e-4, 3e-4 were tried
     lr_d: float = 2e-4  # the same for D
     betas: tuple = (0.5, 0.999)  # Adam's decay rates (appendix A)
-    ema_decay: float = 0.0  # average of G's weights for sampling; 0 means none
+    ema_decay: float = 0.0  # decay of the average of G's weights, which sample() uses; 0: none
     batch_size: int = 100  # pictures (appendix A)
     steps: int = 50_000  # updates of each player (appendix A)
 
 
-# Smaller, for grey pictures of 32x32. On a CPU dropout takes a third of a step's time, so there is
-# none; larger step sizes reach the same quality in half the steps.
+# Smaller, for grey pictures of 32x32. There is no dropout: it takes a third of a step's time on a
+# CPU. Larger step sizes reach the same quality in half the steps.
 _LAPTOP = Config(
     image_channels=1,
     latent_dim=64,
@@ -79,13 +80,14 @@ _LAPTOP = Config(
 PRESETS = {
     "smoke": replace(_LAPTOP, g_channels=(16, 8, 8), d_channels=(8,) * 5, steps=10),
     "laptop": _LAPTOP,
-    # The published numbers. Batch normalisation replaces the bias of the layer before it.
+    # The published numbers. A convolution before batch normalisation has no bias, which that would
+    # cancel.
     "paper": Config(),
 }
 
 
 class Generator(nn.Module):
-    """Noise and a class in, a picture out: one linear layer, then double the side in each layer.
+    """Noise and a class in, a picture out: a linear layer, then layers that double the side.
 
     Parameters
     ----------
@@ -101,7 +103,7 @@ class Generator(nn.Module):
         self.project = nn.Linear(cfg.latent_dim + cfg.num_classes, prod(self.start))
         self.up, self.norms = nn.ModuleList(), nn.ModuleList()
         k = cfg.g_kernel
-        shape = (k, 2, (k - 1) // 2, k % 2)  # kernel, stride, paddings: a side is doubled exactly
+        shape = (k, 2, (k - 1) // 2, k % 2)  # kernel, stride, paddings: the side doubles
         for i in range(depth):
             last = i == depth - 1
             self.up.append(nn.ConvTranspose2d(widths[i], widths[i + 1], *shape, bias=last))
@@ -123,7 +125,7 @@ class Generator(nn.Module):
 
 
 class Discriminator(nn.Module):
-    """A picture in, two outputs: a logit for real or fake, and one for each class.
+    """A picture in, two outputs: a logit for real or fake, and a logit for each class.
 
     Parameters
     ----------
@@ -165,7 +167,7 @@ class Discriminator(nn.Module):
 
 
 def d_loss(real_logits, fake_logits):
-    """Return the adversarial part of D's loss: minus L_S, equation 2; as in lessons 1 and 2.
+    """Return the adversarial part of D's loss: minus L_S, equation 2.
 
     Parameters
     ----------
@@ -182,6 +184,8 @@ def d_loss(real_logits, fake_logits):
 def g_loss(fake_logits):
     """Return the adversarial part of G's loss: -log D(G(z, c)), in nats.
 
+    It is the non-saturating form of L_S, as in lessons 1 and 2.
+
     Parameters
     ----------
     fake_logits : Tensor, (N,)
@@ -194,7 +198,7 @@ def g_loss(fake_logits):
 
 
 def class_loss(class_logits, labels):
-    """Return minus the mean log probability of the right class: a term of equation 3.
+    """Return the mean cross-entropy of the class: one of the two terms of -L_C, equation 3.
 
     Parameters
     ----------
@@ -212,29 +216,29 @@ def class_loss(class_logits, labels):
 
 
 def draw_z(cfg, n, generator=None, device="cpu"):
-    """Draw ``n`` latent vectors from N(0, 1); (n, latent_dim)."""
+    """Draw ``n`` latent vectors, (n, latent_dim), from N(0, 1)."""
     return torch.randn(n, cfg.latent_dim, generator=generator, device=device)
 
 
 def inputs(cfg):
-    """Return the fields of a batch that a configuration takes."""
+    """Return the fields that a batch has for this configuration, by name."""
     shape = (cfg.image_channels, cfg.image_size, cfg.image_size)
     return {"real": Pictures(shape=shape), "labels": Classes(count=cfg.num_classes)}
 
 
 def configure(preset, fields):
-    """Return a preset's configuration that fits the fields of some data."""
+    """Return a preset's configuration, fitted to the fields of a data set."""
     real, labels = fields["real"], fields["labels"]
     return replace(PRESETS[preset], image_channels=real.channels, num_classes=labels.count)
 
 
 def networks(cfg):
-    """Return the empty networks by name."""
+    """Return the untrained networks by name."""
     return {"netG": Generator(cfg), "netD": Discriminator(cfg)}
 
 
 def build(cfg, run):
-    """Make the two players and their optimizers.
+    """Return the two players with their optimizers.
 
     Parameters
     ----------
@@ -244,7 +248,7 @@ def build(cfg, run):
     Returns
     -------
     GAN
-        With ``netG``, ``netD``, ``opt_g``, ``opt_d``, and ``ema`` if it is asked for.
+        With ``netG``, ``netD``, ``opt_g``, ``opt_d``, and ``ema`` if ``ema_decay`` is above 0.
     """
     netG, netD = networks(cfg).values()
     for net in (netG, netD):
@@ -258,7 +262,10 @@ def build(cfg, run):
 
 
 def train_step(gan, batch, run):
-    """Update D once, then G once: D raises L_S + L_C, G raises L_C - L_S (section 3).
+    """Update D once, then G once.
+
+    D maximises L_S + L_C, and G maximises L_C - L_S (section 3), with L_S in the form of
+    :func:`g_loss`.
 
     Parameters
     ----------
@@ -270,11 +277,11 @@ def train_step(gan, batch, run):
     Returns
     -------
     dict of str to Tensor, ()
-        The losses in nats, the mean probability that D gives to "real" on each side, and the
-        share of real and of fake pictures whose class D names rightly.
+        The losses in nats; D's mean probability of "real", and the share of pictures that D
+        classifies correctly, each for real and for fake pictures.
     """
     cfg, real, labels = gan.cfg, batch["real"], batch["labels"]
-    c = torch.randint(cfg.num_classes, labels.shape, device=run.device)  # G's, all equally likely
+    c = torch.randint(cfg.num_classes, labels.shape, device=run.device)  # for G, all equally likely
     with run.autocast():
         fake = gan.netG(draw_z(cfg, len(real), device=run.device), c)
 
@@ -318,11 +325,11 @@ def sample(gan, n, *, seed=0, z=None, labels=None):
     gan : GAN
     n : int
     seed : int
-        Of the noise; the training's random numbers are left alone.
+        Seed of the noise. The random state of the training stays as it is.
     z : Tensor, (n, latent_dim), optional
-        The noise itself, in place of ``n`` and ``seed``.
+        The noise itself; ``n`` and ``seed`` are then not used.
     labels : Tensor, (n,), optional
-        The classes; in turn, 0, 1, 2, ... and again from 0, if left out.
+        The classes. If left out, all in turn: 0, 1, 2, ..., and again from 0.
 
     Returns
     -------

@@ -1,4 +1,4 @@
-"""What the papers of several GANs only cite: an initialisation, an image pool, drawing samples."""
+"""What several papers use and none introduces: an initialisation, an image pool, sampling."""
 
 from contextlib import contextmanager
 
@@ -13,8 +13,10 @@ def init_normal(net, std, gain_std=None):
     ----------
     net : torch.nn.Module
     std : float
+        Standard deviation of the weights.
     gain_std : float, optional
-        Gains of norms start from N(1, gain_std); left out, at 1, as they are.
+        Standard deviation of the gains of norms, whose mean is 1. If left out, gains stay as they
+        are, at 1.
     """
     for layer in net.modules():
         if isinstance(layer, nn.Conv2d | nn.ConvTranspose2d | nn.Linear):
@@ -29,13 +31,15 @@ def init_normal(net, std, gain_std=None):
 
 @contextmanager
 def sampling(gan, name="netG"):
-    """Give a published network, averaged if there is an average, in evaluation mode for a while.
+    """Put a published network, or its average if there is one, into evaluation mode.
+
+    Its former mode is restored at the end of the ``with`` block.
 
     Parameters
     ----------
     gan : GAN
     name : str
-        As the GAN's file publishes it.
+        One of the names in the file's ``PUBLISHED``.
 
     Yields
     ------
@@ -50,38 +54,48 @@ def sampling(gan, name="netG"):
 
 
 def device_of(net):
-    """Return the device that a network's weights lie on."""
+    """Return the device of a network's weights."""
     return next(net.parameters()).device
 
 
 class ImagePool:
-    """Earlier fakes of one generator, for D, which must not forget how to tell those.
+    """Earlier fakes of one generator, so that D is trained on these as well as on new ones.
 
-    Shrivastava et al. 2017, arXiv:1612.07828, section 2.3. It holds ``size`` pictures; 0 passes
-    all pictures through.
+    Shrivastava et al. 2017, arXiv:1612.07828, section 2.3.
+
+    Parameters
+    ----------
+    size : int
+        How many pictures it holds. With 0 every call returns the pictures that it is given.
     """
 
     def __init__(self, size):
         self.size, self.count, self.images = size, 0, None
 
     def __call__(self, fake):
-        """Return as many pictures as came in, (N, C, H, W): each is new or, evenly likely, old.
+        """Return as many pictures as are given, some of them from earlier calls.
 
-        Until the pool is full it keeps and returns all. From then on a new picture takes, with
-        probability 1/2, the place of an old one, which is returned instead.
+        Until the pool is full, it stores and returns every new picture. From then on, with
+        probability 1/2, a new picture replaces a random stored one, which is returned in its
+        place; otherwise the new picture is returned and not stored.
+
+        Parameters
+        ----------
+        fake : Tensor, (N, C, H, W)
+            At most ``size`` pictures, if ``size`` is above 0.
         """
         if not self.size:
             return fake
         if self.images is None:
             self.images = fake.new_zeros(self.size, *fake.shape[1:])
-        self.images = self.images.to(fake.device)  # after loading it may lie elsewhere
+        self.images = self.images.to(fake.device)  # load_state_dict may have put them on another
         room = min(self.size - self.count, len(fake))
         self.images[self.count : self.count + room] = fake[:room]
         self.count += room
         if room == len(fake):
             return fake
         kept, new = fake[:room], fake[room:]
-        # Drawn and swapped on the device: no number is looked at, so nothing waits for a GPU.
+        # Python reads none of these numbers, so that it need not wait for a GPU.
         place = torch.randperm(self.size, device=fake.device)[: len(new)]
         swap = torch.rand(len(new), 1, 1, 1, device=fake.device) < 0.5
         old = self.images[place]
@@ -89,11 +103,11 @@ class ImagePool:
         return torch.cat([kept, torch.where(swap, old, new)])
 
     def state_dict(self):
-        """Return the pictures that it holds; None before the first."""
+        """Return the stored pictures; None before the first."""
         return {"images": None if self.images is None else self.images[: self.count]}
 
     def load_state_dict(self, state):
-        """Take over what :meth:`state_dict` returned."""
+        """Restore what :meth:`state_dict` returned."""
         self.count, self.images = 0, None
         if state["images"] is not None:
             self(state["images"])

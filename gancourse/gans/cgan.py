@@ -1,8 +1,8 @@
-"""Conditional GAN: both players are told the class.
+"""Conditional GAN: both players are given the class.
 
 Mirza, Osindero 2014, arXiv:1411.1784. What differs from the vanilla GAN: the label y enters G
-beside the noise and D beside the picture, so that D judges pairs: is this a real picture *of
-this class*? The losses are the same.
+beside the noise and D beside the picture, so that D judges whether it sees a real picture *of
+this class*. The losses are the same.
 """
 
 import math
@@ -27,7 +27,7 @@ STAGES = {"train_step": "steps"}
 
 @dataclass(frozen=True, kw_only=True)
 class Config:
-    """Everything that a run is made of; the defaults are the paper's, for MNIST (section 4.1).
+    """The hyperparameters; the defaults are the paper's, for MNIST (section 4.1).
 
     What the paper leaves open is as in ``mnist.yaml`` of github.com/goodfeli/adversarial.
     """
@@ -44,25 +44,25 @@ class Config:
     d_joint: int = 240  # maxout units that see both
     maxout_pieces: tuple = (5, 4)  # linear pieces per unit of D: first layer, joint layer
     g_dropout: float = 0.5  # share dropped of G's hidden units
-    d_dropout: tuple = (0.0, 0.5)  # share dropped of D's input picture, of its hidden units
-    g_init: float = 0.05  # weights of G start uniform in +-g_init; 0 means He's before each ReLU
+    d_dropout: tuple = (0.0, 0.5)  # shares dropped: of D's input picture, of its hidden units
+    g_init: float = 0.05  # weights of G start uniform in +-g_init; 0 means He's, see build()
     d_init: float = 0.005  # the same for D; 0 means PyTorch's default
-    d_y_init: float = 0.0  # D's weights for y start from N(0, d_y_init); 0 means as the others
-    mismatch: float = 0.0  # share of D's fakes that are real pictures with a wrong label, 0 to 1
+    d_y_init: float = 0.0  # D's weights for y start from N(0, d_y_init); 0 means as D's others
+    mismatch: float = 0.0  # weight of real pictures with a wrong label in D's fake loss, 0 to 1
     optimizer: str = "sgd"  # "sgd" with momentum, or "adam"
     lr_g: float = 0.1  # step size of G
     lr_d: float = 0.1  # step size of D
     lr_decay: float = 1.00004  # SGD: divides both step sizes after each step
-    lr_least: float = 1e-6  # SGD: the smallest step size, at which the decay ends
+    lr_least: float = 1e-6  # SGD: the smallest step size; there the decay ends
     momentum: tuple = (0.5, 0.7)  # SGD: at the first step, and from `momentum_steps` on
     momentum_steps: int = 125_000  # SGD: steps over which momentum rises (as in mnist.yaml)
     betas: tuple = (0.5, 0.999)  # Adam's two decay rates
-    ema_decay: float = 0.0  # average of G's weights for sampling; 0 means none
+    ema_decay: float = 0.0  # decay of the average of G's weights, which sample() uses; 0: none
     batch_size: int = 100  # pairs
-    steps: int = 288_000  # updates of each player: until the step size has reached `lr_least`
+    steps: int = 288_000  # updates of each player; after these the step size is `lr_least`
 
 
-# Smaller, with Adam and an average, as in lesson 1.
+# Smaller, with Adam and an average of G's weights, as in lesson 1.
 _LAPTOP = Config(
     latent_dim=64,
     prior="normal",
@@ -77,8 +77,8 @@ _LAPTOP = Config(
     d_dropout=(0.2, 0.4),
     g_init=0.0,
     d_init=0.0,
-    # PyTorch's initial weights let the one-hot label, a single 1, change D's hidden units far less
-    # than 784 pixels do. Lesson 5 measures what larger ones bring, and mismatched pairs.
+    # With PyTorch's initial weights, a one-hot label changes D's hidden units far less than 784
+    # pixels do. Lesson 5 measures the effect of larger ones, and of mismatched pairs.
     d_y_init=3.0,
     mismatch=0.3,
     optimizer="adam",
@@ -94,8 +94,9 @@ PRESETS = {
         _LAPTOP, g_z_hidden=32, g_y_hidden=32, g_joint=64, d_x_hidden=32, d_joint=32, steps=40
     ),
     "laptop": _LAPTOP,
-    # The published numbers. But the paper stops where held-out pictures are likeliest, which our
-    # loop doesn't measure; dropout acts on hidden layers (not said); G's sigmoid is a tanh here.
+    # The published numbers, with three differences. The paper stops at the highest likelihood of
+    # held-out pictures, which our loop does not measure. It does not say where dropout acts; here
+    # it acts on the hidden layers. Pixels are in [-1, 1], so that G ends in tanh, not a sigmoid.
     "paper": Config(),
 }
 
@@ -145,7 +146,7 @@ class Discriminator(nn.Module):
         self.drop_input, self.drop_hidden = (nn.Dropout(p) for p in cfg.d_dropout)
 
     def forward(self, x, labels):
-        """Judge pairs of pictures, (N, *sample_shape), and labels, (N,), by a logit each, (N,)."""
+        """Return the logits, (N,), of pairs of pictures, (N, *sample_shape), and labels, (N,)."""
         first, second = self.pieces
         x = self.drop_input(x.flatten(1))  # (N, prod(sample_shape))
         y = F.one_hot(labels, self.num_classes).to(x.dtype)  # (N, num_classes)
@@ -156,24 +157,24 @@ class Discriminator(nn.Module):
 
 
 def maxout(x, pieces):
-    """Return the largest of every ``pieces`` numbers: (N, units * pieces) to (N, units)."""
+    """Return the largest of every ``pieces`` numbers of x, (N, units * pieces): (N, units)."""
     return x.unflatten(1, (-1, pieces)).amax(2)
 
 
 def d_loss(real_logits, fake_logits, wrong_logits=None, mismatch=0.0):
-    """Return what D minimises: equation 2 with its sign turned.
+    """Return what D minimises: minus equation 2.
 
-    With ``mismatch``, that share of the fakes are real pictures with a wrong label; 0.5 is the
-    loss of GAN-CLS (Reed et al. 2016, arXiv:1605.05396, algorithm 1).
+    With ``mismatch``, real pictures with a wrong label are fakes too. ``mismatch`` is their weight
+    among the fakes; 0.5 is the loss of GAN-CLS (Reed et al. 2016, arXiv:1605.05396, algorithm 1).
 
     Parameters
     ----------
     real_logits, fake_logits : Tensor, (N,)
-        Of real pictures with their labels, and of generated ones with the labels given to G.
+        Of real pictures with their labels, and of fakes with the labels that G was given.
     wrong_logits : Tensor, (N,), optional
         Of real pictures with wrong labels.
     mismatch : float
-        0 to 1.
+        0 to 1; above 0 it needs ``wrong_logits``.
 
     Returns
     -------
@@ -192,7 +193,7 @@ def g_loss(fake_logits):
 
 
 def draw_z(cfg, n, generator=None, device="cpu"):
-    """Draw ``n`` latent vectors, (n, latent_dim): in [0, 1], or with mean 0 and variance 1."""
+    """Draw ``n`` latent vectors, (n, latent_dim): uniform in [0, 1], or from N(0, 1)."""
     draw = torch.rand if cfg.prior == "uniform" else torch.randn
     return draw(n, cfg.latent_dim, generator=generator, device=device)
 
@@ -204,24 +205,24 @@ def wrong_labels(labels, num_classes):
 
 
 def inputs(cfg):
-    """Return the fields of a batch that a configuration takes."""
+    """Return the fields that a batch has for this configuration, by name."""
     shape = tuple(cfg.sample_shape)
     return {"real": Pictures(shape=shape), "labels": Classes(count=cfg.num_classes)}
 
 
 def configure(preset, fields):
-    """Return a preset's configuration that fits the fields of some data."""
+    """Return a preset's configuration, fitted to the fields of a data set."""
     real, labels = fields["real"], fields["labels"]
     return replace(PRESETS[preset], sample_shape=real.shape, num_classes=labels.count)
 
 
 def networks(cfg):
-    """Return the empty networks by name."""
+    """Return the untrained networks by name."""
     return {"netG": Generator(cfg), "netD": Discriminator(cfg)}
 
 
 def build(cfg, run):
-    """Make the two players and their optimizers.
+    """Return the two players with their optimizers.
 
     Parameters
     ----------
@@ -231,7 +232,7 @@ def build(cfg, run):
     Returns
     -------
     GAN
-        With ``netG``, ``netD``, ``opt_g``, ``opt_d``, and ``ema`` if it is asked for.
+        With ``netG``, ``netD``, ``opt_g``, ``opt_d``, and ``ema`` if ``ema_decay`` is above 0.
     """
     netG, netD = networks(cfg).values()
     for net, width in ((netG, cfg.g_init), (netD, cfg.d_init)):
@@ -241,7 +242,7 @@ def build(cfg, run):
                 nn.init.zeros_(layer.bias)
     if not cfg.g_init:
         for layer in (netG.from_z, netG.joint):
-            # PyTorch's own are smaller: z would count for less beside y.
+            # PyTorch's default weights are smaller: G would depend less on z, compared with y.
             nn.init.kaiming_normal_(layer.weight)
     if cfg.d_y_init:
         nn.init.normal_(netD.from_y.weight, 0, cfg.d_y_init)
@@ -278,14 +279,14 @@ def train_step(gan, batch, run):
     Returns
     -------
     dict of str to Tensor, ()
-        Both losses in nats, and the mean probability that D gives to each side.
+        Both losses in nats, and D's mean probability of "real" for real and for fake pairs.
     """
     real, labels, cfg = batch["real"], batch["labels"], gan.cfg
     with run.autocast():
         fake = gan.netG(draw_z(cfg, len(real), device=run.device), labels)
 
         real_logits = gan.netD(real, labels)
-        fake_logits = gan.netD(fake.detach(), labels)  # a fake picture of the class asked for
+        fake_logits = gan.netD(fake.detach(), labels)  # fakes of the classes given to G
         wrong_logits = None
         if cfg.mismatch:
             wrong_logits = gan.netD(real, wrong_labels(labels, cfg.num_classes))
@@ -318,11 +319,11 @@ def sample(gan, n, *, seed=0, z=None, labels=None):
     ----------
     gan : GAN
     n, seed : int
-        How many, and the seed of the noise; the training's random numbers are left alone.
+        How many, and the seed of the noise. The random state of the training stays as it is.
     z : Tensor, (n, latent_dim), optional
-        The noise itself, in place of ``n`` and ``seed``.
+        The noise itself; ``n`` and ``seed`` are then not used.
     labels : Tensor, (n,), optional
-        The classes; all of them in turn if left out: 0, 1, ..., 9, 0, 1, ...
+        The classes. If left out, all in turn: 0, 1, 2, ..., and again from 0.
 
     Returns
     -------

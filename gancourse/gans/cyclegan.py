@@ -1,8 +1,8 @@
-"""CycleGAN: two translators that must undo each other, learned from two sets without any pairs.
+"""CycleGAN: two translators, each the inverse of the other, learned from pictures without pairs.
 
-Zhu et al. 2017, arXiv:1703.10593. What differs from Pix2Pix: no picture has a partner, so no L1
-against a target is possible. There are two generators, A to B and B to A, each with a
-discriminator of its own; a picture that goes there and back must come back as it was.
+Zhu et al. 2017, arXiv:1703.10593. What differs from Pix2Pix: no picture has a target, so that an
+L1 loss against one is not possible. There are two generators, A to B and B to A, and a
+discriminator for each domain; a picture that is translated there and back must stay as it was.
 """
 
 from dataclasses import dataclass, replace
@@ -30,7 +30,7 @@ CYCLES = ("forward", "backward")
 
 @dataclass(frozen=True, kw_only=True)
 class Config:
-    """Everything that a run is made of; the defaults are the paper's, for horse to zebra.
+    """The hyperparameters; the defaults are the paper's, for horse to zebra.
 
     What the paper leaves open is as in github.com/junyanz/pytorch-CycleGAN-and-pix2pix.
     """
@@ -42,16 +42,16 @@ class Config:
     g_downs: int = 2  # how often G halves the side, and doubles it again (7.2)
     g_blocks: int = 9  # residual blocks in the middle; 6 for 128x128 (section 4)
     g_kernel: int = 7  # pixels; odd; of G's first and last layer (7.2)
-    g_skip: bool = False  # G adds its input to its output, so that it need not learn to copy
-    ndf: int = 64  # channels of D's first layer; doubled by each further one, up to 8 times (7.2)
-    d_layers: int = 3  # of stride 2 in D; 3 sees patches of 70x70, 2 of 34, 1 of 16 (section 4)
+    g_skip: bool = False  # G adds its input to its output: it need not learn to copy
+    ndf: int = 64  # channels of D's first layer; each further one doubles them, up to 8 ndf (7.2)
+    d_layers: int = 3  # of stride 2 in D; 3 make patches of 70 pixels, 2 of 34, 1 of 16 (section 4)
     lambda_adv: float = 1.0  # weight of the adversarial loss; 0 trains without D (5.1.4)
     lambda_cyc: float = 10.0  # weight of the cycle loss (section 4)
     cycles: tuple = CYCLES  # "forward" is A -> B -> A, "backward" is B -> A -> B (5.1.4)
-    cycle_norm: str = "l1"  # of the difference in the cycle loss: "l1" (the paper's) or "l2"
+    cycle_norm: str = "l1"  # of the cycle loss: "l1" (the paper's) or "l2"
     lambda_idt: float = 0.5  # weight of the identity loss, times lambda_cyc (5.2); 0 means none
-    pool_size: int = 50  # earlier fakes that each D draws on (section 4); 0 means none
-    lr: float = 2e-4  # step size of all four networks, to begin with (section 4)
+    pool_size: int = 50  # earlier fakes kept for each D (section 4); 0 means none
+    lr: float = 2e-4  # first step size of all four networks (section 4)
     constant: float = 0.5  # share of the steps before lr falls linearly to 0 (section 4)
     betas: tuple = (0.5, 0.999)  # Adam's decay rates
     init_std: float = 0.02  # weights start from N(0, init_std) (7.1)
@@ -77,22 +77,22 @@ PRESETS = {
     "smoke": replace(_LAPTOP, image_size=32, ngf=4, g_blocks=1, ndf=4, pool_size=8, steps=6),
     "laptop": _LAPTOP,
     # The published numbers, with these differences: no bias where instance norm would cancel it;
-    # the discriminators move first, as in the lessons before; and the identity loss, which the
-    # paper has for paintings to photographs alone, is always there, as in the authors' code.
+    # the discriminators are updated first, as in the lessons before; and the identity loss, which
+    # the paper uses only from paintings to photographs, is used here, as in the authors' code.
     "paper": Config(),
 }
 
 
 def conv(before, after, kernel, bias=False):
-    """Return a convolution that keeps the side: the border is reflected, not filled with zeros."""
+    """Return a convolution with an odd kernel and reflection padding, which keeps the side."""
     return nn.Conv2d(before, after, kernel, 1, kernel // 2, bias=bias, padding_mode="reflect")
 
 
 class InstanceNorm(nn.Module):
-    """Give each channel of each picture mean 0 and variance 1."""
+    """Instance normalisation: each channel of each picture gets mean 0 and variance 1."""
 
     def forward(self, x):
-        """Normalise x, (N, C, H, W); as group norm this is much faster in bf16 on a CPU."""
+        """Normalise x, (N, C, H, W), by group norm with C groups: much faster in bf16 on a CPU."""
         return F.group_norm(x.contiguous(), x.shape[1])
 
 
@@ -105,7 +105,7 @@ class Residual(nn.Module):
         self.body = nn.Sequential(first, InstanceNorm(), nn.ReLU(), second, InstanceNorm())
 
     def forward(self, x):
-        """Return x plus the result of both convolutions; the shape stays."""
+        """Return x, (N, channels, H, W), plus the result of both convolutions."""
         return x + self.body(x)
 
 
@@ -133,17 +133,17 @@ class Generator(nn.Module):
         self.skip = cfg.g_skip
 
     def forward(self, x):
-        """Translate pictures x, (N, C, H, W) in [-1, 1]; the size stays as it is."""
+        """Translate pictures x, (N, C, H, W) in [-1, 1], to pictures of the same size."""
         y = self.layers(x)
         if self.skip:
-            # Layers that return 0 leave the picture as it is, but for the factor: the tanh below
-            # inverts this atanh, which would be infinite at -1 and 1 without the factor.
+            # Where the layers return 0, G returns tanh(atanh(0.97 x)) = 0.97 x, nearly its input.
+            # Without the factor, atanh would be infinite at -1 and 1.
             y = y + torch.atanh(0.97 * x.float().clamp(-1, 1))
         return torch.tanh(y)
 
 
 class Discriminator(nn.Module):
-    """A PatchGAN: a picture of one domain, "A" or "B", in, a number for each patch out (7.2)."""
+    """A PatchGAN (7.2): a picture of domain "A" or "B" in, a number for each patch out."""
 
     def __init__(self, cfg, domain="B"):
         super().__init__()
@@ -157,7 +157,7 @@ class Discriminator(nn.Module):
         self.layers = nn.Sequential(*layers, nn.Conv2d(widths[-1], 1, 4, 1, 1))
 
     def forward(self, x):
-        """Judge pictures, (N, C, H, W), patch by patch: (N, h, w)."""
+        """Return a number for each patch, (N, h, w), of pictures x, (N, C, H, W)."""
         return self.layers(x).squeeze(1)
 
 
@@ -165,32 +165,66 @@ def d_loss(real_logits, fake_logits):
     """Return what one D minimises: ((D(b) - 1)^2 + D(G(a))^2) / 2.
 
     The paper halves D's objective, so that D learns more slowly than G (7.1).
+
+    Parameters
+    ----------
+    real_logits, fake_logits : Tensor, (N, h, w)
+
+    Returns
+    -------
+    Tensor, ()
+        1/4 when D returns 1/2 for all pictures.
     """
     return ((real_logits - 1).square().mean() + fake_logits.square().mean()) / 2
 
 
 def g_loss(fake_logits):
-    """Return the adversarial part of what G minimises: (D(G(a)) - 1)^2 (section 4)."""
+    """Return the adversarial part of G's loss: (D(G(a)) - 1)^2 (section 4).
+
+    Parameters
+    ----------
+    fake_logits : Tensor, (N, h, w)
+
+    Returns
+    -------
+    Tensor, ()
+    """
     return (fake_logits - 1).square().mean()
 
 
 def cycle_loss(real, rec, norm="l1"):
     """Return the distance of pictures a from their reconstructions F(G(a)) (equation 2).
 
-    Both are (N, C, H, W); ``norm`` is "l1", the mean absolute difference, or "l2", the mean
-    squared one.
+    Parameters
+    ----------
+    real, rec : Tensor, (N, C, H, W)
+    norm : {"l1", "l2"}
+        The mean absolute or the mean squared difference.
+
+    Returns
+    -------
+    Tensor, ()
     """
     choose("cycle_norm", norm, ("l1", "l2"))
     return F.l1_loss(rec, real) if norm == "l1" else F.mse_loss(rec, real)
 
 
 def identity_loss(real, same):
-    """Return the L1 distance of pictures of G's target domain from G's output for them (5.2)."""
+    """Return the L1 distance of pictures b of G's target domain from G(b) (5.2).
+
+    Parameters
+    ----------
+    real, same : Tensor, (N, C, H, W)
+
+    Returns
+    -------
+    Tensor, ()
+    """
     return F.l1_loss(same, real)
 
 
 def inputs(cfg):
-    """Return the fields of a batch that a configuration takes."""
+    """Return the fields that a batch has for this configuration, by name."""
     size = (cfg.image_size, cfg.image_size)
     return {
         "real_A": Pictures(shape=(cfg.channels_A, *size)),
@@ -199,13 +233,13 @@ def inputs(cfg):
 
 
 def configure(preset, fields):
-    """Return a preset's configuration that fits the fields of some data."""
+    """Return a preset's configuration, fitted to the fields of a data set."""
     a, b = fields["real_A"], fields["real_B"]
     return replace(PRESETS[preset], channels_A=a.channels, channels_B=b.channels)
 
 
 def networks(cfg):
-    """Return the empty networks by name."""
+    """Return the untrained networks by name."""
     return {
         "netG_AB": Generator(cfg, "AB"),
         "netG_BA": Generator(cfg, "BA"),
@@ -215,12 +249,11 @@ def networks(cfg):
 
 
 def build(cfg, run):
-    """Make the four networks, their optimizers and schedules, and the two pools.
+    """Return the four networks with their optimizers, schedules and image pools.
 
     Parameters
     ----------
     cfg : Config
-        A CourseError is raised if its fields contradict each other.
     run : Run
 
     Returns
@@ -228,14 +261,21 @@ def build(cfg, run):
     GAN
         With ``netG_AB``, ``netG_BA``, ``netD_A`` (judges domain A), ``netD_B``, ``opt_g`` and
         ``opt_d`` (of two networks each), ``schedule_g``, ``schedule_d``, ``pool_A``, ``pool_B``.
+
+    Raises
+    ------
+    CourseError
+        If fields of the configuration contradict each other.
     """
     if (cfg.lambda_idt or cfg.g_skip) and cfg.channels_A != cfg.channels_B:
         raise CourseError(
-            "the identity loss and the skip need as many channels in A as in B, not "
+            "lambda_idt and g_skip need as many channels in A as in B, not "
             f"{cfg.channels_A} and {cfg.channels_B}. Set lambda_idt=0 and g_skip=False."
         )
     if 0 < cfg.pool_size < cfg.batch_size:
-        raise CourseError(f"pool_size must be 0, or at least the batch_size of {cfg.batch_size}")
+        raise CourseError(
+            f"pool_size must be 0, or at least the batch_size, which is {cfg.batch_size}."
+        )
     for name in cfg.cycles:
         choose("cycle", name, CYCLES)
     nets = networks(cfg)
@@ -259,19 +299,19 @@ def train_step(gan, batch, run):
     ----------
     gan : GAN
     batch : dict
-        ``real_A``, ``real_B``: (N, channels, image_size, image_size) in [-1, 1]; no pairs.
+        ``real_A``, ``real_B``: (N, channels, image_size, image_size) in [-1, 1], unpaired.
     run : Run
 
     Returns
     -------
     dict of str to Tensor, ()
-        The losses, each the sum over both directions and without its weight.
+        The losses without their weights, each the sum over both directions.
     """
     cfg, real_A, real_B = gan.cfg, batch["real_A"], batch["real_B"]
     cycles, lambda_idt = cfg.cycles if cfg.lambda_cyc else (), cfg.lambda_cyc * cfg.lambda_idt
     logs, terms = {}, {}
     with run.autocast():
-        if lambda_idt:  # one pass for both: no picture sees its neighbour
+        if lambda_idt:  # one pass for both: instance norm keeps pictures apart
             fake_B, same_B = gan.netG_AB(torch.cat([real_A, real_B])).chunk(2)
             fake_A, same_A = gan.netG_BA(torch.cat([real_B, real_A])).chunk(2)
             terms["G/identity"] = identity_loss(real_A, same_A) + identity_loss(real_B, same_B)
@@ -319,11 +359,11 @@ def sample(gan, n=None, *, real_A=None, real_B=None, seed=0):
     ----------
     gan : GAN
     n : int, optional
-        How many; it follows from the pictures.
+        Not used: there is one output for each picture.
     real_A, real_B : Tensor, (N, channels_A or channels_B, H, W)
-        One of both, in [-1, 1]; H and W are multiples of 2 ** g_downs.
+        One of the two, in [-1, 1]; H and W are multiples of 2 ** g_downs.
     seed : int
-        Has no effect: nothing is drawn at random.
+        Not used: nothing is drawn at random.
 
     Returns
     -------
@@ -333,7 +373,7 @@ def sample(gan, n=None, *, real_A=None, real_B=None, seed=0):
     Raises
     ------
     CourseError
-        If both or none are given, or the pictures don't fit.
+        If both or neither are given, or the shape does not fit.
     """
     if (real_A is None) == (real_B is None):
         raise CourseError("give either real_A or real_B: the pictures to translate.")

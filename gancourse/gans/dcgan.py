@@ -1,8 +1,9 @@
-"""Deep convolutional GAN: both players become convolutional networks, by five rules.
+"""Deep convolutional GAN: five rules by which convolutional networks train stably.
 
 Radford, Metz, Chintala 2016, arXiv:1511.06434. What differs from the vanilla GAN: strided and
 transposed convolutions in place of linear layers, batch normalisation, ReLU in G and LeakyReLU
-in D, weights from N(0, 0.02), and Adam with a momentum of 0.5. The losses are the same.
+in D, weights with a standard deviation of 0.02, and Adam with a beta_1 of 0.5. The losses are the
+same.
 """
 
 import math
@@ -27,7 +28,7 @@ STAGES = {"train_step": "steps"}
 
 @dataclass(frozen=True, kw_only=True)
 class Config:
-    """Everything that a run is made of; the defaults are the paper's, for 64x64 faces.
+    """The hyperparameters; the defaults are the paper's, for 64x64 faces.
 
     The paper gives most numbers in section 4; the rest stand in the authors'
     ``faces/train_uncond_dcgan.py``, github.com/Newmu/dcgan_code.
@@ -36,21 +37,21 @@ class Config:
     image_size: int = 64  # pixels; 4 times a power of two
     image_channels: int = 3  # 3 for colour, 1 for grey
     latent_dim: int = 100  # numbers in z, each uniform in [-1, 1] (section 4)
-    ngf: int = 128  # channels of G's last hidden layer; each layer before has twice as many
-    ndf: int = 128  # channels of D's first layer; each layer after has twice as many
-    kernel_size: int = 5  # pixels; 5 as in the authors' code, 4 is a multiple of the stride
+    ngf: int = 128  # channels of G's last hidden layer; each earlier layer has twice as many
+    ndf: int = 128  # channels of D's first layer; each later layer has twice as many
+    kernel_size: int = 5  # pixels; 5 as in the authors' code; 4 is a multiple of the stride
     init_std: float = 0.02  # weights start from N(0, init_std), gains from N(1, init_std)
     lr_g: float = 2e-4  # Adam's step size for G (section 4)
     lr_d: float = 2e-4  # the same for D
-    betas: tuple = (0.5, 0.999)  # Adam's decay rates; 0.9 was unstable (section 4)
-    weight_decay: float = 1e-5  # L2, as in the authors' code
-    ema_decay: float = 0.0  # average of G's weights for sampling; 0 means none
+    betas: tuple = (0.5, 0.999)  # Adam's decay rates; a first of 0.9 was unstable (section 4)
+    weight_decay: float = 1e-5  # weight of the L2 penalty, as in the authors' code
+    ema_decay: float = 0.0  # decay of the average of G's weights, which sample() uses; 0: none
     batch_size: int = 128  # images (section 4)
     steps: int = 68_350  # updates of each player: 25 epochs of 350,000 faces
 
 
-# Faces that a program has drawn are flat and clean, so that D wins by their smoothness alone
-# unless it is narrower than G.
+# Drawn faces have flat colours, by which a D as wide as G tells them from all fakes. Therefore D is
+# narrower than G.
 _LAPTOP = Config(
     ngf=32,
     ndf=16,
@@ -70,7 +71,7 @@ PRESETS = {
 
 
 class Generator(nn.Module):
-    """Noise in, an image out: project to 4x4, then double the side in each layer.
+    """Noise in, an image out: a projection to 4x4 pixels, then layers that double the side.
 
     Parameters
     ----------
@@ -102,7 +103,7 @@ class Generator(nn.Module):
 
 
 class Discriminator(nn.Module):
-    """An image in, one logit out: halve the side in each layer down to 4x4, then one linear unit.
+    """An image in, one logit out: layers that halve the side down to 4x4, then a linear unit.
 
     Parameters
     ----------
@@ -123,7 +124,7 @@ class Discriminator(nn.Module):
         self.out = nn.Linear(widths[-1] * 4 * 4, 1, bias=False)
 
     def features(self, x):
-        """Return the output of each layer for images x: a list of (N, ndf * 2**i, side, side)."""
+        """Return the outputs of all layers for images x: a list of (N, ndf * 2**i, side, side)."""
         outputs = []
         for down, norm in zip(self.down, self.norms, strict=True):
             x = self.activation(norm(down(x)))  # twice the channels, half the side
@@ -165,28 +166,28 @@ def g_loss(fake_logits):
 
 
 def draw_z(cfg, n, generator=None, device="cpu"):
-    """Draw ``n`` latent vectors, each number uniform in [-1, 1]; (n, latent_dim)."""
+    """Draw ``n`` latent vectors, (n, latent_dim), uniform in [-1, 1]."""
     return torch.rand(n, cfg.latent_dim, generator=generator, device=device) * 2 - 1
 
 
 def inputs(cfg):
-    """Return the fields of a batch that a configuration takes."""
+    """Return the fields that a batch has for this configuration, by name."""
     shape = (cfg.image_channels, cfg.image_size, cfg.image_size)
     return {"real": Pictures(shape=shape)}
 
 
 def configure(preset, fields):
-    """Return a preset's configuration that fits the fields of some data."""
+    """Return a preset's configuration, fitted to the fields of a data set."""
     return replace(PRESETS[preset], image_channels=fields["real"].channels)
 
 
 def networks(cfg):
-    """Return the empty networks by name."""
+    """Return the untrained networks by name."""
     return {"netG": Generator(cfg), "netD": Discriminator(cfg)}
 
 
 def build(cfg, run):
-    """Make the two players and their optimizers.
+    """Return the two players with their optimizers.
 
     Parameters
     ----------
@@ -196,7 +197,7 @@ def build(cfg, run):
     Returns
     -------
     GAN
-        With ``netG``, ``netD``, ``opt_g``, ``opt_d``, and ``ema`` if it is asked for.
+        With ``netG``, ``netD``, ``opt_g``, ``opt_d``, and ``ema`` if ``ema_decay`` is above 0.
     """
     netG, netD = networks(cfg).values()
     for net in (netG, netD):
@@ -213,8 +214,8 @@ def build(cfg, run):
 def train_step(gan, batch, run):
     """Update D once, then G once.
 
-    Real and fake images pass through D apart from each other, so that batch normalisation
-    takes its statistics from one kind at a time.
+    Real and fake images pass through D in separate batches, so that batch normalisation takes
+    its statistics from images of one kind.
 
     Parameters
     ----------
@@ -226,7 +227,7 @@ def train_step(gan, batch, run):
     Returns
     -------
     dict of str to Tensor, ()
-        Both losses in nats, and the mean probability that D gives to each side.
+        Both losses in nats, and D's mean probability of "real" for real and for fake images.
     """
     real = batch["real"]
     with run.autocast():
@@ -264,9 +265,9 @@ def sample(gan, n, *, seed=0, z=None):
     gan : GAN
     n : int
     seed : int
-        Of the noise; the training's random numbers are left alone.
+        Seed of the noise. The random state of the training stays as it is.
     z : Tensor, (n, latent_dim), optional
-        The noise itself, in place of ``n`` and ``seed``.
+        The noise itself; ``n`` and ``seed`` are then not used.
 
     Returns
     -------

@@ -1,8 +1,9 @@
-"""Least squares GAN: the networks of the DCGAN, and a loss that pulls in what lies far away.
+"""Least squares GAN: squared errors in place of the cross-entropy.
 
-Mao et al. 2017, arXiv:1611.04076. What differs from the DCGAN: D's output is compared with target
-numbers by their squared difference, in place of the cross-entropy. The paper's networks have a
-few more layers; the smaller presets keep those of the DCGAN, so that the loss alone differs.
+Mao et al. 2017, arXiv:1611.04076. What differs from the DCGAN: the losses are squared differences
+of D's output from target numbers, so that fakes far from the decision boundary get a gradient even
+where D takes them for real. The paper's networks have a few more layers; the smaller presets keep
+those of the DCGAN, so that only the loss differs.
 """
 
 import math
@@ -26,18 +27,18 @@ STAGES = {"train_step": "steps"}
 
 @dataclass(frozen=True, kw_only=True)
 class Config:
-    """Everything that a run is made of; the defaults are the paper's, for 112x112 scenes.
+    """The hyperparameters; the defaults are the paper's, for 112x112 scenes.
 
     The numbers are those of the authors' ``vgg.py`` and ``train_lsun.py``,
     github.com/xudonmao/LSGAN.
     """
 
-    image_size: int = 112  # pixels; a multiple of all strides of G, and of D's, taken together
+    image_size: int = 112  # pixels; a multiple of the product of G's strides, and of that of D's
     image_channels: int = 3  # 3 for colour, 1 for grey
     latent_dim: int = 1024  # numbers in z, each uniform in [-1, 1]
-    g_channels: tuple = (256, 256, 256, 256, 256, 128, 64)  # of G's hidden layers, first to last
-    g_strides: tuple = (2, 1, 2, 1, 2, 2, 1)  # of the layer after each; 2 doubles the side
-    g_kernel: int = 3  # pixels; 4 is possible where every stride is 2
+    g_channels: tuple = (256, 256, 256, 256, 256, 128, 64)  # of G's hidden layers
+    g_strides: tuple = (2, 1, 2, 1, 2, 2, 1)  # of the convolution after each; 2 doubles the side
+    g_kernel: int = 3  # pixels; 4 needs a stride of 2 in every layer
     d_channels: tuple = (64, 128, 256, 512)  # of D's layers, each with a stride of 2
     d_kernel: int = 5  # pixels
     a: float = 0.0  # D's target for fakes
@@ -49,7 +50,7 @@ class Config:
     betas: tuple = (0.5, 0.999)  # Adam's decay rates
     alpha: float = 0.9  # RMSProp's decay rate, the default of the authors' framework
     init_std: float = 0.02  # weights start from N(0, init_std), gains from N(1, init_std)
-    ema_decay: float = 0.0  # average of G's weights for sampling; 0 means none
+    ema_decay: float = 0.0  # decay of the average of G's weights, which sample() uses; 0: none
     batch_size: int = 64  # images
     steps: int = 1_000_000  # updates of each player, the most that the authors' code makes
 
@@ -89,7 +90,7 @@ PRESETS = {
 
 
 class Generator(nn.Module):
-    """Noise in, an image out: project to a small map, then convolve and enlarge it.
+    """Noise in, an image out: a projection to a small map, then transposed convolutions.
 
     Parameters
     ----------
@@ -104,7 +105,7 @@ class Generator(nn.Module):
         # No layer has a bias: batch norm has a shift of its own.
         self.project = nn.Linear(cfg.latent_dim, widths[0] * self.side**2, bias=False)
         self.project_norm = nn.BatchNorm1d(widths[0] * self.side**2)
-        self.up = nn.ModuleList(  # with this output_padding the side grows by exactly `stride`
+        self.up = nn.ModuleList(  # with this output_padding, exactly `stride` times the side
             nn.ConvTranspose2d(
                 before, after, k, stride, pad, output_padding=(k - stride) % 2, bias=False
             )
@@ -123,7 +124,7 @@ class Generator(nn.Module):
 
 
 class Discriminator(nn.Module):
-    """An image in, one number out, without a sigmoid: halve the side, then one linear unit.
+    """An image in, one number out, without a sigmoid: layers that halve the side, a linear unit.
 
     Parameters
     ----------
@@ -144,7 +145,7 @@ class Discriminator(nn.Module):
         self.out = nn.Linear(widths[-1] * side**2, 1, bias=False)
 
     def forward(self, x):
-        """Judge images, (N, image_channels, image_size, image_size), by one number each, (N,)."""
+        """Return one number, (N,), for images (N, image_channels, image_size, image_size)."""
         for down, norm in zip(self.down, self.norms, strict=True):
             x = self.activation(norm(down(x)))  # (N, d_channels[i], half the side)
         return self.out(x.flatten(1)).squeeze(1)
@@ -156,7 +157,7 @@ def d_loss(real_logits, fake_logits, a=0.0, b=1.0):
     Parameters
     ----------
     real_logits, fake_logits : Tensor, (N,)
-        D's output as it is: no sigmoid comes after it.
+        D's output, to which no sigmoid is applied.
     a, b : float
         D's targets for fakes and for real images.
 
@@ -175,7 +176,7 @@ def g_loss(fake_logits, c=1.0):
     ----------
     fake_logits : Tensor, (N,)
     c : float
-        G's target for fakes: b, or the middle between a and b.
+        G's target for fakes: b, or the mean of a and b.
 
     Returns
     -------
@@ -185,28 +186,28 @@ def g_loss(fake_logits, c=1.0):
 
 
 def draw_z(cfg, n, generator=None, device="cpu"):
-    """Draw ``n`` latent vectors, each number uniform in [-1, 1]; (n, latent_dim)."""
+    """Draw ``n`` latent vectors, (n, latent_dim), uniform in [-1, 1]."""
     return torch.rand(n, cfg.latent_dim, generator=generator, device=device) * 2 - 1
 
 
 def inputs(cfg):
-    """Return the fields of a batch that a configuration takes."""
+    """Return the fields that a batch has for this configuration, by name."""
     shape = (cfg.image_channels, cfg.image_size, cfg.image_size)
     return {"real": Pictures(shape=shape)}
 
 
 def configure(preset, fields):
-    """Return a preset's configuration that fits the fields of some data."""
+    """Return a preset's configuration, fitted to the fields of a data set."""
     return replace(PRESETS[preset], image_channels=fields["real"].channels)
 
 
 def networks(cfg):
-    """Return the empty networks by name."""
+    """Return the untrained networks by name."""
     return {"netG": Generator(cfg), "netD": Discriminator(cfg)}
 
 
 def build(cfg, run):
-    """Make the two players and their optimizers.
+    """Return the two players with their optimizers.
 
     Parameters
     ----------
@@ -216,7 +217,7 @@ def build(cfg, run):
     Returns
     -------
     GAN
-        With ``netG``, ``netD``, ``opt_g``, ``opt_d``, and ``ema`` if it is asked for.
+        With ``netG``, ``netD``, ``opt_g``, ``opt_d``, and ``ema`` if ``ema_decay`` is above 0.
     """
     netG, netD = networks(cfg).values()
     for net in (netG, netD):
@@ -236,8 +237,8 @@ def build(cfg, run):
 def train_step(gan, batch, run):
     """Update D once, then G once.
 
-    Real and fake images pass through D apart from each other, so that batch normalisation
-    takes its statistics from one kind at a time.
+    Real and fake images pass through D in separate batches, so that batch normalisation takes
+    its statistics from images of one kind.
 
     Parameters
     ----------
@@ -249,7 +250,7 @@ def train_step(gan, batch, run):
     Returns
     -------
     dict of str to Tensor, ()
-        Both losses, and the mean of what D says of each side.
+        Both losses, and D's mean output for real and for fake images.
     """
     real = batch["real"]
     with run.autocast():
@@ -287,9 +288,9 @@ def sample(gan, n, *, seed=0, z=None):
     gan : GAN
     n : int
     seed : int
-        Of the noise; the training's random numbers are left alone.
+        Seed of the noise. The random state of the training stays as it is.
     z : Tensor, (n, latent_dim), optional
-        The noise itself, in place of ``n`` and ``seed``.
+        The noise itself; ``n`` and ``seed`` are then not used.
 
     Returns
     -------

@@ -1,8 +1,8 @@
 """Pix2Pix: one picture in, another out, learned from pairs.
 
-Isola et al. 2017, arXiv:1611.07004. What differs from the cGAN: the condition is a whole picture,
-G is a U-Net that starts from it in place of noise, D judges patches of the pair (input, output),
-and an L1 term holds G's output to the target.
+Isola et al. 2017, arXiv:1611.07004. What differs from the cGAN: the condition is a picture; G is a
+U-Net whose input is that picture in place of noise; D judges patches of the pair (input, output);
+and an L1 loss compares G's output with the target.
 """
 
 from dataclasses import dataclass, replace
@@ -25,8 +25,8 @@ PLAYERS = {"D": ("netD",), "G": ("netG",)}
 PUBLISHED = ("netG",)
 STAGES = {"train_step": "steps"}
 
-# Both compute mean and variance from their input, in sampling too (section 3.3): from each picture
-# alone, or from the batch. In the paper's batches of one picture these are the same.
+# Instance norm takes mean and variance from each picture, batch norm from the batch, both in
+# sampling too (section 3.3). With the paper's batches of one picture they are the same.
 NORMS = {
     "instance": lambda n: nn.InstanceNorm2d(n, affine=True),
     "batch": lambda n: nn.BatchNorm2d(n, track_running_stats=False),
@@ -35,7 +35,7 @@ NORMS = {
 
 @dataclass(frozen=True, kw_only=True)
 class Config:
-    """Everything that a run is made of; the defaults are the paper's, for facades (section 6).
+    """The hyperparameters; the defaults are the paper's, for facades (section 6).
 
     What the paper leaves open is as in ``train.lua`` of github.com/phillipi/pix2pix.
     """
@@ -43,14 +43,14 @@ class Config:
     image_size: int = 256  # pixels; a multiple of 2 for each of `g_channels`
     channels_A: int = 3  # of the input x: 3 for colour, 1 for a sketch
     channels_B: int = 3  # of the output y
-    g_channels: tuple = (64, 128, 256, 512, 512, 512, 512, 512)  # of G's encoder; each halves
-    skips: bool = True  # U-Net; without them, the encoder-decoder (6.1.1)
-    dropout: float = 0.5  # share dropped; G's only noise, so it acts in sampling too (3.1)
-    dropout_blocks: int = 3  # of the decoder, counted from the innermost (6.1.1)
+    g_channels: tuple = (64, 128, 256, 512, 512, 512, 512, 512)  # of G's encoder; a layer for each
+    skips: bool = True  # True: the U-Net; False: the encoder-decoder (6.1.1)
+    dropout: float = 0.5  # share dropped; it is G's only noise, so also in sampling (3.1)
+    dropout_blocks: int = 3  # decoder layers with dropout, from the innermost on (6.1.1)
     d_channels: tuple = (64, 128, 256, 512)  # of D's layers before the last (6.1.2)
     d_strides: tuple = (2, 2, 2, 1)  # of the same layers; the last has a stride of 1
     d_kernel: int = 4  # pixels
-    conditional: bool = True  # D sees x beside y (cGAN), or y alone (GAN)
+    conditional: bool = True  # True: D sees x and y (cGAN); False: y alone (GAN)
     norm: str = "instance"  # "instance" or "batch"
     lambda_adv: float = 1.0  # weight of the adversarial loss; 0 trains without D
     lambda_l1: float = 100.0  # weight of the mean absolute error (equation 4)
@@ -59,7 +59,7 @@ class Config:
     lr_d: float = 2e-4  # the same for D
     betas: tuple = (0.5, 0.999)  # Adam's decay rates (3.3)
     init_std: float = 0.02  # weights start from N(0, init_std), gains from N(1, init_std) (6.2)
-    ema_decay: float = 0.0  # average of G's weights for sampling; 0 means none
+    ema_decay: float = 0.0  # decay of the average of G's weights, which sample() uses; 0: none
     batch_size: int = 1  # pairs
     steps: int = 80_000  # updates of each player: 200 epochs of 400 facades (6.2)
 
@@ -88,9 +88,9 @@ PRESETS = {
         steps=10,
     ),
     "laptop": _LAPTOP,
-    # The published numbers. No norm at the bottleneck, where it would set one pixel per channel
-    # to zero (6.3, errata). The authors hold all biases at 0; here G's last layer and D's first
-    # and last have some, as in junyanz/pytorch-CycleGAN-and-pix2pix.
+    # The published numbers. The bottleneck, one pixel per channel, has no norm, which would set it
+    # to 0 (6.3, errata). The authors' biases all stay at 0; here G's last layer and D's first and
+    # last have a bias, as in junyanz/pytorch-CycleGAN-and-pix2pix.
     "paper": Config(),
 }
 
@@ -112,9 +112,10 @@ PATCHES = {
 
 
 class Generator(nn.Module):
-    """A picture in, a picture out: halve it down to a bottleneck, double it up again.
+    """A picture in, a picture out: an encoder halves the side, a decoder doubles it again.
 
-    With ``skips``, a U-Net: each layer of the decoder also gets the encoder's output of its size.
+    With ``skips`` it is a U-Net: each decoder layer after the first also gets the output of the
+    encoder that has its input's size.
 
     Parameters
     ----------
@@ -126,8 +127,8 @@ class Generator(nn.Module):
         widths, depth = [cfg.channels_A, *cfg.g_channels], len(cfg.g_channels)
         if not depth or cfg.image_size % 2**depth:
             raise CourseError(
-                f"{depth} layers halve the picture {depth} times: image_size must be a multiple "
-                f"of {2**depth}, not {cfg.image_size}, and there must be a layer."
+                f"each of the {depth} g_channels halves the side: there must be a layer, and "
+                f"image_size must be a multiple of {2**depth}, not {cfg.image_size}."
             )
         norm = NORMS[choose("norm", cfg.norm, NORMS)]
         self.skips, self.dropout, self.dropout_blocks = cfg.skips, cfg.dropout, cfg.dropout_blocks
@@ -147,16 +148,16 @@ class Generator(nn.Module):
     def forward(self, x):
         """Translate x, (N, channels_A, H, W), to y, (N, channels_B, H, W) in [-1, 1].
 
-        Dropout acts in evaluation mode too: the paper uses it as the noise z.
+        Dropout acts in evaluation mode too: it takes the place of the noise z (section 3.1).
         """
         encoded = []
         for i, (down, norm) in enumerate(zip(self.down, self.down_norms, strict=True)):
             x = norm(down(F.leaky_relu(x, 0.2) if i else x))  # (N, g_channels[i], half the side)
             encoded.append(x)
-        encoded.pop()  # the bottleneck is the decoder's input, and needs no skip
+        encoded.pop()  # the bottleneck is the decoder's input already
         for i, (up, norm) in enumerate(zip(self.up, self.up_norms, strict=True)):
             x = norm(up(F.relu(x)))  # twice the side
-            if encoded:  # in all layers but the last, which draws y
+            if encoded:  # in all layers but the last
                 skip = encoded.pop()
                 if i < self.dropout_blocks:
                     x = F.dropout(x, self.dropout, training=True)
@@ -166,7 +167,7 @@ class Generator(nn.Module):
 
 
 class Discriminator(nn.Module):
-    """A PatchGAN: a pair of pictures in, a logit for each patch out.
+    """A PatchGAN: a pair of pictures in, a logit for each patch out (6.1.2).
 
     Parameters
     ----------
@@ -177,8 +178,8 @@ class Discriminator(nn.Module):
         super().__init__()
         if len(cfg.d_channels) != len(cfg.d_strides) or not cfg.d_channels:
             raise CourseError(
-                "d_channels and d_strides need one number each for every layer of D before its "
-                f"last, and D at least one such layer; found {cfg.d_channels} and {cfg.d_strides}."
+                "d_channels and d_strides must have one number each for every layer of D but the "
+                f"last, and for at least one layer; found {cfg.d_channels} and {cfg.d_strides}."
             )
         norm, pad = NORMS[choose("norm", cfg.norm, NORMS)], (cfg.d_kernel - 1) // 2
         self.conditional, side = cfg.conditional, cfg.image_size
@@ -194,12 +195,12 @@ class Discriminator(nn.Module):
         self.out = nn.Conv2d(widths[-1], 1, cfg.d_kernel, 1, pad)
         if side + 2 * pad < cfg.d_kernel or (side < 2 and len(cfg.d_channels) > 1):
             raise CourseError(
-                f"D's layers leave nothing of {cfg.image_size} pixels: a patch of "
-                f"{receptive_field(cfg)} is too large. Take fewer layers or smaller strides."
+                f"D's layers leave nothing of {cfg.image_size} pixels: its patches would have "
+                f"{receptive_field(cfg)}. Use fewer d_channels or smaller d_strides."
             )
 
     def forward(self, x, y):
-        """Judge y, (N, channels_B, H, W), as the translation of x: logits (N, h, w)."""
+        """Return logits, (N, h, w), for y, (N, channels_B, H, W), as a translation of x."""
         h = torch.cat([x, y], 1) if self.conditional else y
         for layer, norm in zip(self.layers, self.norms, strict=True):
             h = F.leaky_relu(norm(layer(h)), 0.2)  # (N, d_channels[i], side / d_strides[i])
@@ -220,7 +221,7 @@ def receptive_field(cfg):
 
 
 def d_loss(real_logits, fake_logits):
-    """Return what D minimises, in nats: half of equation 1 with its sign turned (section 3.3).
+    """Return what D minimises, in nats: minus half of equation 1 (section 3.3).
 
     Parameters
     ----------
@@ -240,7 +241,7 @@ def g_loss(fake_logits):
 
 
 def inputs(cfg):
-    """Return the fields of a batch that a configuration takes."""
+    """Return the fields that a batch has for this configuration, by name."""
     size = (cfg.image_size, cfg.image_size)
     return {
         "input": Pictures(shape=(cfg.channels_A, *size)),
@@ -249,18 +250,18 @@ def inputs(cfg):
 
 
 def configure(preset, fields):
-    """Return a preset's configuration that fits the fields of some data."""
+    """Return a preset's configuration, fitted to the fields of a data set."""
     x, y = fields["input"], fields["target"]
     return replace(PRESETS[preset], channels_A=x.channels, channels_B=y.channels)
 
 
 def networks(cfg):
-    """Return the empty networks by name."""
+    """Return the untrained networks by name."""
     return {"netG": Generator(cfg), "netD": Discriminator(cfg)}
 
 
 def build(cfg, run):
-    """Make the two players and their optimizers.
+    """Return the two players with their optimizers.
 
     Parameters
     ----------
@@ -270,15 +271,17 @@ def build(cfg, run):
     Returns
     -------
     GAN
-        With ``netG``, ``netD``, ``opt_g``, ``opt_d``, and ``ema`` if it is asked for.
+        With ``netG``, ``netD``, ``opt_g``, ``opt_d``, and ``ema`` if ``ema_decay`` is above 0.
 
     Raises
     ------
     CourseError
-        If the layers don't fit the pictures, or G would have nothing to learn from.
+        If the layers do not fit the pictures, or all weights of G's losses are 0.
     """
     if not (cfg.lambda_adv or cfg.lambda_l1 or cfg.lambda_l2):
-        raise CourseError("lambda_adv, lambda_l1 and lambda_l2 are all 0: G would learn nothing.")
+        raise CourseError(
+            "lambda_adv, lambda_l1 and lambda_l2 are all 0: G would learn nothing. Set one above 0."
+        )
     netG, netD = networks(cfg).values()
     for net in (netG, netD):
         init_normal(net, cfg.init_std, gain_std=cfg.init_std)
@@ -297,14 +300,16 @@ def train_step(gan, batch, run):
     ----------
     gan : GAN
     batch : dict
-        ``input``: x, (N, channels_A, H, W); ``target``: the y of each, (N, channels_B, H, W);
+        ``input``: x, (N, channels_A, H, W); ``target``: y, (N, channels_B, H, W), row by row;
         both in [-1, 1].
     run : Run
 
     Returns
     -------
     dict of str to Tensor, ()
-        Both losses in nats, the errors in pixel values, and D's mean probability for each side.
+        The adversarial losses in nats; D's mean probability of "real" for real and for fake pairs;
+        the mean absolute and squared errors, of pixel values in [-1, 1]. Without ``lambda_adv``
+        only these errors.
     """
     x, y, cfg, log = batch["input"], batch["target"], gan.cfg, {}
     with run.autocast():
@@ -346,11 +351,11 @@ def sample(gan, n=None, *, input, seed=0):
     ----------
     gan : GAN
     n : int, optional
-        How many; it follows from ``input``.
+        Not used: there is one output for each row of ``input``.
     input : Tensor, (N, channels_A, H, W)
         In [-1, 1].
     seed : int
-        Of the dropout; the training's random numbers are left alone.
+        Seed of the dropout. The random state of the training stays as it is.
 
     Returns
     -------

@@ -1,9 +1,10 @@
-"""StarGAN: one generator for all domains, told which one it is to reach.
+"""StarGAN: one generator for all domains; the target domain is an input.
 
-Choi et al. 2018, arXiv:1711.09020. What differs from the CycleGAN: the target domain goes in with
-the picture, so that one G and one D serve every pair of domains, and the way back is the same G
-with the old labels; D names the domain beside judging; the adversarial loss is Wasserstein's with
-a gradient penalty; and a mask vector lets sets whose labels differ train one network.
+Choi et al. 2018, arXiv:1711.09020. What differs from the CycleGAN: the target labels are an input
+of G beside the picture. So one G and one D serve every pair of domains, and the same G translates
+back, with the original labels. D also classifies the domain. The adversarial loss is the
+Wasserstein loss with a gradient penalty. A mask vector makes it possible to train one G on data
+sets with different labels.
 """
 
 from dataclasses import dataclass, replace
@@ -28,7 +29,7 @@ STAGES = {"train_step": "steps"}
 
 @dataclass(frozen=True, kw_only=True)
 class Config:
-    """Everything that a run is made of; the defaults are the paper's, for CelebA.
+    """The hyperparameters; the defaults are the paper's, for CelebA.
 
     What the paper leaves open is as in the authors' code, github.com/yunjey/stargan. Joint
     training with RaFD (section 3.2): ``label_kinds=("attributes", "classes")``, sizes (5, 8).
@@ -36,35 +37,34 @@ class Config:
 
     image_size: int = 128  # pixels; a multiple of 2 ** g_downs and 2 ** d_layers (section 5.2)
     image_channels: int = 3  # 3 for colour, 1 for grey
-    label_kinds: tuple = ("attributes",)  # "attributes", any of them true, or "classes", one true
+    label_kinds: tuple = ("attributes",)  # "attributes": any hold; "classes": one holds
     label_sizes: tuple = (5,)  # labels in each set; CelebA: black, blond, brown, gender, age
-    ngf: int = 64  # maps after G's first layer; doubled by each layer down (table 4)
+    ngf: int = 64  # channels of G's first layer; each layer down doubles them (table 4)
     g_downs: int = 2  # layers of G that halve the side, and as many that double it (table 4)
     g_blocks: int = 6  # residual blocks in the middle of G (table 4)
     g_kernel: int = 7  # pixels, of G's first and last layer (table 4)
-    g_skip: bool = False  # G adds its input to its output, so that it need not learn to copy
-    ndf: int = 64  # maps after D's first layer; doubled by each of the others (table 5)
-    d_layers: int = 6  # layers of D before its two outputs, each halves the side (table 5)
-    d_slope: float = 0.01  # of D's units below zero (section 7.2)
-    d_he: bool = False  # D's weights start from He's distribution, wider than PyTorch's
+    g_skip: bool = False  # G adds its input to its output: it need not learn to copy
+    ndf: int = 64  # channels of D's first layer; each later layer doubles them (table 5)
+    d_layers: int = 6  # layers of D before its outputs; each halves the side (table 5)
+    d_slope: float = 0.01  # slope of D's LeakyReLU below zero (section 7.2)
+    d_he: bool = False  # D's weights start from He's distribution, which is wider than PyTorch's
     lambda_cls: float = 1.0  # weight of the domain classification loss (section 3.1)
     lambda_rec: float = 10.0  # weight of the reconstruction loss (section 3.1)
     lambda_gp: float = 10.0  # weight of the gradient penalty (section 4)
     lambda_slope: float = 0.0  # weight of the R1 penalty on D_cls; none in the paper
-    clip: float = 0.0  # above 0, D's weights are clipped to +-clip, without a penalty (WGAN)
-    n_critic: int = 5  # updates of D for one of G (section 5.3)
+    clip: float = 0.0  # above 0: D's weights are clipped to +-clip, in place of lambda_gp (WGAN)
+    n_critic: int = 5  # updates of D for each update of G (section 5.3)
     lr_g: float = 1e-4  # Adam's step size for G (section 5.3)
     lr_d: float = 1e-4  # the same for D
     betas: tuple = (0.5, 0.999)  # Adam's decay rates (section 5.3)
-    decay_from: float = 0.5  # share of the steps after which both step sizes fall to 0 in a line
-    ema_decay: float = 0.0  # average of G's weights for sampling; 0 means none
+    decay_from: float = 0.5  # share of the steps before both step sizes fall linearly to 0
+    ema_decay: float = 0.0  # decay of the average of G's weights, which sample() uses; 0: none
     batch_size: int = 16  # pictures (section 5.3)
     steps: int = 200_000  # updates of D (num_iters in the authors' code)
 
 
-# Smaller, and for few steps, in each of which G is updated. G need not learn to copy its input, and
-# the R1 penalty keeps D from classifying by a few pixels. Of the two label sets of the faces, one
-# has eight attributes, the other six expressions.
+# Smaller, with few steps, each of which updates G. The R1 penalty keeps D from classifying by a few
+# pixels. The faces have two label sets: eight attributes, and six expressions.
 _LAPTOP = Config(
     image_size=32,
     label_kinds=("attributes", "classes"),
@@ -87,15 +87,15 @@ _LAPTOP = Config(
 PRESETS = {
     "smoke": replace(_LAPTOP, ngf=4, g_blocks=1, ndf=4, n_critic=2, batch_size=8, steps=10),
     "laptop": _LAPTOP,
-    # The published numbers; but the authors mirror pictures at random, and their label sets take
-    # turns, where ours share a batch. The step sizes fall to 0 as in the paper; in the authors'
-    # code they fall by 0.1 % in all.
+    # The published numbers, with two differences: the authors mirror pictures at random, and their
+    # label sets alternate from step to step, where ours share a batch. The step sizes fall to 0 as
+    # in the paper; in the authors' code they fall by 0.1 % in all.
     "paper": Config(),
 }
 
 
 class Residual(nn.Module):
-    """A residual block: two convolutions whose result is added to their input, ``width`` maps."""
+    """A residual block: two convolutions whose result is added to their input."""
 
     def __init__(self, width):
         super().__init__()
@@ -133,9 +133,20 @@ class Generator(nn.Module):
         self.layers = nn.Sequential(*layers)
 
     def forward(self, x, c, source):
-        """Translate pictures x, (N, C, H, W) in [-1, 1], to the target labels c, (N, total labels).
+        """Translate pictures to target labels.
 
-        source: int64 (N,), the label set to reach; G ignores the labels of the others.
+        Parameters
+        ----------
+        x : Tensor, (N, C, H, W)
+            In [-1, 1].
+        c : Tensor of 0 and 1, (N, total labels)
+        source : int64 Tensor, (N,)
+            The label set whose labels are the target; G ignores those of the others.
+
+        Returns
+        -------
+        Tensor, (N, C, H, W)
+            In [-1, 1].
         """
         if len(self.label_sizes) > 1:
             m = F.one_hot(source, len(self.label_sizes)).to(c.dtype)  # the mask vector, (N, sets)
@@ -144,14 +155,14 @@ class Generator(nn.Module):
         planes = c.to(x.dtype)[:, :, None, None].expand(-1, -1, *x.shape[2:])
         y = self.layers(torch.cat([x, planes], 1))  # (N, C, H, W)
         if self.g_skip:
-            # Layers that return 0 leave the picture as it is, but for the factor: the tanh below
-            # inverts this atanh, which would be infinite at -1 and 1 without the factor.
+            # Where the layers return 0, G returns tanh(atanh(0.97 x)) = 0.97 x, nearly its input.
+            # Without the factor, atanh would be infinite at -1 and 1.
             y = y + torch.atanh(0.97 * x.float())
         return torch.tanh(y)
 
 
 class Discriminator(nn.Module):
-    """A picture in, two outputs: D_src, real or fake for each patch, and D_cls, the labels."""
+    """A picture in, two outputs: D_src, a number for each patch; D_cls, a logit for each label."""
 
     def __init__(self, cfg):
         super().__init__()
@@ -174,7 +185,19 @@ class Discriminator(nn.Module):
 
 
 def d_loss(real_logits, fake_logits):
-    """Return minus D's estimate of the Wasserstein distance: equation 8 without the penalty."""
+    """Return what D minimises: minus equation 8, without the penalty.
+
+    It is minus D's estimate of the Wasserstein distance.
+
+    Parameters
+    ----------
+    real_logits, fake_logits : Tensor, (N, h, w)
+        D_src of real and of fake pictures.
+
+    Returns
+    -------
+    Tensor, ()
+    """
     return fake_logits.mean() - real_logits.mean()
 
 
@@ -186,8 +209,17 @@ def g_loss(fake_logits):
 def gradient_penalty(netD, real, fake):
     """Return the gradient penalty of equation 8.
 
-    It is the mean of (|gradient of D_src| - 1)^2 at a random point of the line between each real
-    and its fake, (N, C, H, W). D_src is summed over all patches, as in the authors' code.
+    It is the mean of (|gradient of D_src| - 1)^2 at x_hat, a random point of the line between a
+    real picture and its fake. D_src is summed over all patches, as in the authors' code.
+
+    Parameters
+    ----------
+    netD : Discriminator
+    real, fake : Tensor, (N, C, H, W)
+
+    Returns
+    -------
+    Tensor, ()
     """
     alpha = torch.rand(len(real), 1, 1, 1, device=real.device)
     x_hat = torch.lerp(fake.float(), real.float(), alpha).requires_grad_()
@@ -199,21 +231,31 @@ def gradient_penalty(netD, real, fake):
 def slope_penalty(loss, real):
     """Return the R1 penalty on D_cls: the mean of |gradient|^2 of each picture's class loss.
 
-    Mescheder et al. 2018 (arXiv 1801.04406) have it for D_src. loss: the mean class loss of real,
-    (N, C, H, W), which has ``requires_grad``.
+    Mescheder et al. 2018 (arXiv:1801.04406) use it for D_src.
+
+    Parameters
+    ----------
+    loss : Tensor, ()
+        The mean class loss of the pictures.
+    real : Tensor, (N, C, H, W)
+        The pictures, with ``requires_grad``.
+
+    Returns
+    -------
+    Tensor, ()
     """
     (gradient,) = torch.autograd.grad(len(real) * loss, real, create_graph=True)
     return gradient.float().square().flatten(1).sum(1).mean()
 
 
 def class_loss(class_logits, labels, source, kinds, sizes):
-    """Return the domain classification loss, equations 2 and 3, of the known label sets.
+    """Return the domain classification loss, equation 2 or 3, of the known label sets.
 
     Parameters
     ----------
     class_logits, labels : Tensor, (N, total labels)
     source : int64 Tensor, (N,)
-        The label set that is known of each picture; logits of the others get no gradient.
+        The label set that is known of each picture; the logits of others get no gradient.
     kinds, sizes : tuple
         ``label_kinds`` and ``label_sizes`` of the Config.
 
@@ -234,9 +276,10 @@ def class_loss(class_logits, labels, source, kinds, sizes):
 
 
 def shuffled(source):
-    """Return a random order, (N,), that exchanges pictures of the same label set, source, only."""
-    # Both sorts list the pictures set by set: the first as they come, the second at random within
-    # a set. The fraction stays below 1/2, so that rounding cannot reach the next set's number.
+    """Return a random permutation of pictures, (N,), that keeps each within its label set."""
+    # source.argsort lists the pictures set by set. The second argsort does so too, but in random
+    # order within a set, given by the fraction. The pictures at one place of both lists are of the
+    # same set. The fraction is below 1/2, so that it cannot round up to the next set's number.
     fraction = torch.rand(len(source), device=source.device) / 2
     order = torch.empty_like(source)
     order[source.argsort(stable=True)] = (source + fraction).argsort()
@@ -244,7 +287,7 @@ def shuffled(source):
 
 
 def inputs(cfg):
-    """Return the fields of a batch that a configuration takes."""
+    """Return the fields that a batch has for this configuration, by name."""
     sets = zip(cfg.label_kinds, cfg.label_sizes, strict=True)
     return {
         "real": Pictures(shape=(cfg.image_channels, cfg.image_size, cfg.image_size)),
@@ -254,7 +297,7 @@ def inputs(cfg):
 
 
 def configure(preset, fields):
-    """Return a preset's configuration that fits the fields of some data."""
+    """Return a preset's configuration, fitted to the fields of a data set."""
     real, labels = fields["real"], fields["labels"]
     return replace(
         PRESETS[preset],
@@ -265,29 +308,43 @@ def configure(preset, fields):
 
 
 def networks(cfg):
-    """Return the empty networks by name."""
+    """Return the untrained networks by name."""
     return {"netG": Generator(cfg), "netD": Discriminator(cfg)}
 
 
 def build(cfg, run):
-    """Make the two players, their optimizers and schedules.
+    """Return the two players with their optimizers and schedules.
+
+    Parameters
+    ----------
+    cfg : Config
+    run : Run
+
+    Returns
+    -------
+    GAN
+        With ``netG``, ``netD``, ``opt_g``, ``opt_d``, ``schedule_g``, ``schedule_d``, and ``ema``
+        if ``ema_decay`` is above 0.
 
     Raises
     ------
     CourseError
-        If the label sets or the sides of the pictures do not fit together.
+        If the label sets contradict each other, or ``image_size`` does not fit the networks.
     """
     for kind in cfg.label_kinds:
         choose("label kind", kind, ("attributes", "classes"))
     kinds, sizes, multiple = cfg.label_kinds, cfg.label_sizes, 2 ** max(cfg.g_downs, cfg.d_layers)
     if len(kinds) != len(sizes):
-        raise CourseError(f"each label set has a kind and a size; found {kinds} and {sizes}.")
+        raise CourseError(
+            "each label set needs a kind and a size, but label_kinds and label_sizes are "
+            f"{kinds} and {sizes}."
+        )
     if cfg.image_size % multiple:
         raise CourseError(f"image_size must be a multiple of {multiple}, not {cfg.image_size}.")
 
     netG, netD = networks(cfg).values()
     netG = run.place(netG)
-    netD = replace(run, compile=False).place(netD)  # penalties differentiate twice
+    netD = replace(run, compile=False).place(netD)  # penalties need second derivatives
     gan = GAN(cfg, PUBLISHED, netG=netG, netD=netD)
     gan.opt_g = torch.optim.Adam(netG.parameters(), lr=cfg.lr_g, betas=cfg.betas, fused=True)
     gan.opt_d = torch.optim.Adam(netD.parameters(), lr=cfg.lr_d, betas=cfg.betas, fused=True)
@@ -300,7 +357,7 @@ def build(cfg, run):
 
 
 def train_step(gan, batch, run):
-    """Update D once, and G in every ``n_critic``-th step, beginning with the first.
+    """Update D once, and G in the first of every ``n_critic`` steps.
 
     Parameters
     ----------
@@ -313,11 +370,11 @@ def train_step(gan, batch, run):
     Returns
     -------
     dict of str to Tensor, ()
-        The unweighted losses; those of G only where G was updated.
+        The losses without their weights; those of G only in steps that update G.
     """
     cfg, real, c_org, source = gan.cfg, batch["real"], batch["labels"], batch["source"]
     sets = (source, cfg.label_kinds, cfg.label_sizes)
-    c_trg = c_org[shuffled(source)]  # the labels of another picture, which occur together
+    c_trg = c_org[shuffled(source)]  # another picture's labels: a combination that occurs
     with run.autocast():
         with torch.no_grad():
             fake = gan.netG(real, c_trg, source)
@@ -325,7 +382,7 @@ def train_step(gan, batch, run):
         real_logits, class_logits = gan.netD(x)
         fake_logits, _ = gan.netD(fake)
         adv_d = d_loss(real_logits, fake_logits)
-        cls_d = class_loss(class_logits, c_org, *sets)  # real pictures alone
+        cls_d = class_loss(class_logits, c_org, *sets)  # of real pictures only
         loss_d = adv_d + cfg.lambda_cls * cls_d
         if cfg.lambda_slope:
             loss_d = loss_d + cfg.lambda_slope * slope_penalty(cls_d, x)
@@ -363,20 +420,20 @@ def train_step(gan, batch, run):
 
 @torch.no_grad()
 def sample(gan, n=None, *, real, labels, seed=0):
-    """Give pictures other labels, by the averaged generator if there is one.
+    """Translate pictures to other labels, with the averaged generator if there is one.
 
     Parameters
     ----------
     gan : GAN
     n : int, optional
-        How many; it follows from ``real``.
+        Not used: there is one output for each row of ``real``.
     real : Tensor, (N, image_channels, image_size, image_size)
         In [-1, 1].
     labels : Tensor, (N, total labels)
-        The labels that the pictures shall have. Where several sets have labels, G is called for
-        one after the other; a set of zeros is left alone, but the first one if all are zeros.
+        The target labels. A picture with a 1 in several label sets is translated to one set
+        after the other. A row of zeros is a target in the first set: none of its labels holds.
     seed : int
-        Has no effect: nothing is drawn at random.
+        Not used: nothing is drawn at random.
 
     Returns
     -------

@@ -1,8 +1,7 @@
-"""Generative adversarial nets: two multilayer perceptrons, one game.
+"""Generative adversarial nets: two multilayer perceptrons play a minimax game.
 
-Goodfellow et al. 2014, arXiv:1406.2661. This is the first GAN of the course, so there is
-nothing before it to differ from; each later file keeps the game and changes the networks, the
-loss, or what the two players are told.
+Goodfellow et al. 2014, arXiv:1406.2661. This is the first GAN of the course. Each later file
+keeps the two players and changes the networks, the losses or the inputs.
 """
 
 import math
@@ -28,7 +27,7 @@ STAGES = {"train_step": "steps"}
 
 @dataclass(frozen=True, kw_only=True)
 class Config:
-    """Everything that a run is made of; the defaults are the paper's, for MNIST.
+    """The hyperparameters; the defaults are the paper's, for MNIST.
 
     The paper gives the networks in words (section 5); the numbers stand in the authors'
     ``mnist.yaml``, github.com/goodfeli/adversarial.
@@ -36,11 +35,11 @@ class Config:
 
     sample_shape: tuple = (1, 28, 28)  # one sample: (channels, height, width), or (2,) for points
     latent_dim: int = 100  # numbers in z
-    prior: str = "uniform"  # of each number in z, with mean 0 and variance 1: "uniform" or "normal"
+    prior: str = "uniform"  # of z, with mean 0 and variance 1: "uniform" or "normal"
     g_hidden: tuple = (1200, 1200)  # ReLU units per hidden layer of G
     d_hidden: tuple = (240, 240)  # units per hidden layer of D
     maxout_pieces: int = 5  # linear pieces per unit of D; 1 means LeakyReLU(0.2) in place of maxout
-    dropout: tuple = (0.2, 0.5)  # share dropped of D's input, of its hidden units
+    dropout: tuple = (0.2, 0.5)  # shares dropped: of D's input, of its hidden units
     g_init: float = 0.05  # weights of G start uniform in +-g_init; 0 means PyTorch's default
     d_init: float = 0.005  # the same for D
     saturating: bool = False  # G minimises log(1 - D(G(z))) instead of -log D(G(z)) (section 3)
@@ -51,7 +50,7 @@ class Config:
     momentum: tuple = (0.5, 0.7)  # SGD: at the first step, and from `momentum_steps` on
     momentum_steps: int = 125_000  # SGD: steps over which momentum rises (250 epochs of 500)
     betas: tuple = (0.5, 0.999)  # Adam's two decay rates
-    ema_decay: float = 0.0  # average of G's weights for sampling; 0 means none
+    ema_decay: float = 0.0  # decay of the average of G's weights, which sample() uses; 0: none
     batch_size: int = 100  # samples
     steps: int = 125_000  # updates of each player; the paper does not say when it stopped
 
@@ -80,7 +79,7 @@ PRESETS = {
     "paper": Config(),
 }
 
-# For points in the plane, which the paper draws (figure 1) but gives no numbers for.
+# For points in the plane. The paper shows such data (figure 1) but gives no numbers.
 _PLANE = Config(
     sample_shape=(2,),
     latent_dim=2,
@@ -93,7 +92,7 @@ _PLANE = Config(
     d_init=0.0,
     optimizer="adam",
     lr_g=1e-3,
-    lr_d=2e-3,  # D twice as fast as G, and the average below: lesson 1 measures what both bring
+    lr_d=2e-3,  # twice lr_g; lesson 1 measures its effect and that of the average below
     ema_decay=0.995,
     batch_size=128,
     steps=3_000,
@@ -162,9 +161,9 @@ class Discriminator(nn.Module):
 
 
 def d_loss(real_logits, fake_logits):
-    """Return what D minimises: -log D(x) - log(1 - D(G(z))), equation 1 with its sign turned.
+    """Return what D minimises: -log D(x) - log(1 - D(G(z))), minus equation 1.
 
-    ``softplus(-t)`` is -log sigmoid(t), without rounding where the sigmoid is near 0 or 1.
+    ``softplus(-t)`` is -log sigmoid(t), and stays exact where the sigmoid rounds to 0 or 1.
 
     Parameters
     ----------
@@ -185,7 +184,8 @@ def g_loss(fake_logits, saturating=False):
     ----------
     fake_logits : Tensor, (N,)
     saturating : bool
-        The minimax form of equation 1. Its gradient vanishes where D is sure (section 3).
+        Use the minimax form of equation 1. Its gradient vanishes where D rejects a fake with
+        confidence (section 3).
 
     Returns
     -------
@@ -212,25 +212,25 @@ def draw_z(cfg, n, generator=None, device="cpu"):
 
 
 def inputs(cfg):
-    """Return the fields of a batch that a configuration takes."""
+    """Return the fields that a batch has for this configuration, by name."""
     shape = tuple(cfg.sample_shape)
     return {"real": Pictures(shape=shape) if len(shape) == 3 else Points(dimensions=shape[0])}
 
 
 def configure(preset, fields):
-    """Return a preset's configuration that fits the fields of some data."""
+    """Return a preset's configuration, fitted to the fields of a data set."""
     real = fields["real"]
     presets = PLANE if isinstance(real, Points) else PRESETS
     return replace(presets[preset], sample_shape=real.shape)
 
 
 def networks(cfg):
-    """Return the empty networks by name."""
+    """Return the untrained networks by name."""
     return {"netG": Generator(cfg), "netD": Discriminator(cfg)}
 
 
 def build(cfg, run):
-    """Make the two players and their optimizers.
+    """Return the two players with their optimizers.
 
     Parameters
     ----------
@@ -240,7 +240,7 @@ def build(cfg, run):
     Returns
     -------
     GAN
-        With ``netG``, ``netD``, ``opt_g``, ``opt_d``, and ``ema`` if it is asked for.
+        With ``netG``, ``netD``, ``opt_g``, ``opt_d``, and ``ema`` if ``ema_decay`` is above 0.
     """
     netG, netD = networks(cfg).values()
     for net, width in ((netG, cfg.g_init), (netD, cfg.d_init)):
@@ -281,20 +281,20 @@ def train_step(gan, batch, run):
     Returns
     -------
     dict of str to Tensor, ()
-        Both losses in nats, and the mean probability that D gives to each side.
+        Both losses in nats, and D's mean probability of "real" for real and for fake samples.
     """
     real = batch["real"]
     with run.autocast():
         fake = gan.netG(draw_z(gan.cfg, len(real), device=run.device))
 
         real_logits = gan.netD(real)
-        fake_logits = gan.netD(fake.detach())  # no gradient may reach G from here
+        fake_logits = gan.netD(fake.detach())  # D's loss must not change G
         loss_d = d_loss(real_logits, fake_logits)
     gan.opt_d.zero_grad()
     loss_d.backward()
     gan.opt_d.step()
 
-    gan.netD.requires_grad_(False)  # D is the ruler now: it passes gradients on and keeps none
+    gan.netD.requires_grad_(False)  # G's gradient passes through D, whose weights need none
     with run.autocast():
         loss_g = g_loss(gan.netD(fake), gan.cfg.saturating)
     gan.opt_g.zero_grad()
@@ -319,14 +319,14 @@ def sample(gan, n, *, seed=0, z=None):
     gan : GAN
     n : int
     seed : int
-        Of the noise; the training's random numbers are left alone.
+        Seed of the noise. The random state of the training stays as it is.
     z : Tensor, (n, latent_dim), optional
-        The noise itself, in place of ``n`` and ``seed``.
+        The noise itself; ``n`` and ``seed`` are then not used.
 
     Returns
     -------
     Tensor, (n, *sample_shape)
-        Pixels in [-1, 1]; points in the data's own units.
+        Pixels in [-1, 1], points in the units of their data.
     """
     with sampling(gan) as netG:
         device = device_of(netG)

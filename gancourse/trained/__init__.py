@@ -1,4 +1,4 @@
-"""Trained generators: those that ship with the course, and those of one's own runs.
+"""Trained generators: those that ship with the course, and those of your own runs.
 
 >>> g = pretrained("vanilla-digits")
 >>> g.sample(4, seed=1).shape
@@ -38,7 +38,7 @@ def pretrained(name, device="cpu"):
     name : str
         The model and its data, as in "dcgan-toons".
     device : str or torch.device
-        Where it shall lie.
+        Where to put the weights.
 
     Returns
     -------
@@ -54,7 +54,7 @@ def pretrained(name, device="cpu"):
 
 
 def frozen_for(module, device="cpu"):
-    """Return the frozen networks of a GAN, as the keyword that its ``build`` takes.
+    """Return the frozen networks of a GAN, as the keyword argument of its ``build``.
 
     Parameters
     ----------
@@ -82,7 +82,7 @@ def frozen_for(module, device="cpu"):
 def load(path, device="cpu"):
     """Return the trained generator in a file or in the folder of a run.
 
-    Nothing in the file is run: it holds numbers and text. The random state is left alone.
+    The file holds numbers and text, and no code. The random state stays as it is.
 
     Parameters
     ----------
@@ -97,14 +97,16 @@ def load(path, device="cpu"):
     Raises
     ------
     CheckpointError
-        If the file is missing or damaged, holds something else, or was written by another version.
+        If the file is missing or damaged, holds something else, or comes from another version.
     """
     path, device = Path(path), find_device(device)
     path = path / "generator.safetensors" if path.is_dir() else path
     states, header = files.load(path)
     card = header.get("card") or {}
     if "model" not in card or "config" not in card:
-        raise CheckpointError(f"{path} does not say which GAN it holds; it is no generator's file.")
+        raise CheckpointError(
+            f"{path} does not say which GAN it holds. Take a run's generator.safetensors."
+        )
     module = gans.find(card["model"])
     try:
         cfg = module.Config(**{name: frozen(value) for name, value in card["config"].items()})
@@ -117,7 +119,7 @@ def load(path, device="cpu"):
             f"{path} holds {', '.join(states)}, but {card['model']} publishes "
             f"{', '.join(module.PUBLISHED)}. Train it again."
         )
-    with torch.device("meta"):  # no initial weights are drawn
+    with torch.device("meta"):  # draws no initial weights: load_state_dict assigns them
         networks = module.networks(cfg)
     published = {name: networks[name] for name in module.PUBLISHED}
     gan = GAN(cfg, module.PUBLISHED, **frozen_for(module, device), **published)

@@ -1,4 +1,4 @@
-"""A trained generator: weights, the code that they belong to, and what is known of them."""
+"""A trained generator: its weights, its code and its card."""
 
 import torch
 
@@ -8,24 +8,24 @@ from gancourse.gans import blocks
 
 
 class TrainedGenerator:
-    """Draws samples of what it is given; made by :func:`pretrained` and :func:`load`.
+    """A generator that draws samples or translates; :func:`pretrained` and :func:`load` return one.
 
     Parameters
     ----------
     gan : GAN
-        With the networks that its file publishes.
+        Holds the networks that the GAN's file publishes.
     module : module
         The file of ``gancourse.gans`` that the weights were trained with.
     card : dict, optional
-        ``model``, ``data``, ``step``, ``seed``, ``config``, ``fields``, ...; for what ships also
-        the measured quality. Left out, for a GAN that was trained just now.
+        ``model``, ``data``, ``step``, ``seed``, ``config``, ``fields``, ...; for generators that
+        ship also the measured quality. A GAN that was just trained needs none.
 
     Attributes
     ----------
     gan, module, card
         As above.
     fields : dict of str to gancourse.fields.Field
-        What it can be given, by name.
+        Its inputs besides the noise, and its outputs, by name.
     """
 
     def __init__(self, gan, module, card=None):
@@ -42,7 +42,7 @@ class TrainedGenerator:
         return f"<{model} trained on {data}, {self.card['step']:,} steps>"
 
     def __call__(self, z, labels=None):
-        """Return what z, (n, latent_dim), becomes: (n, C, H, W) in [-1, 1]; see :meth:`sample`."""
+        """Return samples of latent vectors z, (n, latent_dim); see :meth:`sample`."""
         return self.sample(len(z), z=z, **({} if labels is None else {"labels": labels}))
 
     @property
@@ -52,59 +52,59 @@ class TrainedGenerator:
 
     @property
     def netG(self):
-        """The first network that is published: its average of weights, if the run kept one."""
+        """The first published network, with averaged weights if the run kept an average."""
         return next(iter(self.gan.generators().values()))
 
     @property
     def latent_dim(self):
-        """How many numbers make a z."""
+        """The number of values in one latent vector."""
         return self.cfg.latent_dim
 
     @property
     def given(self):
-        """The names of what it is given; "z" is the noise."""
+        """The names of its inputs, "z" for the noise; those of the first way if it has several."""
         return next(iter(self.module.SAMPLES.values()))
 
     @property
     def pictures(self):
-        """The name of the pictures that it translates; None if it is given none."""
+        """The name of the input that holds pictures to translate; None if there is none."""
         of_pictures = (n for n in self.given if isinstance(self.fields.get(n), fields.Pictures))
         return next(of_pictures, None)
 
     def draw_z(self, n, seed=0):
-        """Return n latent vectors of the model's prior, (n, latent_dim)."""
+        """Draw n latent vectors, (n, latent_dim), from the model's prior."""
         device = blocks.device_of(self.netG)
         generator = torch.Generator(device).manual_seed(seed)
         return self.module.draw_z(self.cfg, n, generator, device)
 
     def sample(self, n=None, seed=0, *, z=None, **given):
-        """Draw samples; a pure function of what it is given.
+        """Draw samples; the result depends on the arguments alone.
 
         Parameters
         ----------
         n : int, optional
-            How many; if left out, as many as there are rows in what is given.
+            How many; if left out, as many as the inputs have rows.
         seed : int
-            Of all that is drawn at random: the same seed gives the same samples.
+            Seed of all random numbers: the same seed gives the same samples.
         z : Tensor, (n, latent_dim), optional
-            The noise itself, where the model takes noise.
+            The noise itself; ``seed`` then does not choose it.
         **given
-            What else the model takes, by the names in ``given``: a row for each sample, or one
-            for all, in any form that the field takes. Classes that are left out come in turn.
+            The other inputs, by the names in :attr:`given`: a row for each sample, or one row for
+            all, in any form that the field accepts. Without ``labels``, classes come in turn.
 
         Returns
         -------
-        Tensor, (n, C, H, W) in [-1, 1], or (n, 2)
-            Without gradient.
+        Tensor, (n, C, H, W) or (n, 2)
+            Pictures in [-1, 1], or points; without gradient.
 
         Raises
         ------
         CourseError
-            If ``n`` is not a positive number, or something doesn't fit the model or is missing.
+            If ``n`` is not a positive number, or an input is missing, unknown or does not fit.
         """
         names = self._names(given)
         if z is not None and "z" not in names:
-            raise CourseError(f"{self!r} draws from no noise: leave out z.")
+            raise CourseError(f"{self!r} takes no noise: leave out z.")
         rows = self._rows(n, z, given)
         taken = {name: self._value(name, given.get(name), rows) for name in names if name != "z"}
         if "z" in names:
@@ -112,16 +112,16 @@ class TrainedGenerator:
         return self.module.sample(self.gan, rows, seed=seed, **taken)
 
     def translate(self, images, *conditions, seed=0, **given):
-        """Translate pictures: :meth:`sample` by position.
+        """Translate pictures; as :meth:`sample`, with the inputs by position.
 
         Parameters
         ----------
         images : Tensor, (N, C, H, W)
-            In [-1, 1], of the size and the channels that the model was trained on.
+            In [-1, 1], with the size and the channels of the training pictures.
         *conditions, **given
-            What else it takes, in the order of ``given``, or by name.
+            The other inputs, in the order of :attr:`given`, or by name.
         seed : int
-            Of all that is drawn at random.
+            Seed of all random numbers.
 
         Returns
         -------
@@ -131,37 +131,37 @@ class TrainedGenerator:
         Raises
         ------
         CourseError
-            As for :meth:`sample`; or if the model is given no pictures.
+            As for :meth:`sample`; or if the model takes no pictures.
         """
         if self.pictures is None:
-            raise CourseError(f"{self!r} is given no pictures: use sample(n).")
+            raise CourseError(f"{self!r} takes no pictures: use sample(n).")
         rest = [name for name in self.given if name not in (self.pictures, "z")]
         given |= {self.pictures: images} | dict(zip(rest, conditions, strict=False))
         return self.sample(seed=seed, **given)
 
     def _names(self, given):
-        """Return the names of the way to sample that takes what is given."""
+        """Return the input names of the first way to sample that takes all given inputs."""
         for names in self.module.SAMPLES.values():
             if given.keys() <= {*names}:
                 return names
         known = {name for names in self.module.SAMPLES.values() for name in names}
         for name in given:
             choose(f"input of {self.card['model']}", name, sorted(known))
-        raise CourseError(f"{self!r} takes {' or '.join(sorted(known))}, not all at once.")
+        raise CourseError(f"{self!r} takes {' or '.join(sorted(known))}: give only one of them.")
 
     def _rows(self, n, z, given):
         if n is not None and (isinstance(n, bool) or not isinstance(n, int) or n < 1):
-            raise CourseError(f"n is how many samples to draw, 1 or more, not {n!r}")
+            raise CourseError(f"n is the number of samples, 1 or more, not {n!r}.")
         if z is not None:
             rows, shape = n or len(z), (self.latent_dim,)
             if tuple(z.shape) != (rows, *shape):
                 raise CourseError(
-                    f"z must have the shape ({rows}, {self.latent_dim}), but has {tuple(z.shape)}"
+                    f"z must have the shape ({rows}, {self.latent_dim}), not {tuple(z.shape)}."
                 )
             return rows
         found = [len(self.fields[name].check(name, value)) for name, value in given.items()]
         if n is None and not found:
-            raise CourseError(f"{self!r} needs n, how many samples to draw, or what to draw of.")
+            raise CourseError(f"{self!r} needs n, the number of samples, or an input.")
         return n or max(found)
 
     def _value(self, name, value, rows):

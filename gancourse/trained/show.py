@@ -1,4 +1,4 @@
-"""What is shown of a generator that is given something: what went in, what came out, the truth."""
+"""Pictures of what a generator does: its inputs, its samples and, if known, the targets."""
 
 from pathlib import Path
 
@@ -10,23 +10,28 @@ from gancourse.data.own import files, reading
 from gancourse.errors import DataError
 from gancourse.training.runtime import start
 
-SHOWN = 12  # rows of pictures, while a run goes on
+SHOWN = 12  # rows in a picture of a run
 
 
 def held_out(module, name, cfg, n=SHOWN, like=None):
-    """Return up to n rows of a data set's test split, with the fields that a GAN takes.
+    """Return the first rows of a data set's test split, with the fields that a GAN takes.
 
     Parameters
     ----------
     module : module
         The GAN's file.
     name : str
-        The data set's.
+        The name of the data set.
     cfg : Config
-        Decides the size of pictures.
+        Its image size is that of the pictures.
     n : int
+        How many rows, at most.
     like : dict of str to Field, optional
         See :meth:`gancourse.data.source.Data.take`.
+
+    Returns
+    -------
+    gancourse.data.Data
     """
     data = load(name, split="test")
     return sized(data.first(min(n, len(data))).take(*module.TAKES, like=like), module.inputs(cfg))
@@ -39,14 +44,15 @@ def sized(data, wanted):
 
 
 def watch(module, data, run):
-    """Return a function ``sample(gan, n)`` for the trainer: of the same rows each time.
+    """Return a function ``sample(gan, n)`` for the trainer, which uses the same inputs each time.
 
     Parameters
     ----------
     module : module
         The GAN's file.
     data : gancourse.data.Data or None
-        A few held-out rows; None will do for a GAN that needs nothing of them, see :func:`needed`.
+        A few held-out rows. They are not used if the GAN needs no inputs: see :func:`needed`.
+        Then None is enough.
     run : Run
     """
     if data is None or not needed(module, data.fields):
@@ -56,13 +62,13 @@ def watch(module, data, run):
 
 
 def needed(module, fields):
-    """Return what a GAN cannot sample without, by name."""
+    """Return the names of the inputs without which a GAN cannot sample."""
     names = next(iter(module.SAMPLES.values()))
     return [name for name in names if name != "z" and fields[name].default(1) is None]
 
 
 def rows_of(module, gan, fields, batch, together):
-    """Sample from a batch, and lay what came out beside what went in.
+    """Sample with the inputs of a batch, and put the samples beside the inputs.
 
     Parameters
     ----------
@@ -70,22 +76,23 @@ def rows_of(module, gan, fields, batch, together):
         The GAN's file.
     gan : GAN
     fields : dict of str to Field
-        Of the batch.
+        The fields of the batch.
     batch : dict of str to Tensor
     together : bool
-        Whether the rows of its fields belong together.
+        Whether row i of one field belongs to row i of the others.
 
     Returns
     -------
     Tensor, (N, 3, H, columns * W)
-        What was given, as far as it can be shown; what came out; and last, if there is one, the
-        truth that it should equal, else the way back. Where a picture is given other labels, the
-        last is a picture that has these. Without a picture in what is given, the samples alone.
+        From left to right: the inputs that can be shown as pictures; the samples; a last column.
+        If the GAN edits a picture by labels, the last column is the picture that has these labels.
+        Otherwise it is the target, if rows belong together, or the sample translated back, if the
+        GAN can. If no input can be shown, the samples alone: (N, C, H, W), or (N, 2).
     """
     made, names = next(iter(module.SAMPLES.items()))
     names = [name for name in names if name != "z"]
     given = {name: batch[name] for name in names}
-    if made in names:  # the picture is edited: each gets what its neighbour has
+    if made in names:  # G edits the picture: each gets its neighbour's labels
         given |= {name: batch[name].roll(1, 0) for name in names if name != made}
     rows = len(batch[made]) if made in batch else len(next(iter(given.values())))
     after = module.sample(gan, rows, **given)
@@ -104,7 +111,7 @@ def rows_of(module, gan, fields, batch, together):
 
 
 def examples(g, n, seed=0, *, path=None, given=None):
-    """Return samples of a trained generator, beside what it was given if that can be shown.
+    """Return samples of a trained generator, beside those inputs that can be shown.
 
     Parameters
     ----------
@@ -112,27 +119,27 @@ def examples(g, n, seed=0, *, path=None, given=None):
     n : int
         How many, at most.
     seed : int
-        Of the noise.
+        Seed of the noise.
     path : str or pathlib.Path, optional
         A picture, or a folder of them, to translate.
     given : dict of str to str, optional
-        What else to give, in words: a class, labels with commas between, a text.
+        Other inputs in words: a class, labels with commas between, a text.
 
     Returns
     -------
     Tensor, (N, C, H, W), or (N, 2)
-        See :func:`rows_of`; what is not given by the user is taken from the held-out rows of the
-        generator's data.
+        See :func:`rows_of`. Needed inputs, if none are given, are held-out rows of the generator's
+        data.
 
     Raises
     ------
     CourseError
-        If a picture can't be read, or something doesn't fit the generator.
+        If a picture cannot be read, or an input does not fit the generator.
     """
     given = dict(given or {})
     if path is not None:
         if g.pictures is None:
-            raise DataError(f"{g!r} is given no pictures: leave out --input.")
+            raise DataError(f"{g!r} takes no pictures: leave out --input.")
         field = g.fields[g.pictures]
         given[g.pictures] = read_pictures(path, field.side, field.channels, n)
         return plotting.side_by_side(given[g.pictures], g.sample(seed=seed, **given))
@@ -144,17 +151,17 @@ def examples(g, n, seed=0, *, path=None, given=None):
 
 
 def read_pictures(path, size, channels, n=None):
-    """Read one picture, or those of a folder in the order of their names.
+    """Read a picture, or the pictures of a folder in the order of their names.
 
     Parameters
     ----------
     path : str or pathlib.Path
     size : int
-        Pixels a side; see :func:`gancourse.data.own.reading.square`.
+        Side in pixels; see :func:`gancourse.data.own.reading.square`.
     channels : int
-        1 makes them grey.
+        3 for colour; 1 makes the pictures grey.
     n : int, optional
-        How many of a folder, at most.
+        How many pictures, at most.
 
     Returns
     -------
@@ -164,7 +171,7 @@ def read_pictures(path, size, channels, n=None):
     Raises
     ------
     DataError
-        If there is none, or one can't be read.
+        If there is no picture, or one cannot be read.
     """
     path = Path(path).expanduser()
     if path.is_dir():
@@ -177,6 +184,6 @@ def read_pictures(path, size, channels, n=None):
         raise DataError(f"there is no picture or folder {files.shown(path)}.")
     records = [files.Record(picture.name, (picture,)) for picture in pictures[:n]]
     found = reading.read(path, records, size).float()
-    if channels == 1:  # the weights of brightness in ITU-R 601, as Pillow has them
+    if channels == 1:  # luma of ITU-R 601, as in Pillow
         found = (found * torch.tensor([0.299, 0.587, 0.114])[:, None, None]).sum(1, keepdim=True)
     return found / 127.5 - 1

@@ -1,4 +1,4 @@
-"""What a run keeps in files: its configuration, its parts, and the generator alone.
+"""What a run writes into its checkpoint and into the file of its generator.
 
 :mod:`gancourse.files` has the format.
 """
@@ -11,12 +11,24 @@ from gancourse.files import save
 
 
 def describe(cfg):
-    """Return a configuration as plain JSON values, as it reads back from a checkpoint."""
+    """Return a configuration as JSON values, the form in which a checkpoint holds it."""
     return json.loads(json.dumps(asdict(cfg)))
 
 
 def differences(old, new, ignore=()):
-    """List how two configurations differ, a line each: ``lr: 0.0002 -> 0.001``."""
+    """Return the differences of two configurations, one line each: ``lr: 0.0002 -> 0.001``.
+
+    Parameters
+    ----------
+    old, new : dict
+        As :func:`describe` returns them.
+    ignore : collection of str
+        Names that may differ.
+
+    Returns
+    -------
+    list of str
+    """
     names = [n for n in {**old, **new} if n not in ignore and old.get(n) != new.get(n)]
     return [f"{n}: {old.get(n, '(absent)')} -> {new.get(n, '(absent)')}" for n in names]
 
@@ -24,10 +36,18 @@ def differences(old, new, ignore=()):
 def load_parts(gan, states, where):
     """Load a state into each of the GAN's parts.
 
+    Parameters
+    ----------
+    gan : GAN
+    states : dict of str to dict
+        A ``state_dict`` for each part, by name.
+    where : str or Path
+        Where the states are from, for the message.
+
     Raises
     ------
     CheckpointError
-        If a part is missing, or a network's shapes are not those of the file.
+        If the GAN lacks a part, or a state does not fit its part.
     """
     for name, state in states.items():
         part = getattr(gan, name, None)
@@ -41,16 +61,16 @@ def load_parts(gan, states, where):
 
 
 def save_generator(path, gan, *, half=False, **card):
-    """Write the networks to sample from, with what is needed to build them again.
+    """Write the networks to sample from, and the configuration to build them from.
 
     Parameters
     ----------
     path : str or Path
     gan : GAN
     half : bool
-        Round the weights to half precision, for a file that ships.
+        Round the weights to half precision, which halves the size of the file.
     **card : JSON-able
-        What is known of the run: ``model``, ``preset``, ``data``, ``seed``, ...
+        Facts about the run: ``model``, ``preset``, ``data``, ``seed``, ...
     """
     states = {name: net.state_dict() for name, net in gan.generators().items()}
     if half:

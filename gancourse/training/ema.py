@@ -7,17 +7,17 @@ from torch import nn
 
 
 class EMA(nn.Module):
-    """A copy of ``net`` whose weights trail the trained ones.
+    """A copy of ``net`` whose weights are an average of its weights over the last steps.
 
     After each step of ``net``'s optimizer, every weight becomes
-    ``decay * average + (1 - decay) * trained``. Two players circle around the point that they are
-    looking for; the average lies nearer to it, which is why its samples look better (Yazici et
-    al. 2019, arXiv:1806.04498).
+    ``decay * average + (1 - decay) * trained``. The weights of two players tend to rotate around an
+    equilibrium. Their average is nearer to it, and gives better samples (Yazici et al. 2019,
+    arXiv:1806.04498).
 
     Parameters
     ----------
     net : torch.nn.Module
-        The network to follow; copied here, on its device.
+        The trained network; it is copied, on its device.
     decay : float
         Between 0 (no memory) and 1 (never moves). The memory is about 1 / (1 - decay) steps.
     optimizer : torch.optim.Optimizer
@@ -31,8 +31,8 @@ class EMA(nn.Module):
         self.decay = decay
         self.net = copy.deepcopy(net).requires_grad_(False)
         self.eval()
-        # In tuples, so that the followed network is no part of this module. Listed once, since a
-        # step is short.
+        # nn.Module does not register what is in a tuple, so that the trained network stays out of
+        # this state dict. The lists are made once, not in every update, to save time.
         self._followed = (net,)
         self._weight_lists = (list(self.net.parameters()), list(net.parameters()))
         self._buffer_pairs = tuple(zip(self.net.buffers(), net.buffers(), strict=True))
@@ -44,7 +44,7 @@ class EMA(nn.Module):
 
     @torch.no_grad()
     def update(self):
-        """Move the average one step towards the trained network; buffers are copied as they are."""
+        """Move the average towards the trained weights by one step; copy the buffers."""
         torch._foreach_lerp_(*self._weight_lists, 1 - self.decay)
         for mine, theirs in self._buffer_pairs:
             mine.copy_(theirs)

@@ -1,4 +1,4 @@
-"""The plain container that a GAN file's ``build`` returns."""
+"""The container that a GAN file's ``build`` returns."""
 
 from types import SimpleNamespace
 
@@ -6,10 +6,9 @@ from gancourse.training.ema import EMA
 
 
 class GAN(SimpleNamespace):
-    """Networks, optimizers and whatever else a GAN consists of, by name.
+    """The networks, the optimizers and the other parts of a GAN, by name.
 
-    There is nothing to inherit and nothing to override: each part is kept as an attribute.
-    Whatever has a ``state_dict`` is part of a checkpoint.
+    Each part is an attribute. Every part that has a ``state_dict`` is saved in checkpoints.
 
     Parameters
     ----------
@@ -18,14 +17,14 @@ class GAN(SimpleNamespace):
     published : sequence of str
         The networks that a trained generator's file holds.
     frozen : dict of str to torch.nn.Module, optional
-        Networks that are used and not trained; no part of a checkpoint.
+        Networks that are used and not trained; they are not saved in checkpoints.
     **parts
         ``netG``, ``netD``, ``opt_g``, ``opt_d``, schedules, averages, an image pool, ...
 
     Attributes
     ----------
     step : int
-        How many training steps were made.
+        The number of training steps made.
     """
 
     def __init__(self, cfg, published, frozen=None, **parts):

@@ -12,7 +12,7 @@ def diverged(term, step):
     return TrainingDiverged(
         f"{term} became NaN or infinite at step {step}. The last good state is kept. Lower the "
         "learning rates (halve lr_g and lr_d), use precision fp32, or see whether a loss takes "
-        "the logarithm of a probability; then train on from there.",
+        "the logarithm of a probability; then go on from there.",
         term=term,
         step=step,
     )
@@ -20,10 +20,10 @@ def diverged(term, step):
 
 @contextmanager
 def enough_memory(gan):
-    """Turn a device's out-of-memory error into advice."""
+    """Turn an out-of-memory error into a CourseError that says what to change."""
     try:
         yield
-    except (RuntimeError, MemoryError) as error:  # CUDA has a class for it; MPS and CPU have not
+    except (RuntimeError, MemoryError) as error:  # only CUDA has a class of its own for it
         words = ("out of memory", "can't allocate memory", "not enough memory")
         if not isinstance(error, MemoryError) and not any(w in str(error) for w in words):
             raise

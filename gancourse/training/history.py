@@ -1,4 +1,4 @@
-"""What a run logged: one row of losses a log step, and whatever was recorded on the way."""
+"""What a run logged: the means of its losses, and what ``record`` returned."""
 
 import json
 from math import isnan
@@ -20,11 +20,12 @@ class History:
     seconds : list of float
         Training time up to there.
     values : dict of str to list of float
-        For each log tag its mean over the steps of each window that had it; NaN where none had.
+        For each log tag and window, the mean over those steps that returned the tag; NaN where none
+        did.
     records : list of (int, dict)
         What the trainer's ``record`` returned, with its step.
     samples : Tensor or None
-        The latest picture's samples, of the same latent vectors each time.
+        The samples of the latest picture; each is made from the same latent vectors.
     finished : bool
         Whether the run has reached its last step.
     """
@@ -59,7 +60,7 @@ class History:
         self.records = [record for record in self.records if record[0] <= step]
 
     def row(self, i=-1):
-        """Return one log window as a flat dict, as it stands in history.jsonl."""
+        """Return one log window as a flat dict, as history.jsonl has it."""
         row = {"step": self.steps[i], "seconds": self.seconds[i]}
         found = {tag: values[i] for tag, values in self.values.items()}
         return row | {tag: value for tag, value in found.items() if not isnan(value)}

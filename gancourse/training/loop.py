@@ -1,7 +1,7 @@
 """The only training loop of the course.
 
-It knows steps, logging, pictures, checkpoints and how to stop. It does not know what a generator
-is: that is in the GAN's ``train_step``. Schedules and averages follow their optimizers.
+It counts steps, logs losses, draws pictures, writes checkpoints and stops. What happens in a step
+is in the GAN's ``train_step``. Schedules and averages follow their optimizers.
 """
 
 import time
@@ -36,8 +36,8 @@ def train(
 ):
     """Call ``train_step`` until ``gan.step`` reaches ``steps``.
 
-    Run it again to go on: it begins at ``gan.step``. The stop button (or Ctrl-C) ends it after
-    the step in hand, with a GAN that can be sampled and trained further; a second Ctrl-C ends
+    It begins at ``gan.step``: call it again to go on. The stop button, or Ctrl-C, ends it after
+    the current step; the GAN can then be sampled from and trained further. A second Ctrl-C ends
     it at once.
 
     Parameters
@@ -54,20 +54,20 @@ def train(
     steps : int, optional
         The total; ``gan.cfg.steps`` if left out.
     sample : callable, optional
-        ``sample(gan, n)`` returns n samples of the same latent vectors each time, for pictures.
+        ``sample(gan, n)`` returns n samples for a picture, of the same latent vectors each time.
     record : callable, optional
         ``record(gan)`` returns a dict that is kept, with its step, in ``history.records``:
-        before the first step and then every ``record_every`` steps.
-    log_every, sample_every, checkpoint_every : int, optional
-        In steps. If left out: 200 log lines, 20 pictures and 20 checkpoints a run. A checkpoint
-        waits for the end of the log window that it falls into.
+        before the first step, and then every ``record_every`` steps.
+    log_every, sample_every, checkpoint_every, record_every : int, optional
+        In steps. If left out, a run has 200 log windows, 20 pictures, 20 checkpoints and 20
+        records. A checkpoint is written at the end of a log window.
     out_dir : path, optional
-        Gets checkpoint.safetensors, history.jsonl, samples/ and, whenever training stops,
-        generator.safetensors. Without it the state is kept in memory alone.
+        The folder for checkpoint.safetensors, history.jsonl, samples/ and, when training stops,
+        generator.safetensors. Without it the last good state is kept in memory.
     resume : bool
         Go on from ``out_dir``'s checkpoint if there is one.
     card : dict, optional
-        What generator.safetensors shall say of itself: model, preset, data.
+        What generator.safetensors says of the run: model, preset, data.
     quiet : bool
         Show nothing.
 
@@ -78,11 +78,12 @@ def train(
     Raises
     ------
     TrainingDiverged
-        If a loss became NaN or infinite. The GAN is put back to its last good state.
+        If a loss or a weight became NaN or infinite. The GAN gets its last good state back.
     CheckpointError
         If ``out_dir`` cannot be used, or holds a run of another configuration.
     CourseError
-        If the device ran out of memory, the disk is full, or the settings make no sense.
+        If the device runs out of memory, the disk is full, or an interval is not a whole number
+        above 0.
     """
     steps = gan.cfg.steps if steps is None else steps
     every = intervals(
@@ -94,7 +95,7 @@ def train(
     gan.history.finished = gan.step >= steps
     if gan.history.finished:
         if resume:
-            store.publish()  # the run may have been killed just before
+            store.publish()  # the run may have been killed before it wrote this
         return gan.history
     store.begin()
 
@@ -124,7 +125,7 @@ def train(
         store.put_back()
         raise
     finally:
-        for weight in weights:  # an error or a second Ctrl-C may have come while one was frozen
+        for weight in weights:  # a step that was broken off may have frozen some
             weight.requires_grad_(True)
         view.close(gan.step, gan.history)
     gan.history.finished = gan.step >= steps
@@ -133,7 +134,20 @@ def train(
 
 
 def intervals(steps, **wanted):
-    """Return after how many steps each thing is done: 200 times a run, or as often as was wanted.
+    """Return after how many steps to log, draw, write a checkpoint and record.
+
+    If nothing is wanted: 200 times a run for "log", 20 times for the others.
+
+    Parameters
+    ----------
+    steps : int
+        Of the whole run.
+    **wanted : int or None
+        The wanted number of steps for each of "log", "sample", "checkpoint" and "record".
+
+    Returns
+    -------
+    dict of str to int
 
     Raises
     ------
@@ -151,13 +165,13 @@ def intervals(steps, **wanted):
 
 
 def trainable(gan):
-    """Return the weights of all networks that are not frozen for good."""
+    """Return the weights of the GAN's networks that require a gradient."""
     networks = [part for part in gan.parts().values() if isinstance(part, torch.nn.Module)]
     return [p for net in networks for p in net.parameters() if p.requires_grad]
 
 
 class Progress:
-    """What the loop remembers from step to step, and does now and then.
+    """What the loop keeps between steps, and what it does every so many steps.
 
     Parameters
     ----------
@@ -174,20 +188,20 @@ class Progress:
     def __init__(self, gan, data, every, store, view, sample, record):
         self.gan, self.data, self.every, self.store, self.view = gan, data, every, store, view
         self.draw, self.measure = sample, record
-        self.window = []  # of (log tags, their values), one for each step since the last log
+        self.window = []  # (log tags, their values) of each step since the last log
         seconds = gan.history.seconds
         self.start = time.perf_counter() - (seconds[-1] if seconds else 0.0)
 
     def due(self, what):
-        """Return whether it is time for something."""
+        """Return whether something, a key of ``every``, is due after this step."""
         return self.gan.step % self.every[what] == 0
 
     def note(self, losses):
-        """Keep a step's losses on the device; they are read at the next log step."""
+        """Keep a step's losses, on the device until the next log step."""
         self.window.append((tuple(losses), torch.stack(list(losses.values()))))
 
     def log(self):
-        """Write down the means of the window, if there was a step in it."""
+        """Log the means of the window, if it has a step, and empty it."""
         history, step = self.gan.history, self.gan.step
         means = read_window(self.window, step)
         if means:
@@ -196,13 +210,13 @@ class Progress:
             self.view.update(step, history)
 
     def record(self):
-        """Measure the GAN, if something is to be recorded."""
+        """Call ``record``, if there is one."""
         if self.measure is not None:
             with undisturbed():
                 self.gan.history.records.append((self.gan.step, self.measure(self.gan)))
 
     def picture(self):
-        """Draw samples, and show and keep their picture."""
+        """Draw samples, and show and save a picture of them."""
         if self.draw is not None:
             history = self.gan.history
             with undisturbed():
@@ -215,14 +229,14 @@ class Progress:
 def read_window(window, step):
     """Empty a window of losses, and return the mean of each tag over the steps that had it.
 
-    This is the one place where the loop waits for the device.
+    Reading the values makes the loop wait for the device.
 
     Parameters
     ----------
     window : list of (tuple of str, Tensor)
-        The log tags of a step and their values.
+        The log tags of each step and their values.
     step : int
-        The window's last.
+        The last step of the window.
 
     Raises
     ------

@@ -8,7 +8,7 @@ from gancourse import plotting
 
 
 def make_view(first, steps, quiet=False):
-    """Return the view that shows a run: in a notebook, in a terminal, or none.
+    """Return the view that shows a run: for a notebook, for a terminal, or an empty one.
 
     Parameters
     ----------
@@ -88,7 +88,7 @@ class Terminal(View):
             print(f"{self.words(step, history)} · {self.losses(history)}", flush=True)
 
     def close(self, step, history):
-        """Print a line if the run was interrupted."""
+        """Print a line if the run was stopped before its last step."""
         if step < self.steps:
             print(f"stopped at step {step:,} of {self.steps:,}; run it again to go on", flush=True)
 

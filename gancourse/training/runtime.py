@@ -1,4 +1,4 @@
-"""Where a run computes, in which precision, and from which seed."""
+"""The device, the precision and the seed of a run."""
 
 import contextlib
 import random
@@ -15,14 +15,14 @@ PRECISIONS = ("fp32", "bf16")
 
 @dataclass(frozen=True, kw_only=True)
 class Run:
-    """What every part of a training run shares; made by :func:`start`.
+    """The settings that all parts of a training run share; made by :func:`start`.
 
     Attributes
     ----------
     device : torch.device
-        Where the networks and the data lie.
+        The device of the networks and of the batches.
     seed : int
-        The one seed: initial weights, the order of the data, the noise.
+        The seed of all random numbers: initial weights, order of the data, noise.
     precision : {"fp32", "bf16"}
         The number format of the forward passes; the weights always stay in fp32.
     channels_last : bool
@@ -55,8 +55,8 @@ class Run:
     def generator(self, *key):
         """Return a random generator on the device, seeded by the run's seed and ``key`` alone.
 
-        The same key gives the same numbers whatever was drawn before, which is what makes a
-        resumed run see the batches that it would have seen.
+        The numbers do not depend on what was drawn before. So a resumed run sees the batches that
+        an uninterrupted run would have seen.
         """
         words = np.random.SeedSequence([self.seed, *key]).generate_state(2)
         seed = int(words[0]) << 31 ^ int(words[1])
@@ -71,9 +71,9 @@ def start(device="auto", seed=0, *, precision="fp32", channels_last=False, compi
     device : {"auto", "cuda", "mps", "cpu"} or str
         ``auto`` takes CUDA, then Apple's MPS, then the CPU; "cuda:1" names one of several.
     seed : int
-        Seeds Python, NumPy and PyTorch; at least 0.
+        Seeds Python, NumPy and PyTorch; 0 to 2**63 - 1.
     precision : {"fp32", "bf16", "auto"}
-        See :class:`Run`. ``auto`` takes bf16 where the device computes with it, else fp32.
+        See :class:`Run`. ``auto`` takes what :func:`fast_precision` returns.
     channels_last, compile : bool
         See :class:`Run`.
 
@@ -84,7 +84,7 @@ def start(device="auto", seed=0, *, precision="fp32", channels_last=False, compi
     Raises
     ------
     CourseError
-        If the device is unknown or not there, or the seed or precision is not valid.
+        If the device is unknown or this machine lacks it, or the seed or precision is not valid.
     """
     choose("precision", precision, (*PRECISIONS, "auto"))
     if isinstance(seed, bool) or not isinstance(seed, int) or not 0 <= seed < 2**63:
@@ -121,11 +121,11 @@ def find_device(name="auto"):
         "mps": int(torch.backends.mps.is_available()),
     }[kind]
     if index and not index.isdigit():
-        raise CourseError(f"device {name!r}: after the colon comes a number, as in cuda:0")
+        raise CourseError(f"device {name!r} must have a number after the colon, as in cuda:0.")
     if int(index or 0) >= here:
         raise CourseError(
-            f"device {name!r} was asked for, but PyTorch {torch.__version__} sees {here} {kind} "
-            f"device{'' if here == 1 else 's'} here. Use device='auto', or see `gancourse doctor`."
+            f"device {name!r} is not here: PyTorch {torch.__version__} sees {here} {kind} "
+            f"device{'' if here == 1 else 's'}. Use device='auto', or see `gancourse doctor`."
         )
     return torch.device(name)
 
@@ -147,7 +147,7 @@ def fast_precision(device):
 def seed_everything(seed):
     """Seed Python's, NumPy's and PyTorch's random sources, on every device."""
     random.seed(seed)
-    np.random.seed(seed % 2**32)  # noqa: NPY002 - code that draws from the old source is seeded too
+    np.random.seed(seed % 2**32)  # noqa: NPY002 - for code that uses NumPy's global source
     torch.manual_seed(seed)
 
 
@@ -164,7 +164,10 @@ def random_state():
 
 
 def set_random_state(state):
-    """Put back what :func:`random_state` returned; a device's only where there is that device."""
+    """Restore what :func:`random_state` returned.
+
+    The states of GPUs are restored only if the machine has as many GPUs as then.
+    """
     random.setstate((3, tuple(state["python"]), None))
     numpy = state["numpy"]
     np.random.set_state((numpy["kind"], numpy["keys"].numpy().astype(np.uint32), *numpy["rest"]))  # noqa: NPY002
@@ -177,7 +180,7 @@ def set_random_state(state):
 
 @contextlib.contextmanager
 def undisturbed():
-    """Let the code inside draw random numbers without changing those of the training."""
+    """Restore the state of every random source at the end of a ``with`` block."""
     state = random_state()
     try:
         yield

@@ -6,28 +6,28 @@ from torch.optim.lr_scheduler import LambdaLR, LRScheduler
 def following(schedule):
     """Let a schedule take a step after each step of its own optimizer, and return it.
 
-    A player that is updated in every fifth step, or in one stage only, so has a schedule that
-    counts its own updates.
+    The schedule then counts the updates of its own player, which may have one in every fifth step,
+    or in one stage only.
     """
     schedule.optimizer.register_step_post_hook(lambda *_: schedule.step())
     return schedule
 
 
 def linear_decay(optimizer, steps, constant):
-    """Hold the learning rate, then let it fall to 0 in a straight line.
+    """Return a schedule that keeps the learning rate constant and then decays it linearly to 0.
 
     Parameters
     ----------
     optimizer : torch.optim.Optimizer
     steps : int
-        Updates until it is 0.
+        Number of updates after which the learning rate is 0.
     constant : float
-        Share of them before it begins to fall, 0 to 1.
+        Share of these updates before the decay, 0 to 1.
 
     Returns
     -------
     LRScheduler
-        Follows the optimizer by itself.
+        It takes a step after each step of the optimizer: see :func:`following`.
     """
     falling = max(1, steps * (1 - constant))  # updates
     share = lambda step: max(0.0, min(1.0, (steps - step) / falling))  # noqa: E731 - one expression
@@ -35,7 +35,9 @@ def linear_decay(optimizer, steps, constant):
 
 
 class Anneal(LRScheduler):
-    """The schedule of Goodfellow et al. 2014: step sizes decay a little, momentum rises.
+    """The schedule of Goodfellow et al. 2014: step sizes decay, momentum rises.
+
+    The decay is exponential, the rise linear.
 
     Parameters
     ----------
@@ -43,11 +45,11 @@ class Anneal(LRScheduler):
     decay : float
         Divides the step size after each update.
     least : float
-        Where the decay of the step size ends.
+        The smallest step size.
     momentum : tuple of float
         At the first update, and from ``momentum_steps`` on.
     momentum_steps : int
-        Updates over which the momentum rises in a straight line.
+        Number of updates over which the momentum rises.
     """
 
     def __init__(self, optimizer, *, decay, least, momentum, momentum_steps):
@@ -56,7 +58,7 @@ class Anneal(LRScheduler):
         super().__init__(optimizer)
 
     def get_lr(self):
-        """Return the step sizes, and set the momentum beside them."""
+        """Set the momentum of each parameter group, and return the step sizes."""
         first, last = self.momentum
         risen = min(1.0, self.last_epoch / self.momentum_steps)
         for group in self.optimizer.param_groups:

@@ -1,17 +1,17 @@
-"""Several step functions, one after the other, as the one that the loop calls."""
+"""Training in stages: several step functions in one."""
 
 
 def in_stages(*stages):
-    """Return a step function that changes with the number of steps made.
+    """Return a step function that calls the step function of the current stage.
 
-    What it calls depends on ``gan.step`` alone, which is in every checkpoint: a run that is
-    stopped in any stage goes on there.
+    The stage depends on ``gan.step`` alone, which every checkpoint holds: a resumed run goes on in
+    the stage that it was stopped in.
 
     Parameters
     ----------
     *stages : tuple (callable, int)
-        A step function, ``step(gan, batch, run)``, and how many steps it is called for. The last
-        one goes on for as long as the loop does.
+        A step function, ``step(gan, batch, run)``, and the number of steps of the stage. The last
+        stage goes on until the loop ends.
 
     Returns
     -------

@@ -24,10 +24,10 @@ class Store:
     gan : GAN
     run : Run
     data
-        The data set; its name is part of the settings.
+        The data set; a run is resumed only with data of the same name.
     folder : path or None
     card : dict
-        What the published generator says of itself.
+        What generator.safetensors says of the run.
     """
 
     def __init__(self, gan, run, data, folder, card):
@@ -54,12 +54,12 @@ class Store:
         }
 
     def settings(self):
-        """Return what must be the same when a run goes on."""
+        """Return the settings that a resumed run must share."""
         rest = {"seed": self.run.seed, "precision": self.run.precision, "data": self.data.name}
         return checkpoint.describe(self.gan.cfg) | rest
 
     def keep(self):
-        """Keep the state, unless its weights are no longer finite."""
+        """Save the state; raise TrainingDiverged if a weight is not finite."""
         for name, part in self.gan.parts().items():
             if isinstance(part, torch.nn.Module):
                 tensors = [*part.parameters(), *part.buffers()]
@@ -72,13 +72,13 @@ class Store:
             self.memory = files.flatten(self.state())
 
     def begin(self):
-        """Remember the state before the first step, and bring history.jsonl up to date."""
+        """Keep the state before the first step in memory, and write history.jsonl."""
         self.memory = files.flatten(self.state())
         if self.folder:
             self.gan.history.write(self.folder / HISTORY)
 
     def put_back(self):
-        """Return the GAN and its history to the last state that was kept."""
+        """Restore the GAN and its history to the last good state."""
         if self.memory is None:
             self.load(files.load(self.folder / CHECKPOINT)[0])
         else:
@@ -89,19 +89,21 @@ class Store:
         self.publish()
 
     def load(self, state):
-        """Load a kept state into the GAN."""
-        where = self.folder / CHECKPOINT if self.folder else "the kept state"
+        """Load a saved state into the GAN, and set the random state."""
+        where = self.folder / CHECKPOINT if self.folder else "the last good state"
         checkpoint.load_parts(self.gan, state["parts"], where)
         self.gan.step = state["step"]
         set_random_state(state["random"])
 
     def open(self, resume):
-        """Go on with the run in the folder, or see to it that the folder holds none.
+        """Load the run that the folder holds, or refuse a folder that already holds one.
+
+        A folder that holds this very run, begun in the same process, is accepted.
 
         Raises
         ------
         CheckpointError
-            If it holds another run than is wanted.
+            If the folder holds a run with other settings, or a run and ``resume`` is false.
         """
         if resume and self.folder is None:
             raise CheckpointError("resume=True needs out_dir: the folder that holds the run.")
