@@ -108,7 +108,9 @@ def run(names, given, out, check_claims):
     help="A data set: see `gancourse data list`.",
 )
 @click.option("--seed", default=0, show_default=True, help="Seed of all random numbers.")
-@click.option("--steps", type=click.IntRange(min=1), help="Training steps [the preset's].")
+@click.option(
+    "--steps", type=click.IntRange(min=1), help="Training steps, of the last stage [the preset's]."
+)
 @click.option("--device", default="auto", show_default=True, help="auto, cuda, cuda:1, mps, cpu.")
 @click.option("--precision", default="fp32", show_default=True, help="fp32, bf16 or auto.")
 @click.option(

@@ -222,6 +222,8 @@ class Classes(Field):
         return classes.long()
 
     def _number(self, name):
+        if name.isdecimal() and name not in self.known:  # a number, as the command line has it
+            return int(name)
         return self.known.index(choose("class", name, self.known))
 
     def example(self, n, generator=None, device="cpu"):
@@ -283,6 +285,10 @@ class Flags(Field):
         flags = torch.as_tensor(value, dtype=torch.float32)
         if not ((flags == 0) | (flags == 1)).all():
             raise ValueError("A label is 0 or 1.")
+        if flags.shape[-1:] == self.shape:
+            parts = zip(self.kinds, flags.split(self.sizes, -1), strict=True)
+            if any(kind == "classes" and (part.sum(-1) > 1).any() for kind, part in parts):
+                raise ValueError("Of a set of classes, one label at most is 1.")
         return flags
 
     def example(self, n, generator=None, device="cpu"):
@@ -330,7 +336,8 @@ class Tokens(Field):
         if isinstance(value, list | tuple) and value and all(isinstance(v, str) for v in value):
             return self.encode(value)
         tokens = torch.as_tensor(value)
-        if tokens.is_floating_point() or not ((tokens >= 0) & (tokens <= len(self.words))).all():
+        whole = tokens.dtype != torch.bool and not tokens.is_floating_point()
+        if not whole or not ((tokens >= 0) & (tokens <= len(self.words))).all():
             raise ValueError(f"The number of a word is a whole number in 0..{len(self.words)}.")
         return tokens.long()
 
@@ -345,14 +352,14 @@ class Tokens(Field):
             If a text is too long.
         """
         numbers = {word: i for i, word in enumerate(self.words, 1)}
-        rows = torch.zeros(len(texts), self.length, dtype=torch.int64)
-        for row, text in zip(rows, texts, strict=True):
+        rows = []
+        for text in texts:
             words = split_words(text)
             if len(words) > self.length:
                 raise ValueError(f"A text has {self.length} words at most, not {len(words)}.")
-            for place, word in enumerate(words):
-                row[place] = numbers.get(word) or numbers[choose("word", word, self.words)]
-        return rows
+            row = [numbers.get(word) or numbers[choose("word", word, self.words)] for word in words]
+            rows.append(row + [0] * (self.length - len(row)))
+        return torch.tensor(rows)
 
     def decode_text(self, tokens):
         """Return numbers, (N, length), as a list of texts."""
@@ -530,16 +537,16 @@ def read(card):
     content = dict(card)
     kind = KINDS[choose("kind of field", content.pop("kind", None), KINDS)]
     try:
-        return kind(**{name: frozen(value) for name, value in content.items()})
+        return kind(**{name: tuples(value) for name, value in content.items()})
     except TypeError as problem:
         raise CourseError(
             f"a field {kind.__name__} is from another version of gancourse: {problem}. Train again."
         ) from problem
 
 
-def frozen(value):
+def tuples(value):
     """Return a value read from JSON with its lists as tuples, as configurations have them."""
-    return tuple(map(frozen, value)) if isinstance(value, list) else value
+    return tuple(map(tuples, value)) if isinstance(value, list) else value
 
 
 def split_words(text):

@@ -66,6 +66,7 @@ class JointImages:
         labels = Flags(sets=tuple((kind, names) for kind, names, _ in read))
         source = Classes(count=len(members), names=tuple(data.name for data in self.members))
         self._sets = {"labels": labels, "source": source}
+        self._taken = ("real", "labels", "source")
         self._labels = []
         for number, (_, _, values) in enumerate(read):
             before, after = sum(labels.sizes[:number]), sum(labels.sizes[number + 1 :])
@@ -83,14 +84,21 @@ class JointImages:
     @property
     def fields(self):
         """What a batch holds, by name."""
-        return {"real": self.members[0].fields["real"]} | self._sets
+        return {name: self._known[name] for name in self._taken}
+
+    @property
+    def _known(self):
+        return {"real": self.members[0].columns["real"].field} | self._sets
 
     def take(self, *names, like=None):
-        """Return the same data: a batch holds "real", "labels" and "source", and nothing else."""
+        """Return the same data with batches of exactly these fields."""
+        known = self._known
         for name in names:
-            if name not in self.fields:
-                raise lacks(self.name, name, self.fields)
-        return self
+            if name not in known:
+                raise lacks(self.name, name, known)
+        other = copy.copy(self)
+        other._taken = names
+        return other
 
     @property
     def shape(self):
@@ -176,7 +184,8 @@ class JointImages:
             source = torch.full((count,), number, device=run.device)
             parts.append((data.images(index).to(run.device), labels.to(run.device), source))
         real, labels, source = (torch.cat(part) for part in zip(*parts, strict=True))
-        return {"real": real, "labels": labels, "source": source}
+        batch = {"real": real, "labels": labels, "source": source}
+        return {name: batch[name] for name in self._taken}
 
 
 def _read_labels(data, wanted):

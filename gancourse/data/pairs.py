@@ -19,6 +19,7 @@ from torch.nn import functional as F
 
 from gancourse.data.source import BATCH_KEY, check_limit, lacks
 from gancourse.errors import DataError
+from gancourse.fields import Boxes, Map, Masks, Pictures
 
 # The data augmentation of pix2pix and CycleGAN: pictures of 256 pixels are scaled up by 30 pixels
 # and cropped, and half of them are mirrored (arXiv:1611.07004, section 6.2).
@@ -69,6 +70,27 @@ class _TwoSides:
     def _sizes_fit(self):
         return self.a.shape[1:] == self.b.shape[1:]
 
+    def take(self, *names, like=None):
+        """Return the same data with batches of exactly these fields; see :class:`Data`."""
+        for name in names:
+            if name not in self._columns:
+                raise lacks(self.name, name, self._columns)
+        other = copy.copy(self)
+        other._taken = names
+        other._refuse_misaligned()
+        return other
+
+    def _refuse_misaligned(self):
+        """Refuse to vary pictures beside maps, boxes or masks, which would not follow."""
+        varied = ("input", "target", "real_A", "real_B")
+        bound = (Boxes, Map, Masks, Pictures)
+        left = [n for n, f in self.fields.items() if n not in varied and isinstance(f, bound)]
+        if left and (self.jitter or self.mirror):
+            raise DataError(
+                f"{self.name}: {', '.join(left)} cannot follow pictures that are cropped or "
+                "mirrored. Take augmented(jitter=0, mirror=False)."
+            )
+
     def swapped(self):
         """Return the same data with A and B exchanged."""
         other = copy.copy(self)
@@ -88,6 +110,7 @@ class _TwoSides:
         """
         other = copy.copy(self)
         other._vary(jitter, mirror)
+        other._refuse_misaligned()
         return other
 
     def _vary(self, jitter, mirror):
@@ -183,17 +206,12 @@ class PairedImages(_TwoSides):
     def take(self, *names, like=None):
         """Return the same pairs with batches of exactly these fields.
 
-        The fields are "input", "target" and all other fields of B. For "real_A" and "real_B" the
-        result is :meth:`unpaired`.
+        Besides "input" and "target", every field of the targets can be taken. "real_A" and
+        "real_B" are the same pictures :meth:`unpaired`.
         """
         if set(names) == {"real_A", "real_B"}:
             return self.unpaired()
-        for name in names:
-            if name not in self._columns:
-                raise lacks(self.name, name, self._columns)
-        other = copy.copy(self)
-        other._taken = names
-        return other
+        return super().take(*names)
 
     def resized(self, image_size):
         """Return the data with targets of ``image_size`` by ``image_size`` pixels.
@@ -273,19 +291,22 @@ class UnpairedImages(_TwoSides):
 
     def __init__(self, a, b, name, *, hidden=None, jitter=0, mirror=False):
         super().__init__(a, b, name, jitter=jitter, mirror=mirror)
-        self.hidden = hidden
+        self.hidden, self._taken = hidden, ("real_A", "real_B")
 
     @property
     def fields(self):
         """What a batch holds, by name."""
-        return {"real_A": self.a.fields["real"], "real_B": self.b.fields["real"]}
+        return {name: self._columns[name].field for name in self._taken}
 
-    def take(self, *names, like=None):
-        """Return the same data: a batch holds "real_A" and "real_B", and nothing else."""
-        for name in names:
-            if name not in self.fields:
-                raise lacks(self.name, name, self.fields)
-        return self
+    @property
+    def _columns(self):
+        """Every column of A and of B; that of "real" is "real_A" or "real_B"."""
+        sides = {"A": self.a, "B": self.b}
+        return {
+            f"{name}_{letter}": column
+            for letter, side in sides.items()
+            for name, column in side.columns.items()
+        }
 
     def resized(self, image_size):
         """Return the data with pictures of ``image_size`` by ``image_size`` pixels."""
@@ -316,10 +337,14 @@ class UnpairedImages(_TwoSides):
     def preview(self, n, run):
         """Return the first hidden pairs, or the first pictures of A and B if there are none."""
         both = self if self.hidden is None else self.hidden
-        sides = {"real_A": both.a, "real_B": both.b}
-        n = min(n, len(both.a), len(both.b))
-        batch = {name: side.images(slice(0, n)).to(run.device) for name, side in sides.items()}
+        n, columns = min(n, len(both.a), len(both.b)), self._over(both)._columns
+        batch = {name: columns[name].rows(slice(0, n)).to(run.device) for name in self._taken}
         return batch, self.hidden is not None
+
+    def _over(self, both):
+        other = copy.copy(self)
+        other.a, other.b = both.a, both.b
+        return other
 
     def batch(self, step, size, run):
         """Return the batch of a step; see :meth:`gancourse.data.source.Data.batch`.
@@ -328,14 +353,15 @@ class UnpairedImages(_TwoSides):
         -------
         dict of str to torch.Tensor
             ``"real_A"`` and ``"real_B"``, float32 (N, C, H, W) in [-1, 1], whose rows do not belong
-            together.
+            together; and what else was taken: "masks_A" belongs to "real_A".
         """
-        return {
-            name: self._variation(step, size, run, vary)(
-                side.images(side.rows(step, size, run, *order)).to(run.device)
-            )
-            for name, side, order, vary in (
-                ("real_A", self.a, (), VARY_A),
-                ("real_B", self.b, (ORDER_B,), VARY_B),
-            )
+        rows = {
+            "A": self.a.rows(step, size, run),
+            "B": self.b.rows(step, size, run, ORDER_B),
         }
+        vary = {
+            "real_A": self._variation(step, size, run, VARY_A),
+            "real_B": self._variation(step, size, run, VARY_B),
+        }
+        batch = {n: self._columns[n].rows(rows[n[-1]]).to(run.device) for n in self._taken}
+        return {n: vary[n](value) if n in vary else value for n, value in batch.items()}

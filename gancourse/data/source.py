@@ -122,8 +122,8 @@ class Column:
         def make(count, wanted, device):
             rows = values[:count]
             if wanted != field:
-                rows = resize(rows, wanted.side)
-            return rows.to(device)
+                rows = resize(rows, wanted.side, blended=isinstance(field, Pictures))
+            return rows
 
         return cls(field, len(values), make, values.device)
 
@@ -136,7 +136,7 @@ class Column:
 
         @lru_cache(maxsize=1)
         def make(count, field, device):
-            return read(count, field.side).to(device)
+            return read(count, field.side)
 
         return cls(Pictures(shape=(channels, size, size)), count, make)
 
@@ -158,7 +158,7 @@ class Column:
     @cached_property
     def values(self):
         """All rows as they are stored."""
-        return self.make(self.count, self.field, self.device)
+        return self.make(self.count, self.field, self.device).to(self.device)
 
     def rows(self, index=None):
         """Return rows in the form that a network takes; all rows if ``index`` is left out."""
@@ -172,12 +172,16 @@ class Column:
         return other
 
 
-def resize(pixels, size):
-    """Bring stored pictures, (N, C, H, W), to ``size`` by ``size`` pixels.
+def resize(pixels, size, blended=True):
+    """Bring stored pictures, (N, C, H, W), or maps, (N, H, W), to ``size`` by ``size`` pixels.
 
     Pictures of 28 pixels get a border of 2 pixels of value 0 to reach 32, as is common for MNIST:
     this does not blur. Every other size is reached by bilinear interpolation with antialiasing.
+    Class numbers must not be ``blended``: each pixel takes the number of the nearest.
     """
+    if not blended:
+        how = transforms.InterpolationMode.NEAREST_EXACT
+        return transforms.resize(pixels[:, None], [size, size], how)[:, 0]
     if pixels.shape[2:] == (size, size):
         return pixels
     if pixels.shape[2:] == (28, 28) and size == 32:
@@ -264,7 +268,7 @@ class ImageData:
             self.columns["attributes"] = Column.of(field, attributes.to(images.device).float())
         self._taken = tuple(self.columns)
         self.columns |= more or {}
-        self._order = (None, None)
+        self._orders = {}  # of the latest epoch of each key
 
     def __len__(self):
         return self.columns["real"].count
@@ -288,7 +292,7 @@ class ImageData:
         if "source" in names:
             from gancourse.data.joint import JointImages
 
-            sets = like["labels"].sets if like else [(None, None)]
+            sets = like["labels"].sets if "labels" in (like or {}) else [(None, None)]
             members = [(self, names if kind == "attributes" else kind) for kind, names in sets]
             return JointImages(members, self.name).take(*names)
         for name in names:
@@ -393,13 +397,15 @@ class ImageData:
         """
         large = self.columns["real"]
         channels, size = large.field.channels, large.field.side
+        device = self.device
         if size % factor:
             raise DataError(
                 f"{self.name}: {size} pixels a side are not a multiple of {factor}; take others."
             )
 
         def read(count, size):
-            column = large.changed(count=count, field=large.field.sized(size * factor))
+            whole = large.field.sized(size * factor)
+            column = large.changed(count=count, field=whole, device=device)
             means = torch.nn.functional.avg_pool2d(column.values.float(), factor)
             return means.round().byte()
 
@@ -414,7 +420,7 @@ class ImageData:
     def _each(self, change):
         other = copy.copy(self)
         other.columns = {name: change(column) for name, column in self.columns.items()}
-        other._order = (None, None)
+        other._orders = {}
         return other
 
     # Batches
@@ -471,13 +477,13 @@ class ImageData:
         epoch, place = divmod(step, epoch_steps)
         return self._epoch_order(run, epoch, *key)[place * size : (place + 1) * size]
 
-    def _epoch_order(self, run, *key):
-        known = (run.seed, run.device, *key)
-        if self._order[0] != known:  # kept for the whole epoch
-            generator = run.generator(BATCH_KEY, *key)
+    def _epoch_order(self, run, epoch, *key):
+        known = (run.seed, run.device, epoch)
+        if self._orders.get(key, (None,))[0] != known:  # kept for the whole epoch
+            generator = run.generator(BATCH_KEY, epoch, *key)
             order = torch.randperm(len(self), generator=generator, device=run.device)
-            self._order = (known, order.to(self.device))
-        return self._order[1]
+            self._orders[key] = (known, order.to(self.device))
+        return self._orders[key][1]
 
 
 def lacks(name, field, known):

@@ -348,7 +348,7 @@ def build(cfg, run):
     gan = GAN(cfg, PUBLISHED, netG=netG, netD=netD)
     gan.opt_g = torch.optim.Adam(netG.parameters(), lr=cfg.lr_g, betas=cfg.betas, fused=True)
     gan.opt_d = torch.optim.Adam(netD.parameters(), lr=cfg.lr_d, betas=cfg.betas, fused=True)
-    updates = max(1, cfg.steps // cfg.n_critic)  # of G
+    updates = -(-cfg.steps // cfg.n_critic)  # of G, which the first step of each round updates
     gan.schedule_g = linear_decay(gan.opt_g, updates, cfg.decay_from)
     gan.schedule_d = linear_decay(gan.opt_d, cfg.steps, cfg.decay_from)
     if cfg.ema_decay:

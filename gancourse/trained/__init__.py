@@ -12,10 +12,10 @@ from pathlib import Path
 
 import torch
 
-from gancourse import files, gans, metrics
+from gancourse import files, gans
 from gancourse.data import shipped
 from gancourse.errors import CheckpointError, choose
-from gancourse.fields import frozen
+from gancourse.fields import tuples
 from gancourse.trained.generator import TrainedGenerator
 from gancourse.training.gan import GAN
 from gancourse.training.runtime import find_device
@@ -67,6 +67,8 @@ def frozen_for(module, device="cpu"):
     dict
         ``{"frozen": {name: network}}``; empty where nothing is declared.
     """
+    from gancourse import metrics  # with torchmetrics, which takes a second to import
+
     kinds = {
         "judge": lambda name: metrics.load_judge(name).net,
         "pretrained": lambda name: pretrained(name).netG,
@@ -109,7 +111,7 @@ def load(path, device="cpu"):
         )
     module = gans.find(card["model"])
     try:
-        cfg = module.Config(**{name: frozen(value) for name, value in card["config"].items()})
+        cfg = module.Config(**{name: tuples(value) for name, value in card["config"].items()})
     except TypeError as error:
         raise CheckpointError(
             f"{path} was written by another version of {card['model']}: {error}. Train it again."

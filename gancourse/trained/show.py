@@ -8,7 +8,7 @@ from gancourse import plotting
 from gancourse.data import load
 from gancourse.data.own import files, reading
 from gancourse.errors import DataError
-from gancourse.training.runtime import start
+from gancourse.training.runtime import Run
 
 SHOWN = 12  # rows in a picture of a run
 
@@ -67,7 +67,7 @@ def needed(module, fields):
     return [name for name in names if name != "z" and fields[name].default(1) is None]
 
 
-def rows_of(module, gan, fields, batch, together):
+def rows_of(module, gan, fields, batch, together, own=None):
     """Sample with the inputs of a batch, and put the samples beside the inputs.
 
     Parameters
@@ -80,6 +80,8 @@ def rows_of(module, gan, fields, batch, together):
     batch : dict of str to Tensor
     together : bool
         Whether row i of one field belongs to row i of the others.
+    own : dict of str to Tensor, optional
+        A user's values, in place of those of the batch.
 
     Returns
     -------
@@ -87,20 +89,26 @@ def rows_of(module, gan, fields, batch, together):
         From left to right: the inputs that can be shown as pictures; the samples; a last column.
         If the GAN edits a picture by labels, the last column is the picture that has these labels.
         Otherwise it is the target, if rows belong together, or the sample translated back, if the
-        GAN can. If no input can be shown, the samples alone: (N, C, H, W), or (N, 2).
+        GAN can. There is none beside a user's values. If no input can be shown, the samples alone:
+        (N, C, H, W), or (N, 2).
     """
     made, names = next(iter(module.SAMPLES.items()))
     names = [name for name in names if name != "z"]
     given = {name: batch[name] for name in names}
-    if made in names:  # G edits the picture: each gets its neighbour's labels
-        given |= {name: batch[name].roll(1, 0) for name in names if name != made}
+    labels = [name for name in names if fields[name].side is None]
+    edited = made in names and labels  # each picture gets its neighbour's labels
+    if edited:
+        given |= {name: batch[name].roll(1, 0) for name in labels}
+    given |= own or {}
     rows = len(batch[made]) if made in batch else len(next(iter(given.values())))
     after = module.sample(gan, rows, **given)
     columns = [fields[name].pictures(value) for name, value in given.items()]
     columns = [column for column in columns if column is not None]
     if not columns:
         return after
-    if made in names:
+    if own:
+        last = []
+    elif edited:
         last = [batch[made].roll(1, 0)]
     elif together:
         last = [batch[made]]
@@ -136,18 +144,24 @@ def examples(g, n, seed=0, *, path=None, given=None):
     CourseError
         If a picture cannot be read, or an input does not fit the generator.
     """
-    given = dict(given or {})
+    values = dict(given or {})
     if path is not None:
         if g.pictures is None:
             raise DataError(f"{g!r} takes no pictures: leave out --input.")
         field = g.fields[g.pictures]
-        given[g.pictures] = read_pictures(path, field.side, field.channels, n)
-        return plotting.side_by_side(given[g.pictures], g.sample(seed=seed, **given))
-    if given or not needed(g.module, g.fields):
-        return g.sample(n, seed, **given).float().cpu()
+        values[g.pictures] = read_pictures(path, field.side, field.channels, n)
+        n = len(values[g.pictures])
+    if not needed(g.module, g.fields):
+        return g.sample(n, seed, **values).float().cpu()
+    if values.keys() >= {*needed(g.module, g.fields)}:
+        samples = g.sample(n, seed, **values)
+        shown = [g.fields[name].pictures(values[name]) for name in g.given if name == g.pictures]
+        return plotting.side_by_side(*shown, samples)
     data = held_out(g.module, g.card["data"], g.cfg, n, g.fields)
-    batch, together = data.preview(n, start("cpu"))
-    return rows_of(g.module, g.gan, data.fields, batch, together).float().cpu()
+    batch, together = data.preview(n, Run(device=torch.device("cpu")))
+    rows = len(next(iter(batch.values())))
+    own = {name: g.fields[name].check(name, value, rows) for name, value in values.items()}
+    return rows_of(g.module, g.gan, data.fields, batch, together, own).float().cpu()
 
 
 def read_pictures(path, size, channels, n=None):

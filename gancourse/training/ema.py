@@ -19,9 +19,9 @@ class EMA(nn.Module):
     net : torch.nn.Module
         The trained network; it is copied, on its device.
     decay : float
-        Between 0 (no memory) and 1 (never moves). The memory is about 1 / (1 - decay) steps.
+        At least 0, no average, and below 1. The average reaches back about 1 / (1 - decay) steps.
     optimizer : torch.optim.Optimizer
-        The one that moves ``net``.
+        The one that updates ``net``.
     """
 
     def __init__(self, net, decay, optimizer):

@@ -13,6 +13,7 @@ from gancourse.training.guards import diverged, enough_memory, stop_button
 from gancourse.training.history import History
 from gancourse.training.progress import make_view
 from gancourse.training.runtime import undisturbed
+from gancourse.training.stages import Stages
 from gancourse.training.store import Store
 
 
@@ -85,7 +86,8 @@ def train(
         If the device runs out of memory, the disk is full, or an interval is not a whole number
         above 0.
     """
-    steps = gan.cfg.steps if steps is None else steps
+    if steps is None:
+        steps = train_step.steps if isinstance(train_step, Stages) else gan.cfg.steps
     every = intervals(
         steps, log=log_every, sample=sample_every, checkpoint=checkpoint_every, record=record_every
     )
@@ -198,12 +200,14 @@ class Progress:
 
     def note(self, losses):
         """Keep a step's losses, on the device until the next log step."""
-        self.window.append((tuple(losses), torch.stack(list(losses.values()))))
+        if losses:
+            values = torch.stack(list(losses.values()))
+            self.window.append((self.gan.step, tuple(losses), values))
 
     def log(self):
         """Log the means of the window, if it has a step, and empty it."""
         history, step = self.gan.history, self.gan.step
-        means = read_window(self.window, step)
+        means = read_window(self.window)
         if means:
             history.add(step, time.perf_counter() - self.start, means)
             self.store.log(history)
@@ -226,17 +230,15 @@ class Progress:
             self.store.picture(self.gan.step, history.samples)
 
 
-def read_window(window, step):
+def read_window(window):
     """Empty a window of losses, and return the mean of each tag over the steps that had it.
 
     Reading the values makes the loop wait for the device.
 
     Parameters
     ----------
-    window : list of (tuple of str, Tensor)
-        The log tags of each step and their values.
-    step : int
-        The last step of the window.
+    window : list of (int, tuple of str, Tensor)
+        Steps, their log tags, and the values of these.
 
     Raises
     ------
@@ -245,15 +247,12 @@ def read_window(window, step):
     """
     if not window:
         return {}
-    tags = [tags for tags, _ in window]
-    rows = torch.cat([values for _, values in window]).cpu().double()
-    rows = rows.split([len(some) for some in tags])
-    first = step - len(window) + 1
+    names = [(step, tag) for step, tags, _ in window for tag in tags]
+    values = torch.cat([values for _, _, values in window]).tolist()  # the only wait
     window.clear()
     found = {}
-    for number, (some, values) in enumerate(zip(tags, rows, strict=True), first):
-        for tag, value in zip(some, values.tolist(), strict=True):
-            if not abs(value) < float("inf"):  # NaN too
-                raise diverged(tag, number)
-            found.setdefault(tag, []).append(value)
+    for (step, tag), value in zip(names, values, strict=True):
+        if not abs(value) < float("inf"):  # NaN too
+            raise diverged(tag, step)
+        found.setdefault(tag, []).append(value)
     return {tag: sum(values) / len(values) for tag, values in found.items()}

@@ -190,19 +190,11 @@ def each_player_changes_itself_alone(module):
             if other != mover:
                 optimizer(gan, other).step = lambda: None
         before = weights(module, gan)
-        for _ in zip(range(5 * len(module.STAGES)), repeated(module, gan, batch, run)):  # noqa: B905
+        for _ in steps(module, gan, batch, run):
             pass
         after = weights(module, gan)
         moved = {player for player in module.PLAYERS if changed(before[player], after[player])}
         assert moved == {mover}
-
-
-def repeated(module, gan, batch, run):
-    """Five steps of each stage."""
-    for name in module.STAGES:
-        for _ in range(5):
-            yield getattr(module, name)(gan, batch, run)
-            gan.step += 1
 
 
 @promise
@@ -235,13 +227,24 @@ def no_gradient_leaks_from_one_update_into_another(module):
 
 @promise
 def every_weight_gets_a_gradient(module):
+    """A bias may get a gradient of 0: that at the end of a WGAN's critic always does."""
     gan, run, batch = smallest(module)
+    reached = set()
+
+    def note(player):
+        for name, net in networks_of(module, gan, player).items():
+            for key, p in net.named_parameters():
+                if p.grad is not None and (p.ndim < 2 or p.grad.abs().sum() > 0):
+                    reached.add(f"{name}.{key}")
+
+    for player in module.PLAYERS:
+        optimizer(gan, player).register_step_pre_hook(lambda *_, player=player: note(player))
     for _ in steps(module, gan, batch, run):
         pass
     for player in module.PLAYERS:
         for name, net in networks_of(module, gan, player).items():
             for key, weight in net.named_parameters():
-                assert weight.grad is not None and weight.grad.abs().sum() > 0, f"{name}.{key}"
+                assert f"{name}.{key}" in reached
                 assert weight.requires_grad
 
 

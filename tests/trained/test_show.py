@@ -183,11 +183,25 @@ def test_labels_are_given_in_words(tmp_path):
     checkpoint.save_generator(path, gan, model="stargan", data="kinds", fields=fields)
     Image.new("RGB", (32, 32), "red").save(tmp_path / "one.png")
     g = trained.load(path)
-    with pytest.raises(CourseError, match="labels="):
+    with pytest.raises(CourseError, match="kinds"):  # whose held-out labels it would take
         show.examples(g, 9, path=tmp_path)
     after = show.examples(g, 9, path=tmp_path, given={"labels": "y"})[..., 32:]
     red = show.read_pictures(tmp_path / "one.png", 32, 3)
     assert torch.equal(after, stargan.sample(gan, real=red, labels=torch.tensor([[0.0, 1, 0]])))
+
+
+def test_what_is_not_given_is_held_out(tmp_path):
+    data = load("emoji", image_size=32).take("real", "labels", "source")
+    gan, _ = built(stargan, data)
+    path = tmp_path / "generator.safetensors"
+    fields = {name: field.card() for name, field in data.fields.items()}
+    checkpoint.save_generator(path, gan, model="stargan", data="emoji", fields=fields)
+    g = trained.load(path)
+    random = torch.get_rng_state()
+    before, after = show.examples(g, 3, given={"labels": "noto"}).split(32, 3)
+    assert torch.equal(random, torch.get_rng_state())
+    noto = torch.tensor([[1.0, 0, 0]]).expand(3, -1)
+    assert torch.equal(after, stargan.sample(gan, real=before, labels=noto))
 
 
 def test_noise_takes_no_pictures(tmp_path):

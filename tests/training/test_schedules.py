@@ -4,7 +4,9 @@ import pytest
 import torch
 from torch import nn
 
-from gancourse.training import EMA, GAN, Anneal, following, in_stages, linear_decay
+from gancourse.data.mixtures import ring
+from gancourse.gans import vanilla
+from gancourse.training import EMA, GAN, Anneal, following, in_stages, linear_decay, runtime, train
 
 
 def optimizer(lr=1.0, kind=torch.optim.SGD):
@@ -94,6 +96,14 @@ def test_stages_follow_each_other_by_the_step_alone():
     for gan.step in (0, 1, 2, 4, 5, 9, 1):
         calls.append(step(gan, None, None))
     assert calls == ["a", "a", "b", "b", "b", "b", "a"]
+
+
+def test_the_loop_runs_all_stages():
+    gan, run = vanilla.build(vanilla.PLANE["smoke"], start := runtime.start("cpu", 0)), start
+    step = in_stages((vanilla.train_step, 2), (vanilla.train_step, 3))
+    assert step.steps == 5
+    train(gan, step, ring(), run, quiet=True)
+    assert gan.step == 5
 
 
 def test_a_single_stage_is_its_step_function():
