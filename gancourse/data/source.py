@@ -78,8 +78,8 @@ class Data(Protocol):
     def batch(self, step, size, run):
         """Return the batch of a step: a pure function of ``(run.seed, step)``.
 
-        Whoever resumes at step 700 sees the batches that they would have seen, with nothing to
-        save or restore.
+        A run that resumes at step 700 gets the batches that it would have got, so that nothing
+        has to be saved.
 
         Parameters
         ----------
