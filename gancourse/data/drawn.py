@@ -45,38 +45,6 @@ def how_many(option, name, split):
     return n, seed
 
 
-class Drawer:
-    """Draws pictures from factors, at any size.
-
-    All columns of a data set share one Drawer: what several of them need is drawn once.
-
-    Parameters
-    ----------
-    kind : type
-        :class:`gancourse.toons.Faces` or :class:`gancourse.toons.Scenes`.
-    factors : gancourse.toons.table.Table
-    """
-
-    def __init__(self, kind, factors):
-        self.kind, self.factors, self._last = kind, factors, {}
-
-    def __call__(self, count, size, device="cpu"):
-        """Return the drawing of the first ``count`` rows of factors, ``size`` pixels a side."""
-        key = (count, size, str(device))
-        if key not in self._last:
-            self._last = {key: self.kind(self.factors[:count].to(device), size)}
-        return self._last[key]
-
-    def column(self, field, show):
-        """Return a column of what ``show(drawing)`` returns."""
-        size = field.side or SIZE
-
-        def make(count, field, device):
-            return show(self(count, field.side or size, device))
-
-        return Column(field, len(self.factors), make)
-
-
 def drawn(factors, name, show=None, channels=3):
     """Return pictures that are drawn from factors, with all other fields of the drawing.
 
@@ -100,19 +68,29 @@ def drawn(factors, name, show=None, channels=3):
     kind, label = (toons.Faces, "expression") if faces else (toons.Scenes, "season")
     things = toons.PARTS if faces else toons.SCENE_INSTANCES
     classes = toons.CLASSES if faces else toons.SCENE_CLASSES
-    draw = Drawer(kind, factors)
+
+    @functools.lru_cache(maxsize=1)  # what several columns need is drawn once
+    def draw(count, size, device):
+        return kind(factors[:count].to(device), size)
+
+    def column(field, show):
+        def make(count, field, device):
+            return show(draw(count, field.side or SIZE, device))
+
+        return Column(field, len(factors), make)
+
     text = vocabulary(type(factors))
     more = {
-        "captions": draw.column(text, lambda drawing: text.encode(drawing.captions)),
-        "sketch": draw.column(Pictures(shape=(1, SIZE, SIZE)), lines),
-        "map": draw.column(Map(classes=tuple(classes), size=SIZE), lambda d: d.semantic),
-        "boxes": draw.column(Boxes(things=tuple(things)), shares_of_a_side),
+        "captions": column(text, lambda drawing: text.encode(drawing.captions)),
+        "sketch": column(Pictures(shape=(1, SIZE, SIZE)), lines),
+        "map": column(Map(classes=tuple(classes), size=SIZE), lambda d: d.semantic),
+        "boxes": column(Boxes(things=tuple(things)), shares_of_a_side),
     }
     if not faces:
         field = Masks(things=tuple(things), size=SIZE)
-        more["masks"] = draw.column(field, lambda drawing: drawing.instances)
+        more["masks"] = column(field, lambda drawing: drawing.instances)
     return ImageData(
-        draw.column(Pictures(shape=(channels, SIZE, SIZE)), show or colours),
+        column(Pictures(shape=(channels, SIZE, SIZE)), show or colours),
         getattr(factors, label),
         name,
         factors.columns[label],

@@ -73,6 +73,18 @@ def test_nothing_is_drawn_before_it_is_needed():
         data.load("map2scene", limit=10_001)
 
 
+def test_what_several_fields_show_is_drawn_once(monkeypatch):
+    made = []
+    faces = drawn.toons.Faces
+    monkeypatch.setattr(drawn.toons, "Faces", lambda *given: made.append(given[1]) or faces(*given))
+    few = data.load("toons:5").resized(32).first(3)
+    assert made == []
+    for field in ("real", "sketch", "map"):
+        assert len(few.columns[field].values) == 3
+    assert len(few.drawing.captions) == 3
+    assert made == [32]
+
+
 def test_batches_of_drawn_scenes_lie_in_the_range_of_pictures():
     run = runtime.start(device="cpu", seed=0)
     batch = data.load("seasons:8", image_size=32).batch(0, 4, run)
