@@ -156,7 +156,7 @@ DATASETS = {
     ),
     "cifar10": DataSet(
         about="60,000 small photographs of CIFAR-10, 32x32 in colour, 10 classes",
-        licence="none is stated, see data/README.md",
+        licence="no licence is stated, see data/README.md",
         gives=LABELLED,
         load=lambda option, split: cifar10.load(split),
         downloads=(cifar10.ARCHIVE,),
@@ -246,37 +246,37 @@ DATASETS = {
     "facades": _canonical(
         "facades",
         about="400 facades for training: drawn labels to photograph, pairs in colour",
-        licence="none is stated; pictures of the CMP Facade Database",
+        licence="no licence is stated; pictures of the CMP Facade Database",
     ),
     "maps": _canonical(
         "maps",
         about="1,096 aerial photographs for training, with their maps, pairs in colour",
-        licence="none is stated; pictures of Google Maps",
+        licence="no licence is stated; pictures of Google Maps",
     ),
     "edges2shoes": _canonical(
         "edges2shoes",
         about="some 50,000 shoes: edges to photograph, pairs in colour",
-        licence="none is stated; pictures of UT Zappos50K",
+        licence="no licence is stated; pictures of UT Zappos50K",
     ),
     "horse2zebra": _canonical(
         "horse2zebra",
         about="horses and zebras, unpaired photographs in colour",
-        licence="none is stated; pictures of ImageNet",
+        licence="no licence is stated; pictures of ImageNet",
     ),
     "apple2orange": _canonical(
         "apple2orange",
         about="apples and oranges, unpaired photographs in colour",
-        licence="none is stated; pictures of ImageNet",
+        licence="no licence is stated; pictures of ImageNet",
     ),
     "summer2winter": _canonical(
         "summer2winter",
         about="Yosemite in summer and in winter, unpaired photographs in colour",
-        licence="none is stated; pictures of Flickr",
+        licence="no licence is stated; pictures of Flickr",
     ),
     "monet2photo": _canonical(
         "monet2photo",
         about="Monet's paintings and landscape photographs, unpaired in colour",
-        licence="none is stated; pictures of WikiArt and Flickr",
+        licence="no licence is stated; pictures of WikiArt and Flickr",
     ),
     "folder": DataSet(
         about="your own pictures, with sub-folders as classes, in colour, 64x64 if not resized",
