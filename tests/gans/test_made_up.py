@@ -18,7 +18,7 @@ from gancourse import files, gans, runs, trained
 from gancourse.cli import main
 from gancourse.errors import CourseError
 from gancourse.trained import show
-from gancourse.training import checkpoint, runtime
+from gancourse.training import runtime
 
 DATA = "small2large:toons:40"
 
@@ -70,7 +70,7 @@ def test_a_run_that_was_stopped_in_either_stage_ends_bit_for_bit_like_a_whole_on
     plan.train(plan.build(run), run, out_dir=tmp_path, quiet=True, steps=stopped)
     call(*TRAIN, "--out", tmp_path, "--resume")
     ours, theirs = (files.load(f / "checkpoint.safetensors")[0] for f in (tmp_path, folder))
-    (ours, our_tensors), (theirs, their_tensors) = map(checkpoint.flatten, (ours, theirs))
+    (ours, our_tensors), (theirs, their_tensors) = map(files.flatten, (ours, theirs))
     assert ours == theirs
     assert all(torch.equal(tensor, their_tensors[name]) for name, tensor in our_tensors.items())
 
