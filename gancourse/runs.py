@@ -130,6 +130,11 @@ def prepare(name, data_name, preset, *, like=None, **changes):
 
 def wanted(module):
     """Return a text that names the fields that a GAN needs, and the data sets that have them."""
-    names = {*module.TAKES} - {"source"}  # made from the labels of any data set
-    such = [name for name, info in DATASETS.items() if names <= {*info.gives}]
+    names = {*module.TAKES}
+    if "source" in names:  # label sets: made of classes, or of attributes
+        names = names - {"source", "labels"}
+        such = [n for n, info in DATASETS.items() if {"labels", "attributes"} & {*info.gives}]
+    else:
+        such = [*DATASETS]
+    such = [name for name in such if names <= {*DATASETS[name].gives}]
     return f"data with the fields {', '.join(module.TAKES)}, such as {', '.join(such)}"

@@ -74,7 +74,7 @@ def test_pictures_are_brought_to_the_size_of_the_config():
         ("pix2pix", "digits", "input", "sketch2face"),
         ("pix2pix", "seasons:8", "input", "sketch2face"),
         ("cyclegan", "digits", "real_A", "studios"),
-        ("stargan", "sketch2face:8", "real", "emoji"),
+        ("stargan", "sketch2face:8", "real", "celeba"),
         ("dcgan", "studios", "real", "toons"),
         ("dcgan", "ring", "real", "points"),
         ("pix2pix", "small2large:toons:8", "input", "8"),
