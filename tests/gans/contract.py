@@ -90,7 +90,7 @@ def the_file_is_in_the_agreed_order(module):
         if isinstance(node, ast.ClassDef | ast.FunctionDef):
             names.append(node.name)
         elif isinstance(node, ast.Assign):
-            names.append(node.targets[0].id)
+            names += [target.id for target in node.targets if isinstance(target, ast.Name)]
     order = ["TAKES", "SAMPLES", "PLAYERS", "PUBLISHED", "STAGES", "Config", "PRESETS"]
     order += ["inputs", "configure", "networks", "build", *module.STAGES, "sample"]
     assert [name for name in names if name in order] == order
