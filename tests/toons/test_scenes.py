@@ -353,7 +353,7 @@ def test_load_draws_as_many_scenes_as_asked_for_and_the_splits_differ():
     assert len(data.load("scenes")) == 10_000
     assert len(data.load("scenes:123")) == 123
     train, test = (data.load("scenes", split=split, limit=50) for split in ("train", "test"))
-    assert not (train.scenes.factors.variation == test.scenes.factors.variation).any()
+    assert not (train.drawing.factors.variation == test.drawing.factors.variation).any()
     with pytest.raises(DataError, match="scenes"):
         data.load("scenes:many")
 
