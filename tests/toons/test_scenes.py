@@ -359,5 +359,6 @@ def test_load_draws_as_many_scenes_as_asked_for_and_the_splits_differ():
 
 
 def test_what_was_drawn_moves_along(some):
+    drawn = some.images, some.sketch
     moved = some.to("cpu")
-    assert moved.images is some.images and moved.sketch is some.sketch
+    assert moved.images is drawn[0] and moved.sketch is drawn[1]
