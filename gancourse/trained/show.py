@@ -67,7 +67,7 @@ def needed(module, fields):
     return [name for name in names if name != "z" and fields[name].default(1) is None]
 
 
-def rows_of(module, gan, fields, batch, together, own=None):
+def rows_of(module, gan, fields, batch, together, own=None, seed=0):
     """Sample with the inputs of a batch, and put the samples beside the inputs.
 
     Parameters
@@ -82,6 +82,8 @@ def rows_of(module, gan, fields, batch, together, own=None):
         Whether row i of one field belongs to row i of the others.
     own : dict of str to Tensor, optional
         A user's values, in place of those of the batch.
+    seed : int
+        Seed of the noise.
 
     Returns
     -------
@@ -101,7 +103,7 @@ def rows_of(module, gan, fields, batch, together, own=None):
         given |= {name: batch[name].roll(1, 0) for name in labels}
     given |= own or {}
     rows = len(batch[made]) if made in batch else len(next(iter(given.values())))
-    after = module.sample(gan, rows, **given)
+    after = module.sample(gan, rows, seed=seed, **given)
     columns = [fields[name].pictures(value) for name, value in given.items()]
     columns = [column for column in columns if column is not None]
     if not columns:
@@ -114,7 +116,7 @@ def rows_of(module, gan, fields, batch, together, own=None):
         last = [batch[made]]
     else:
         back = [name for name, of in module.SAMPLES.items() if of == (made,)]
-        last = [module.sample(gan, rows, **{made: after}) for _ in back]
+        last = [module.sample(gan, rows, seed=seed, **{made: after}) for _ in back]
     return plotting.side_by_side(*columns, after, *last)
 
 
@@ -156,12 +158,12 @@ def examples(g, n, seed=0, *, path=None, given=None):
     if values.keys() >= {*needed(g.module, g.fields)}:
         samples = g.sample(n, seed, **values)
         shown = [g.fields[name].pictures(values[name]) for name in g.given if name == g.pictures]
-        return plotting.side_by_side(*shown, samples)
+        return plotting.side_by_side(*shown, samples) if shown else samples.float().cpu()
     data = held_out(g.module, g.card["data"], g.cfg, n, g.fields)
     batch, together = data.preview(n, Run(device=torch.device("cpu")))
     rows = len(next(iter(batch.values())))
     own = {name: g.fields[name].check(name, value, rows) for name, value in values.items()}
-    return rows_of(g.module, g.gan, data.fields, batch, together, own).float().cpu()
+    return rows_of(g.module, g.gan, data.fields, batch, together, own, seed).float().cpu()
 
 
 def read_pictures(path, size, channels, n=None):

@@ -112,6 +112,10 @@ def test_the_command_line_shows_held_out_rows_and_ones_own(folder, tmp_path):
     call("sample", folder, "-n", 4, "-o", tmp_path / "a.png")
     rows = show.examples(trained.load(folder), 4)
     assert rows.shape == (4, 3, 32, 3 * 32)  # the small picture enlarged, the sample, the truth
+    small, made, truth = rows.split(32, 3)
+    other = show.examples(trained.load(folder), 4, seed=1).split(32, 3)
+    assert torch.equal(small, other[0]) and torch.equal(truth, other[2])
+    assert not torch.equal(made, other[1])  # of other noise
     Image.new("RGB", (50, 40), "red").save(tmp_path / "mine.png")
     text = trained.load(folder).fields["captions"].words[0]
     own = ("--input", tmp_path / "mine.png", "--given", "captions", text)
