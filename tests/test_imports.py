@@ -13,7 +13,7 @@ PACKAGE = ROOT / "gancourse"
 # The rooms of gancourse/, folders and files, from the top down, and which rooms each may import.
 # "__init__" is the package itself: its version, and `pretrained`.
 ROOMS = {
-    "cli": "doctor batch runs __init__ trained training data plotting files errors",
+    "cli": "doctor batch runs __init__ trained training data plotting streams paths errors",
     "lesson": "batch __init__ exercises training data plotting errors",
     "doctor": "batch",
     "batch": "__init__ training data schema files errors",
@@ -23,16 +23,18 @@ ROOMS = {
     "widgets": "data latent plotting files errors",
     "trained": "gans training metrics data plotting fields schema files errors",
     "gans": "training fields errors",
-    "training": "plotting fields schema files errors",
+    "training": "plotting fields files schema streams errors",
     "metrics": "data toons files errors",
     "data": "toons fields schema files errors",
     "toons": "errors",
     "filters": "errors",
     "latent": "errors",
-    "plotting": "files",
+    "plotting": "files paths errors",
     "fields": "errors",
+    "files": "schema paths errors",
     "schema": "",
-    "files": "errors",
+    "streams": "",
+    "paths": "errors",
     "errors": "",
 }
 
