@@ -17,8 +17,8 @@ from PIL import Image
 from torchvision.utils import make_grid
 
 from gancourse.errors import CourseError, printable
-from gancourse.files import write_atomically
 from gancourse.paths import reason, target
+from gancourse.writing import write_atomically
 
 PNG = b"\x89PNG\r\n\x1a\n"  # how such a file begins
 REAL, FAKE, INK, PALE = "#1b6ca8", "#d1495b", "#2b2d33", "#c9ccd3"
