@@ -218,12 +218,12 @@ def sample(folder, count, seed, path, given, device, output):
 
     For a translator, a row shows the input, the output and, if it is known, the target.
     """
+    file = paths.png_target(output)
+    if path and file.exists() and path.resolve() in (file, *file.parents):
+        raise CourseError(f"{output} is one of the pictures of --input. Choose another --output.")
     from gancourse import plotting, trained
     from gancourse.trained import show
 
-    file = plotting.png_target(output)
-    if path and file.exists() and path.resolve() in (file, *file.parents):
-        raise CourseError(f"{output} is one of the pictures of --input. Choose another --output.")
     g = trained.load(folder, device)
     samples = show.examples(g, count, seed, path=path, given=dict(given))
     plotting.save_samples(samples, output)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from gancourse.errors import CourseError, printable
 
+PNG = b"\x89PNG\r\n\x1a\n"  # how such a file begins
 # The system's reasons that a user can do something about, and what that is.
 ADVICE = {
     errno.ENOENT: "there is no such file or folder. Check the spelling",
@@ -126,3 +127,40 @@ def target(path):
     if not writable:
         raise CourseError(f"{refused}: {ADVICE[errno.EACCES]}.")
     return real
+
+
+def png_target(path):
+    """Return the file that a user's PNG is written to; what is no picture is not replaced.
+
+    Parameters
+    ----------
+    path : str or Path
+        Ends in .png, or has no ending.
+
+    Returns
+    -------
+    pathlib.Path
+        See :func:`target`.
+
+    Raises
+    ------
+    CourseError
+        If the ending is another, if a file is there that is no PNG, or if nothing can be written
+        there.
+    """
+    shown = printable(path)
+    if Path(path).suffix.lower() not in ("", ".png"):
+        raise CourseError(f"{shown}: pictures are written as PNG. End the name in .png.")
+    file = target(path)
+    try:
+        with open(file, "rb") as there:
+            start = there.read(len(PNG))
+    except FileNotFoundError:
+        return file
+    except OSError as error:
+        raise CourseError(f"cannot write {shown}: {reason(error)}.") from error
+    if start not in (b"", PNG):
+        raise CourseError(
+            f"{shown} is there and no PNG picture, so that it is kept. Choose another name."
+        )
+    return file

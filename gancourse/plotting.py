@@ -6,7 +6,6 @@ Real is blue and fake is red in every figure, two colours that colour-blind read
 import html
 import io
 import sys
-from pathlib import Path
 
 import matplotlib as mpl
 import matplotlib.pyplot as plt
@@ -16,11 +15,8 @@ from matplotlib.figure import Figure
 from PIL import Image
 from torchvision.utils import make_grid
 
-from gancourse.errors import CourseError, printable
-from gancourse.paths import reason, target
 from gancourse.writing import write_atomically
 
-PNG = b"\x89PNG\r\n\x1a\n"  # how such a file begins
 REAL, FAKE, INK, PALE = "#1b6ca8", "#d1495b", "#2b2d33", "#c9ccd3"
 # D's probability of "real", from the colour of fake (0) to the colour of real (1).
 OPINION = mpl.colors.LinearSegmentedColormap.from_list(
@@ -285,43 +281,6 @@ def save_samples(samples, path):
             draw_points(figure.subplots(), samples, limit=limit)
             figure.savefig(data, format="png", dpi=150)
     write_atomically(path, data.getvalue())
-
-
-def png_target(path):
-    """Return the file that a user's PNG is written to; what is no picture is not replaced.
-
-    Parameters
-    ----------
-    path : str or Path
-        Ends in .png, or has no ending.
-
-    Returns
-    -------
-    pathlib.Path
-        See :func:`gancourse.paths.target`.
-
-    Raises
-    ------
-    CourseError
-        If the ending is another, if a file is there that is no PNG, or if nothing can be written
-        there.
-    """
-    shown = printable(path)
-    if Path(path).suffix.lower() not in ("", ".png"):
-        raise CourseError(f"{shown}: pictures are written as PNG. End the name in .png.")
-    file = target(path)
-    try:
-        with open(file, "rb") as there:
-            start = there.read(len(PNG))
-    except FileNotFoundError:
-        return file
-    except OSError as error:
-        raise CourseError(f"cannot write {shown}: {reason(error)}.") from error
-    if start not in (b"", PNG):
-        raise CourseError(
-            f"{shown} is there and no PNG picture, so that it is kept. Choose another name."
-        )
-    return file
 
 
 def mean_std(values, form=".1f"):

@@ -29,7 +29,7 @@ ROOMS = {
     "toons": "errors",
     "filters": "errors",
     "latent": "errors",
-    "plotting": "writing paths errors",
+    "plotting": "writing",
     "fields": "errors",
     "files": "schema writing paths errors",
     "schema": "",
