@@ -52,8 +52,13 @@ def flatten(state):
             tensors[name] = node.detach().to("cpu", copy=True).contiguous()
             return {"tensor": name}
         if isinstance(node, dict):
+            for key in node:
+                if type(key) not in (str, int):
+                    raise TypeError(f"a checkpoint cannot hold the key {key!r} of a dict")
             return {"dict": [[key, walk(value)] for key, value in node.items()]}
-        if isinstance(node, list | tuple):
+        if isinstance(node, tuple):
+            return {"tuple": [walk(value) for value in node]}
+        if isinstance(node, list):
             return [walk(value) for value in node]
         if node is None or isinstance(node, bool | int | float | str):
             return node
@@ -78,6 +83,8 @@ def restore(tree, tensors):
                 return [walk(value) for value in node]
             case {"tensor": str(name)} if len(node) == 1 and name in rest:
                 return rest.pop(name)
+            case {"tuple": list(values)} if len(node) == 1:
+                return tuple(map(walk, values))
             case {"dict": list(pairs)} if len(node) == 1:
                 found = {key: walk(value) for key, value in pairs if type(key) in (str, int)}
                 if len(found) == len(pairs):

@@ -139,6 +139,7 @@ def test_a_crafted_header_may_be_right(tmp_path):
     [
         *({}, {"a": 1}, {"dict": 3}, {"dict": [1]}, {"dict": [[1]]}, {"dict": [[[], 2]]}),
         *({"dict": [["a", 1], ["a", 2]]}, {"dict": [[None, 2]]}, {"dict": [], "tensor": "0"}),
+        *({"tuple": 3}, {"tuple": [], "dict": []}),
         *({"tensor": "1"}, {"tensor": 0}, {"tensor": ["0"]}, [], [{"tensor": "0"}] * 2),
         *("", "{", DEEP, "[" * 900 + "]" * 900, "1" * 5000),
     ],
