@@ -185,6 +185,6 @@ def load(path):
         raise CheckpointError(f"cannot read {shown}: {paths.reason(error)}.") from error
     except UNREADABLE as error:
         raise CheckpointError(
-            f"{shown} is damaged or not a checkpoint ({printable(error)}). Take another file, or go "
-            "back to a copy."
+            f"{shown} is damaged or not a checkpoint ({printable(error)}). Take another file, or "
+            "go back to a copy."
         ) from error
