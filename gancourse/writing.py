@@ -18,8 +18,8 @@ def write_atomically(path, *parts):
     """Write a file so that ``path`` holds either its old content or all of the new.
 
     A link is followed. The permissions are those of the old file, or of any new file. Whoever
-    writes the same file at the same time waits. A process that is killed leaves nothing beside
-    the file, or on some file systems one hidden file that the next write removes.
+    writes in the same folder at the same time waits. A process that is killed leaves nothing
+    beside the file; at the worst one hidden file, which the next write of the same file removes.
 
     Parameters
     ----------
