@@ -70,7 +70,9 @@ def write(path, notebook):
     """Write a notebook in JupyterLab's format, but only if that changes the file."""
     text = nbformat.v4.writes(notebook).rstrip("\n") + "\n"
     if not path.exists() or path.read_text(encoding="utf-8") != text:
-        path.write_text(text, encoding="utf-8", newline="\n")
+        from gancourse.files import write_atomically  # takes a while: imports PyTorch
+
+        write_atomically(path, text.encode())
 
 
 def objects(cell):

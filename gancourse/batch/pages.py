@@ -6,6 +6,7 @@ themselves.
 
 import os
 import re
+import warnings
 from html import escape
 from pathlib import Path
 from urllib.parse import quote
@@ -121,6 +122,8 @@ def lesson_page(notebook, name, folder):
                 output.get("data", {}).pop(kind, None)
     exporter = HTMLExporter(template_name="basic")
     exporter.register_filter("markdown2html", markdown)
-    body, _ = exporter.from_notebook_node(notebook)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of outputs that no page can show
+        body, _ = exporter.from_notebook_node(notebook)
     nav = '<nav><a href="index.html">All lessons</a></nav>\n'
     return page(lessons.title(notebook, name), body, nav)
