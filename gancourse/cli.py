@@ -4,15 +4,21 @@ Each command imports what it needs when it runs, so that ``--help`` is fast.
 """
 
 import sys
-from pathlib import Path
 from textwrap import indent
 
 import click
 
-from gancourse import __version__
+from gancourse import __version__, paths
 from gancourse.errors import CourseError, printable
+from gancourse.streams import steady
 
 INTERRUPTED = 130  # the exit status after Ctrl-C, by convention of shells
+
+
+def say(text, err=False):
+    """Print lines, whose text may come from a file; control characters are escaped."""
+    lines = str(text).split("\n")
+    click.echo("\n".join(printable(line, limit=10_000) for line in lines), err=err)
 
 
 class Problem(click.ClickException):
@@ -22,11 +28,39 @@ class Problem(click.ClickException):
 
     def show(self, file=None):
         """Print the message to standard error."""
-        click.echo(f"gancourse: error: {self.message}", err=True)
+        say(f"gancourse: error: {self.message}", err=True)
+
+
+class Place(click.ParamType):
+    """A path that the user gave, checked before the command begins.
+
+    Parameters
+    ----------
+    file : bool
+        See :func:`gancourse.paths.given`.
+    """
+
+    name = "path"
+
+    def __init__(self, file=False):
+        self.file = file
+
+    def convert(self, value, param, ctx):
+        """Return the path, or raise a CourseError."""
+        what = param.opts[-1] if isinstance(param, click.Option) else param.human_readable_name
+        return paths.given(value, what, self.file)
 
 
 class Commands(click.Group):
-    """A group of commands that reports a CourseError without a traceback, and ends on Ctrl-C."""
+    """A group of commands that reports a CourseError without a traceback, and ends on Ctrl-C.
+
+    So it does with what the system refuses, if the user can do something about it.
+    """
+
+    def main(self, *args, **kwargs):
+        """Run the command line, whatever becomes of its output."""
+        with steady():
+            return super().main(*args, **kwargs)
 
     def invoke(self, ctx):
         """Run the chosen command."""
@@ -34,8 +68,17 @@ class Commands(click.Group):
             return super().invoke(ctx)
         except CourseError as error:
             raise Problem(str(error)) from error
+        except OSError as error:
+            if error.errno not in paths.ADVICE:
+                raise
+            where = f"{printable(error.filename)}: " if error.filename else ""
+            raise Problem(f"{where}{paths.reason(error)}.") from error
+        except UnicodeEncodeError as error:
+            if error.reason != "surrogates not allowed":
+                raise
+            raise Problem(f"the name {printable(error.object)} is not UTF-8. Rename it.") from error
         except KeyboardInterrupt:
-            click.echo("stopped", err=True)
+            say("stopped", err=True)
             ctx.exit(INTERRUPTED)
 
 
@@ -59,7 +102,7 @@ def main():
     metavar="NAME VALUE",
     help="Set a parameter of every lesson, as in -p preset smoke. Can be repeated.",
 )
-@click.option("--out", type=click.Path(path_type=Path), help="Output folder [build/PRESET].")
+@click.option("--out", type=Place(), help="Output folder [build/PRESET].")
 @click.option("--check-claims", is_flag=True, help="Exit with status 1 if a claim does not hold.")
 @click.option(
     "--timeout",
@@ -86,27 +129,27 @@ def run(names, given, out, check_claims, timeout):
                 path, notebook = execute.run(job)
         except CourseError as error:
             bad += 1
-            click.echo(f"{name}  {error}", err=True)
+            say(f"{name}  {error}", err=True)
             continue
         outcome = lessons.outcome(notebook)
         claims, malformed = lessons.claims(notebook)
         problems = [*outcome.notes, *malformed, *report.add(path, notebook, job.path.parent)]
         done, total = outcome.cells
         summary = f"{done}/{total} cells  {outcome.seconds:.1f} s  {report.verdict(claims)}"
-        click.echo(f"{name}  {summary}  {outcome.status}")
+        say(f"{name}  {summary}  {outcome.status}")
         for claim in claims:
             if claim.holds is False:
-                click.echo(f"  does not hold: {printable(claim.text)} ({printable(claim.value)})")
+                say(f"  does not hold: {claim.text} ({claim.value})")
         if outcome.error:
-            problems.insert(0, f"{outcome.error}\nsee {printable(path)}")
+            problems.insert(0, f"{outcome.error}\nsee {path}")
         for problem in problems:
-            click.echo(indent("\n".join(map(printable, problem.splitlines())), "  "), err=True)
+            say(indent(problem, "  "), err=True)
         bad += outcome.status == "failed"
         bad += check_claims and bool(malformed or any(claim.holds is False for claim in claims))
         if outcome.status == "interrupted":
             raise KeyboardInterrupt
     for folder in dict.fromkeys(job.out for job in jobs):
-        click.echo(f"see {printable(folder / 'index.html')}")
+        say(f"see {folder / 'index.html'}")
     sys.exit(1 if bad else 0)
 
 
@@ -132,7 +175,7 @@ def run(names, given, out, check_claims, timeout):
 @click.option(
     "--compile", "compiled", is_flag=True, help="Compile the networks with torch.compile."
 )
-@click.option("--out", required=True, type=click.Path(path_type=Path), help="Folder of the run.")
+@click.option("--out", required=True, type=Place(), help="Folder of the run.")
 @click.option("--resume", is_flag=True, help="Go on with the run in --out.")
 def train(name, preset, data_name, seed, steps, device, precision, compiled, out, resume):
     """Train GAN (vanilla, dcgan, ...); write generator, checkpoint, log and samples to --out.
@@ -148,13 +191,13 @@ def train(name, preset, data_name, seed, steps, device, precision, compiled, out
     gan = plan.build(run)
     history = plan.train(gan, run, out_dir=out, resume=resume)
     if not history.finished:
-        click.echo(f"stopped after step {gan.step:,}; go on with --resume", err=True)
+        say(f"stopped after step {gan.step:,}; go on with --resume", err=True)
         sys.exit(INTERRUPTED)
-    click.echo(f"{out}: trained to step {gan.step:,}; see samples/, or `gancourse sample {out}`")
+    say(f"{out}: trained to step {gan.step:,}; see samples/, or `gancourse sample {out}`")
 
 
 @main.command()
-@click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
+@click.argument("folder", metavar="DIR", type=Place())
 @click.option(
     "-n",
     "count",
@@ -167,7 +210,7 @@ def train(name, preset, data_name, seed, steps, device, precision, compiled, out
 @click.option(
     "--input",
     "path",
-    type=click.Path(path_type=Path),
+    type=Place(),
     help="A picture to translate, or a folder of pictures [the test split].",
 )
 @click.option(
@@ -183,21 +226,24 @@ def train(name, preset, data_name, seed, steps, device, precision, compiled, out
     "--output",
     default="grid.png",
     show_default=True,
-    type=click.Path(path_type=Path, dir_okay=False),
-    help="The picture to write.",
+    type=Place(file=True),
+    help="The PNG to write.",
 )
 def sample(folder, count, seed, path, given, device, output):
     """Draw samples from the generator in DIR, the folder of a run or a .safetensors file.
 
     For a translator, a row shows the input, the output and, if it is known, the target.
     """
+    file = paths.png_target(output)
+    if path and file.exists() and path.resolve() in (file, *file.parents):
+        raise CourseError(f"{output} is one of the pictures of --input. Choose another --output.")
     from gancourse import plotting, trained
     from gancourse.trained import show
 
     g = trained.load(folder, device)
     samples = show.examples(g, count, seed, path=path, given=dict(given))
     plotting.save_samples(samples, output)
-    click.echo(
+    say(
         f"{output}: {len(samples)} samples of {g.card['model']}, "
         f"{g.card.get('data', 'unknown')} data"
     )
@@ -217,7 +263,7 @@ def list_data():
     from gancourse.data import DATASETS
 
     for name, info in DATASETS.items():
-        click.echo(f"{name:<14} {info}")
+        say(f"{name:<14} {info}")
 
 
 @data.command()
@@ -226,7 +272,7 @@ def fetch(name):
     """Download the data set NAME, or check it if it is here already."""
     from gancourse.data import fetch
 
-    click.echo(fetch(name))
+    say(fetch(name))
 
 
 @data.command()
@@ -235,7 +281,7 @@ def check(what):
     """Check a data set, or a folder of your own pictures."""
     from gancourse.data import check
 
-    click.echo(check(what))
+    say(check(what))
 
 
 # The machine

@@ -1,61 +1,27 @@
-"""Files that are written whole or not at all, and read without running code.
+"""Files that hold a state, and that are read without running code.
 
 A state is kept as a safetensors file. Its tensors are the leaves of a nested state (dicts, lists,
 numbers, text, tensors); the file's header holds the nesting as JSON. Neither format can carry
 code, so that it is safe to open a file of unknown origin.
 """
 
-import errno
 import json
 import os
-from pathlib import Path
+import stat
 
 import torch
-from safetensors import SafetensorError, safe_open
+from safetensors import SafetensorError
+from safetensors.torch import load as from_bytes
 from safetensors.torch import save as to_bytes
 
-from gancourse.errors import CheckpointError, CourseError
+from gancourse import paths, schema
+from gancourse.errors import CheckpointError, printable
+from gancourse.writing import write_atomically
 
 FORMAT = "gancourse-1"
-
-
-def write_atomically(path, data):
-    """Write ``data`` so that ``path`` holds either its old content or all of the new.
-
-    Parameters
-    ----------
-    path : str or Path
-    data : bytes
-
-    Raises
-    ------
-    CourseError
-        If the disk is full or the folder is not writable. The old file is kept.
-    """
-    path = Path(path)
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        with open(part, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(part, path)
-    except OSError as error:
-        part.unlink(missing_ok=True)
-        size = f"{len(data) / 2**20:.1f} MB"
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            why = "the disk is full. Free some space and run it again"
-        else:
-            why = f"{error.strerror or error}. Choose another folder"
-        raise CourseError(f"cannot write {path} ({size}): {why}.") from error
-    if hasattr(os, "O_DIRECTORY"):  # without this, a power cut could undo the renaming
-        folder = os.open(path.parent, os.O_DIRECTORY)
-        try:
-            os.fsync(folder)
-        except OSError:
-            pass  # some file systems cannot sync a folder; the file itself is on the disk
-        finally:
-            os.close(folder)
+LARGEST_HEADER = 2 << 20  # bytes; a header has some 200 for each tensor
+UNREADABLE = (SafetensorError, AssertionError, LookupError, OverflowError, RuntimeError, TypeError)
+UNREADABLE += (ValueError,)  # what the readers of odd files raise; RuntimeError: nested too deep
 
 
 def flatten(state):
@@ -86,8 +52,13 @@ def flatten(state):
             tensors[name] = node.detach().to("cpu", copy=True).contiguous()
             return {"tensor": name}
         if isinstance(node, dict):
+            for key in node:
+                if type(key) not in (str, int):
+                    raise TypeError(f"a checkpoint cannot hold the key {key!r} of a dict")
             return {"dict": [[key, walk(value)] for key, value in node.items()]}
-        if isinstance(node, list | tuple):
+        if isinstance(node, tuple):
+            return {"tuple": [walk(value) for value in node]}
+        if isinstance(node, list):
             return [walk(value) for value in node]
         if node is None or isinstance(node, bool | int | float | str):
             return node
@@ -97,18 +68,41 @@ def flatten(state):
 
 
 def restore(tree, tensors):
-    """Return the nested state that :func:`flatten` split."""
-    if isinstance(tree, list):
-        return [restore(value, tensors) for value in tree]
-    if isinstance(tree, dict) and "tensor" in tree:
-        return tensors[tree["tensor"]]
-    if isinstance(tree, dict):
-        return {key: restore(value, tensors) for key, value in tree["dict"]}
-    return tree
+    """Return the nested state that :func:`flatten` split.
+
+    Raises
+    ------
+    ValueError
+        If the tree is none that :func:`flatten` returns, or does not use each tensor once.
+    """
+    rest = dict(tensors)
+
+    def walk(node):
+        match node:
+            case list():
+                return [walk(value) for value in node]
+            case {"tensor": str(name)} if len(node) == 1 and name in rest:
+                return rest.pop(name)
+            case {"tuple": list(values)} if len(node) == 1:
+                return tuple(map(walk, values))
+            case {"dict": list(pairs)} if len(node) == 1:
+                found = {key: walk(value) for key, value in pairs if type(key) in (str, int)}
+                if len(found) == len(pairs):
+                    return found
+            case None | bool() | int() | float() | str():
+                return node
+        raise ValueError(f"its state has an odd part: {printable(node, limit=60)}")
+
+    state = walk(tree)
+    if rest:
+        raise ValueError(f"its state does not use the tensors {printable([*rest], limit=60)}")
+    return state
 
 
 def save(path, state, **header):
     """Write a nested state and a header to a file, atomically.
+
+    Equal states and headers give equal bytes.
 
     Parameters
     ----------
@@ -128,11 +122,20 @@ def save(path, state, **header):
     tree, tensors = flatten(state)
     meta = {"format": FORMAT, "tree": json.dumps(tree)}
     meta |= {name: json.dumps(value) for name, value in header.items()}
-    write_atomically(path, to_bytes(tensors, metadata=meta))
+    data = to_bytes(tensors, metadata=meta)
+    # safetensors 0.8 writes the metadata in an order that differs between processes.
+    start = 8 + int.from_bytes(data[:8], "little")
+    entries = json.loads(data[8:start]) | {"__metadata__": meta}
+    text = json.dumps(entries, separators=(",", ":")).encode()
+    text += b" " * (-len(text) % 8)  # the tensors are aligned
+    write_atomically(path, len(text).to_bytes(8, "little"), text, memoryview(data)[start:])
 
 
 def load(path):
     """Read a file that :func:`save` wrote.
+
+    The file is read at once, since a file that is mapped into memory ends the process if it
+    becomes shorter meanwhile.
 
     Parameters
     ----------
@@ -149,21 +152,39 @@ def load(path):
     CheckpointError
         If there is no such file, it is damaged, or :func:`save` did not write it.
     """
-    path = Path(path)
-    if not path.is_file():
-        raise CheckpointError(f"there is no file {path}.")
+    shown = printable(path)
     try:
-        with safe_open(path, framework="pt") as file:
-            meta = file.metadata() or {}
+        if not stat.S_ISREG(os.stat(path).st_mode):  # a pipe would wait for a writer
+            raise CheckpointError(f"{shown} is a folder or a device, not a file.")
+        with open(path, "rb") as file:
+            start = file.read(8)
+            size = int.from_bytes(start, "little")
+            if size > LARGEST_HEADER:
+                raise ValueError(f"its header would have {size:,} bytes")
+            text = file.read(size)
+            entries = schema.read(dict[str, dict[str, object]], text, "its header", ValueError)
+            meta = entries.pop("__metadata__", {})
             if meta.get("format") != FORMAT:
                 raise CheckpointError(
-                    f"{path} is a safetensors file of another program: its format is "
-                    f"{meta.get('format')!r}, expected {FORMAT!r}."
+                    f"{shown} is a safetensors file of another program: its format is "
+                    f"{printable(repr(meta.get('format')))}, expected {FORMAT!r}."
                 )
-            tensors = {name: file.get_tensor(name).clone() for name in file.keys()}
-        header = {k: json.loads(v) for k, v in meta.items() if k not in ("format", "tree")}
-        return restore(json.loads(meta["tree"]), tensors), header
-    except (SafetensorError, OSError, KeyError, ValueError) as error:
+            length = max((tensor["data_offsets"][1] for tensor in entries.values()), default=0)
+            there = os.fstat(file.fileno()).st_size - file.tell()
+            if length != there:
+                raise ValueError(f"it has {there:,} bytes of numbers, its header says {length:,}")
+            header = {name: json.loads(value) for name, value in meta.items() if name != "format"}
+            file.seek(0)
+            tensors = from_bytes(file.read(8 + size + length))
+        for name in tensors:
+            tensors[name] = tensors[name].clone()  # aligned, as kernels with equal results need
+        return restore(header.pop("tree"), tensors), header
+    except FileNotFoundError as error:
+        raise CheckpointError(f"there is no file {shown}.") from error
+    except OSError as error:
+        raise CheckpointError(f"cannot read {shown}: {paths.reason(error)}.") from error
+    except UNREADABLE as error:
         raise CheckpointError(
-            f"{path} is damaged or not a checkpoint ({error}). Delete it, or go back to a copy."
+            f"{shown} is damaged or not a checkpoint ({printable(error)}). Take another file, or "
+            "go back to a copy."
         ) from error

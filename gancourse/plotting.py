@@ -6,7 +6,6 @@ Real is blue and fake is red in every figure, two colours that colour-blind read
 import html
 import io
 import sys
-from pathlib import Path
 
 import matplotlib as mpl
 import matplotlib.pyplot as plt
@@ -16,7 +15,7 @@ from matplotlib.figure import Figure
 from PIL import Image
 from torchvision.utils import make_grid
 
-from gancourse.files import write_atomically
+from gancourse.writing import write_atomically
 
 REAL, FAKE, INK, PALE = "#1b6ca8", "#d1495b", "#2b2d33", "#c9ccd3"
 # D's probability of "real", from the colour of fake (0) to the colour of real (1).
@@ -281,7 +280,7 @@ def save_samples(samples, path):
             limit = 1.2 * float(samples.nan_to_num(0, 0, 0).abs().max())
             draw_points(figure.subplots(), samples, limit=limit)
             figure.savefig(data, format="png", dpi=150)
-    write_atomically(Path(path), data.getvalue())
+    write_atomically(path, data.getvalue())
 
 
 def mean_std(values, form=".1f"):

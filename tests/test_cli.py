@@ -1,7 +1,10 @@
 """The command line as a person meets it: what it leaves, what it refuses, how it exits."""
 
+import errno
 import json
+import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -14,7 +17,7 @@ import torch
 from click.testing import CliRunner
 from PIL import Image
 
-from gancourse import files
+from gancourse import files, trained
 from gancourse.cli import main
 from gancourse.data import DATASETS
 from gancourse.gans import vanilla
@@ -80,6 +83,67 @@ def test_a_defect_of_the_course_is_not_hidden(monkeypatch, tmp_path):
 
     monkeypatch.setattr(vanilla, "build", broken)
     assert isinstance(train(tmp_path / "run").exception, RuntimeError)
+
+
+def test_what_the_system_refuses_is_told_and_another_defect_is_not_hidden(monkeypatch, tmp_path):
+    def refused(number):
+        def build(cfg, run):
+            raise OSError(number, os.strerror(number), "place\x1b")
+
+        return build
+
+    monkeypatch.setattr(vanilla, "build", refused(errno.ENOSPC))
+    result = train(tmp_path / "run")
+    assert result.exit_code == 2
+    assert r"place\x1b: the disk is full. Free some space" in result.stderr
+    monkeypatch.setattr(vanilla, "build", refused(errno.EDOM))
+    assert isinstance(train(tmp_path / "run").exception, OSError)
+
+
+def test_a_name_that_is_not_utf_8_is_told_and_another_encoding_error_is_not_hidden(
+    monkeypatch, tmp_path
+):
+    for name, encoding, kind in (("\udcff", "utf-8", SystemExit), ("é", "ascii", UnicodeError)):
+        monkeypatch.setattr(vanilla, "build", lambda cfg, run: name.encode(encoding))  # noqa: B023
+        assert isinstance(train(tmp_path / "run").exception, kind)
+
+
+def test_messages_hold_no_control_codes(tmp_path):
+    assert r"\x1b[31m" in refusal("sample", tmp_path / "\x1b[31m")
+
+
+# Paths
+
+
+@pytest.mark.parametrize("text", ["", " ", "~no-such-user", "caf\udce9", "n" * 300, "file/x"])
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["train", "vanilla", "--out"],
+        ["sample"],
+        ["sample", ".", "--input"],
+        ["sample", ".", "--output"],
+        ["run", "01", "--out"],
+        ["data", "check"],
+        ["run"],
+    ],
+)
+def test_an_odd_path_is_told_and_nothing_is_written(tmp_path, monkeypatch, command, text):
+    monkeypatch.chdir(tmp_path)
+    Path("file").touch()
+    refusal(*command, text)
+    assert [*Path().iterdir()] == [Path("file")]
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "cp932", "cp874", "cp852"])
+def test_training_goes_on_where_the_output_lacks_a_sign(tmp_path, encoding):
+    run = ["train", "vanilla", "--preset", "smoke", "--data", "ring", "--device", "cpu"]
+    command = [*run, "--steps", "2", "--out", str(tmp_path / "猫")]
+    result = CliRunner(charset=encoding).invoke(main, command)
+    assert result.exit_code == 0, result.exception
+    assert "step 2 of 2 ? " in result.stdout
+    assert "?: trained to step 2" in result.stdout or "猫: trained" in result.stdout
+    assert (tmp_path / "猫" / "generator.safetensors").exists()
 
 
 # train
@@ -235,6 +299,57 @@ def test_a_generator_of_another_version_is_refused(points, tmp_path):
     assert "another version" in refusal("sample", tmp_path)
 
 
+@pytest.fixture
+def desk(points, tmp_path, monkeypatch):
+    """A working folder with a run and what may stand in the way of a picture."""
+    monkeypatch.chdir(tmp_path)
+    shutil.copytree(points, "run")
+    Path("text.png").write_text("my notes")
+    Path("folder.png").mkdir()
+    Path("checkpoint.png").symlink_to("run/checkpoint.safetensors")
+    Path("null.png").symlink_to(os.devnull)
+    Path("circle.png").symlink_to("circle.png")
+    os.mkfifo("pipe.png")
+    return tmp_path
+
+
+def contents(folder):
+    """Return what lies below a folder: the bytes of files, and the kinds of other things."""
+    return {
+        path: path.read_bytes() if path.is_file() else path.lstat().st_mode
+        for path in folder.rglob("*")
+    }
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs pipes")
+@pytest.mark.parametrize(
+    "output",
+    [
+        *("text.png", "folder.png", "checkpoint.png", "null.png", "circle.png", "pipe.png"),
+        *("run", ".", "", "new/", "new/grid.png", "text.png/grid.png", os.devnull),
+        *("run/checkpoint.safetensors", "run/history.jsonl", "grid.jpg", "caf\udce9.png"),
+        "n" * 252 + ".png",
+    ],
+)
+def test_what_is_no_picture_is_not_replaced(desk, output, monkeypatch):
+    monkeypatch.setattr(trained, "load", None)  # it is told before anything is loaded
+    before = contents(desk)
+    refusal("sample", "run", "-o", output)
+    assert contents(desk) == before
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs pipes")
+@pytest.mark.parametrize("output", ["old.png", "empty", "link.png", "n" * 251 + ".png", "猫.PNG"])
+def test_a_picture_is_replaced_and_a_link_is_followed(desk, output):
+    Image.new("L", (8, 8)).save("old.png")
+    Path("empty").touch()
+    Path("link.png").symlink_to("run/samples/new.png")
+    result = call("sample", "run", "-o", output)
+    assert result.exit_code == 0, result.output
+    assert Image.open(output).width > 8
+    assert Path("link.png").is_symlink()
+
+
 # Translators
 
 
@@ -264,6 +379,15 @@ def test_a_translator_is_sampled_on_pictures_held_out_or_given(sketches, tmp_pat
     result = call("sample", sketches, "--input", given, "-o", tmp_path / "b.png")
     assert result.exit_code == 0, result.output
     assert Image.open(tmp_path / "b.png").width < Image.open(tmp_path / "a.png").width
+
+
+def test_a_picture_is_not_replaced_by_its_translation(sketches, tmp_path):
+    given = tmp_path / "mine.png"
+    Image.new("L", (16, 16)).save(given)
+    before = given.read_bytes()
+    for source in (given, tmp_path):
+        assert "--input" in refusal("sample", sketches, "--input", source, "-o", given)
+    assert given.read_bytes() == before
 
 
 def test_pictures_that_are_held_out_are_found_from_another_folder(tmp_path, monkeypatch):

@@ -1,6 +1,5 @@
-"""Files are whole or absent, exact, and never code."""
+"""States come back exact, and a file is never code."""
 
-import errno
 import json
 import os
 import pickle
@@ -9,38 +8,9 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from gancourse.errors import CheckpointError, CourseError
-from gancourse.files import load, save, write_atomically
-
-
-def test_a_file_is_replaced_and_nothing_else_is_left(tmp_path):
-    for content in (b"old", b"new"):
-        write_atomically(tmp_path / "c", content)
-    assert (tmp_path / "c").read_bytes() == b"new"
-    assert [p.name for p in tmp_path.iterdir()] == ["c"]
-
-
-@pytest.mark.parametrize(
-    ("number", "remedy"), [(errno.ENOSPC, "Free some space"), (errno.EACCES, "another folder")]
-)
-def test_when_writing_fails_the_old_file_stays_whole(tmp_path, monkeypatch, number, remedy):
-    path = tmp_path / "c"
-    write_atomically(path, b"old")
-
-    def fail(descriptor):
-        raise OSError(number, os.strerror(number))
-
-    with monkeypatch.context() as patch:
-        patch.setattr(os, "fsync", fail)
-        with pytest.raises(CourseError, match=remedy):
-            write_atomically(path, b"new")
-    assert path.read_bytes() == b"old"
-    assert [p.name for p in tmp_path.iterdir()] == ["c"]
-
-
-def test_a_folder_that_is_not_there_is_named(tmp_path):
-    with pytest.raises(CourseError, match="absent"):
-        write_atomically(tmp_path / "absent" / "c", b"x")
+from gancourse import files
+from gancourse.errors import CheckpointError
+from gancourse.files import load, save
 
 
 def test_a_nested_state_comes_back_bit_for_bit(tmp_path):
@@ -114,3 +84,122 @@ def test_the_header_is_readable_without_torch(tmp_path):
     size = int.from_bytes(raw[:8], "little")
     meta = json.loads(raw[8 : 8 + size])["__metadata__"]
     assert json.loads(meta["card"]) == {"model": "vanilla"}
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs pipes")
+@pytest.mark.parametrize("make", [os.mkdir, os.mkfifo])
+def test_what_is_no_file_is_not_read(tmp_path, make):
+    make(tmp_path / "c")
+    with pytest.raises(CheckpointError, match="c is a folder or a device"):
+        load(tmp_path / "c")
+
+
+def test_a_circle_of_links_and_a_file_as_a_folder_are_told(tmp_path):
+    (tmp_path / "c").symlink_to(tmp_path / "c")
+    with pytest.raises(CheckpointError, match="circle"):
+        load(tmp_path / "c")
+    (tmp_path / "file").write_text("x")
+    with pytest.raises(CheckpointError, match="is a file, not a folder"):
+        load(tmp_path / "file" / "c")
+
+
+def test_equal_states_give_equal_bytes(tmp_path):
+    header = {name: name for name in "abcdefghijkl"}
+    for name in "pqrst":
+        save(tmp_path / name, {"w": torch.zeros(3, dtype=torch.uint8), "é": 1}, **header)
+    assert len({path.read_bytes() for path in tmp_path.iterdir()}) == 1
+    assert load(tmp_path / "p")[1] == header
+
+
+WEIGHT = {"dtype": "F32", "shape": [2], "data_offsets": [0, 8]}
+DEEP = "[" * 90_000 + "]" * 90_000
+
+
+def crafted(tree, weight=WEIGHT, **meta):
+    """Return the header of a file of one weight, whose state is ``tree``."""
+    tree = tree if isinstance(tree, str) else json.dumps(tree)
+    header = {"__metadata__": {"format": files.FORMAT, "tree": tree} | meta}
+    return header | ({} if weight is None else {"0": weight})
+
+
+def put(path, header, data=bytes(8)):
+    """Write a safetensors file of any header."""
+    text = header if isinstance(header, bytes) else json.dumps(header).encode()
+    path.write_bytes(len(text).to_bytes(8, "little") + text + data)
+
+
+def test_a_crafted_header_may_be_right(tmp_path):
+    put(tmp_path / "c", crafted({"dict": [["w", {"tensor": "0"}]]}, card="3"))
+    state, header = load(tmp_path / "c")
+    assert state["w"].tolist() == [0, 0] and header == {"card": 3}
+
+
+@pytest.mark.parametrize(
+    "tree",
+    [
+        *({}, {"a": 1}, {"dict": 3}, {"dict": [1]}, {"dict": [[1]]}, {"dict": [[[], 2]]}),
+        *({"dict": [["a", 1], ["a", 2]]}, {"dict": [[None, 2]]}, {"dict": [], "tensor": "0"}),
+        *({"tuple": 3}, {"tuple": [], "dict": []}),
+        *({"tensor": "1"}, {"tensor": 0}, {"tensor": ["0"]}, [], [{"tensor": "0"}] * 2),
+        *("", "{", DEEP, "[" * 900 + "]" * 900, "1" * 5000),
+    ],
+)
+def test_a_state_of_another_shape_is_damaged(tmp_path, tree):
+    put(tmp_path / "c", crafted(tree))
+    with pytest.raises(CheckpointError, match="c is damaged"):
+        load(tmp_path / "c")
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        *({"data_offsets": offsets} for offsets in ("ab", [0], [0, -1], [0, 2**70], [0, 8.0], 8)),
+        *({"shape": shape} for shape in ([2.0], [-2], [2**40, 2**40], [3], 2, None)),
+        *({"dtype": dtype} for dtype in ("F4", "F8_E8M0", "f32", "", None, 3)),
+        {"shape": [0] + [2**31] * 40, "data_offsets": [0, 0]},
+    ],
+)
+def test_an_odd_weight_is_damaged(tmp_path, change):
+    put(tmp_path / "c", crafted({"tensor": "0"}, WEIGHT | change))
+    with pytest.raises(CheckpointError, match="c is damaged"):
+        load(tmp_path / "c")
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        *(b"", b"[]", b"3", b'{"a":' * 90_000, b'{"a\xff": {}}', {"0": 3}, {"__metadata__": []}),
+        {"__metadata__": {"format": files.FORMAT}},
+        {"__metadata__": {"format": files.FORMAT, "tree": 3}},
+        crafted("1", None, card=DEEP),
+        crafted("1", None, card="x"),
+        crafted({"dict": [["w", {"tensor": "0"}]]}) | {"1": WEIGHT},
+    ],
+)
+def test_an_odd_header_is_damaged(tmp_path, header):
+    put(tmp_path / "c", header)
+    with pytest.raises(CheckpointError, match="c is damaged"):
+        load(tmp_path / "c")
+
+
+def test_a_header_is_not_read_if_it_is_huge(tmp_path):
+    with open(tmp_path / "c", "wb") as file:
+        file.write((10**9).to_bytes(8, "little"))
+        file.truncate(10**9 + 8)  # takes no space
+    with pytest.raises(CheckpointError, match="1,000,000,000 bytes"):
+        load(tmp_path / "c")
+
+
+def test_what_follows_the_weights_is_not_read(tmp_path):
+    put(tmp_path / "c", crafted({"tensor": "0"}))
+    with open(tmp_path / "c", "r+b") as file:
+        file.truncate(10**12)
+    with pytest.raises(CheckpointError, match="its header says 8"):
+        load(tmp_path / "c")
+
+
+def test_the_format_of_another_program_is_safe_to_print(tmp_path):
+    put(tmp_path / "c", {"__metadata__": {"format": "\x1b[31m\u202e" * 1000}}, b"")
+    with pytest.raises(CheckpointError) as caught:
+        load(tmp_path / "c")
+    assert str(caught.value).isprintable() and len(str(caught.value)) < 500

@@ -22,8 +22,8 @@ from gancourse.batch.execute import preset_variable_unset
 from gancourse.batch.lessons import PRESETS
 from gancourse.doctor import measure_speed
 from gancourse.errors import CourseError, choose
-from gancourse.files import write_atomically
 from gancourse.training.runtime import find_device
+from gancourse.writing import write_atomically
 from tools import sync
 
 LARGE = 60_000  # base64 characters; a PNG of at least so many may be replaced by a JPEG

@@ -14,6 +14,7 @@ from pathlib import Path
 import nbformat
 
 from gancourse.errors import CourseError
+from gancourse.writing import write_atomically
 
 ROOT = Path(__file__).resolve().parents[1]
 NOTEBOOKS = ROOT / "notebooks"
@@ -70,8 +71,6 @@ def write(path, notebook):
     """Write a notebook in JupyterLab's format, but only if that changes the file."""
     text = nbformat.v4.writes(notebook).rstrip("\n") + "\n"
     if not path.exists() or path.read_text(encoding="utf-8") != text:
-        from gancourse.files import write_atomically  # takes a while: imports PyTorch
-
         write_atomically(path, text.encode())
 
 

@@ -112,7 +112,7 @@ def prepare(paths, given, out=None, timeout=None):
 
                 values["data"] = absolute(values["data"])
         preset = find_preset(notebook, known, values)
-        target = places.resolved(out or Path("build") / preset)
+        target = Path(out or Path("build") / preset).resolve()
         places.check(path, target)
         limit = TIMEOUTS[preset] if timeout is None else timeout or None
         jobs.append(Job(path=path, parameters=values, preset=preset, out=target, timeout=limit))
@@ -157,7 +157,7 @@ def run(job):
         If the notebook cannot be written.
     """
     from gancourse.batch import kernel
-    from gancourse.files import write_atomically
+    from gancourse.writing import write_atomically
 
     start = time.perf_counter()
     # In a kernel the variable would win over the parameter.

@@ -16,6 +16,7 @@ from papermill.clientwrap import PapermillNotebookClient
 from papermill.engines import Engine, papermill_engines
 from papermill.translators import PythonTranslator, papermill_translators
 
+from gancourse import paths
 from gancourse.batch import lessons
 from gancourse.errors import CourseError
 
@@ -99,8 +100,7 @@ def _temporary_folder():
         folder = tempfile.TemporaryDirectory(prefix="gancourse-run-", ignore_cleanup_errors=True)
     except OSError as error:
         raise CourseError(
-            f"a lesson needs room for temporary files: {error.strerror or error}. Set TMPDIR to a "
-            "folder that you can write to."
+            f"a lesson needs room for temporary files: {paths.reason(error)}. TMPDIR names it."
         ) from error
     with folder as name:
         yield Path(name)

@@ -14,7 +14,7 @@ from typing import Literal
 import nbformat
 
 import gancourse
-from gancourse import schema
+from gancourse import paths, schema
 from gancourse.errors import CourseError, choose, printable
 
 PARAMETERS = ("preset", "seed", "device", "data", "out_dir")  # of every lesson of the course
@@ -153,7 +153,7 @@ def read(path):
             )
         text = Path(path).read_bytes().decode("utf-8-sig")
     except OSError as error:
-        raise CourseError(f"cannot read {shown}: {error.strerror or error}.") from error
+        raise CourseError(f"cannot read {shown}: {paths.reason(error)}.") from error
     except UnicodeDecodeError as error:
         raise CourseError(f"{shown} is not a notebook: it is no UTF-8 text.") from error
     schema.read(_Notebook, text, f"{shown} is not a notebook", CourseError)

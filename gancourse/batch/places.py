@@ -6,12 +6,11 @@ A notebook that a reader has changed since, and files that the course did not ma
 import os
 from contextlib import contextmanager
 from itertools import count
-from pathlib import Path
 from urllib.parse import quote
 
 import filelock
 
-from gancourse import schema
+from gancourse import paths, schema
 from gancourse.batch import lessons
 from gancourse.errors import CourseError, printable
 
@@ -141,19 +140,5 @@ def make(folder):
         probe.touch()
         probe.unlink()
     except OSError as error:
-        why = error.strerror or error
-        raise CourseError(f"cannot write to the folder {printable(folder)}: {why}.") from error
-
-
-def resolved(out):
-    """Return the output folder as an absolute path.
-
-    Raises
-    ------
-    CourseError
-        If its links lead in a circle, or the current folder is gone.
-    """
-    try:
-        return Path(out).resolve()
-    except (OSError, RuntimeError) as error:
-        raise CourseError(f"--out: cannot use {printable(out)}: {error}.") from error
+        why = f"cannot write to the folder {printable(folder)}: {paths.reason(error)}."
+        raise CourseError(why) from error

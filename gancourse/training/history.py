@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from gancourse.files import write_atomically
+from gancourse.writing import write_atomically
 
 
 class History:

@@ -5,6 +5,7 @@ import sys
 import time
 
 from gancourse import plotting
+from gancourse.streams import say
 
 
 def make_view(first, steps, quiet=False):
@@ -85,12 +86,12 @@ class Terminal(View):
         """Print a line if a twentieth of the run has passed since the last line."""
         if step * 20 // self.steps > self.shown or step == self.steps:
             self.shown = step * 20 // self.steps
-            print(f"{self.words(step, history)} · {self.losses(history)}", flush=True)
+            say(f"{self.words(step, history)} · {self.losses(history)}")
 
     def close(self, step, history):
         """Print a line if the run was stopped before its last step."""
         if step < self.steps:
-            print(f"stopped at step {step:,} of {self.steps:,}; run it again to go on", flush=True)
+            say(f"stopped at step {step:,} of {self.steps:,}; run it again to go on")
 
 
 class Notebook(View):
@@ -168,7 +169,7 @@ def track(items, label):
         if shown:
             shown.update(bar(i / len(items), words), raw=True)
         else:
-            print(words, flush=True)
+            say(words)
 
 
 def bar(share, words, remark=""):

@@ -11,7 +11,6 @@ import torch
 from PIL import Image
 
 from gancourse.errors import CourseError
-from gancourse.files import write_atomically
 from gancourse.latent import lerp, slerp
 from gancourse.plotting import STYLE, to_pil
 from gancourse.widgets.board import Board
@@ -27,6 +26,7 @@ from gancourse.widgets.explorer import (
     seed_box,
     show,
 )
+from gancourse.writing import write_atomically
 
 WALKS = {"linear": lerp, "spherical": slerp}
 LARGE = 264  # CSS pixels; drawn with twice as many, for dense screens
