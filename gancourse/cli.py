@@ -104,32 +104,48 @@ def main():
 )
 @click.option("--out", type=Place(), help="Output folder [build/PRESET].")
 @click.option("--check-claims", is_flag=True, help="Exit with status 1 if a claim does not hold.")
-def run(names, given, out, check_claims):
+@click.option(
+    "--timeout",
+    type=click.IntRange(min=0),
+    metavar="SECONDS",
+    help="Time that a cell may take, 0 for any time [smoke 600, laptop 14400, paper 0].",
+)
+def run(names, given, out, check_claims, timeout):
     """Execute LESSONS: numbers or names (01 02), "all", or notebooks of your own.
 
-    The output folder gets each executed notebook and its page, index.html and claims.json.
-    If a lesson fails, the others still run.
+    The output folder gets each executed notebook and its page, index.html and claims.json. What
+    a reader has changed there is not overwritten. If a lesson fails, the others still run.
     """
     from gancourse.batch import execute, lessons
 
-    jobs = execute.prepare(lessons.find(names), dict(given), out)
+    jobs = execute.prepare(lessons.find(names), dict(given), out, timeout)
     from gancourse.batch import report
 
     bad = 0
     for job in jobs:
-        notebook = execute.run(job)
-        outcome = notebook.metadata.gancourse.run
-        found = report.add(job, notebook)
-        done, total = outcome.cells
-        summary = f"{done}/{total} cells  {outcome.seconds:.1f} s  {report.verdict(found)}"
-        say(f"{job.name}  {summary}  {outcome.status}")
-        for claim in found:
-            if claim["holds"] is False:
-                say(f"  does not hold: {claim['text']} ({claim['value']})")
-                bad += check_claims
-        if outcome.status == "failed":
+        name = printable(job.name)
+        try:
+            with execute.signals_interrupt():
+                path, notebook = execute.run(job)
+        except CourseError as error:
             bad += 1
-            say(indent(f"{outcome.error}\nsee {job.out / job.name}.ipynb", "  "), err=True)
+            say(f"{name}  {error}", err=True)
+            continue
+        outcome = lessons.outcome(notebook)
+        claims, malformed = lessons.claims(notebook)
+        problems = [*outcome.notes, *malformed, *report.add(path, notebook, job.path.parent)]
+        done, total = outcome.cells
+        summary = f"{done}/{total} cells  {outcome.seconds:.1f} s  {report.verdict(claims)}"
+        say(f"{name}  {summary}  {outcome.status}")
+        for claim in claims:
+            if claim.holds is False:
+                say(f"  does not hold: {claim.text} ({claim.value})")
+        if outcome.error:
+            problems.insert(0, f"{outcome.error}\nsee {path}")
+        for problem in problems:
+            say(indent(problem, "  "), err=True)
+        bad += outcome.status == "failed"
+        bad += check_claims and bool(malformed or any(claim.holds is False for claim in claims))
         if outcome.status == "interrupted":
             raise KeyboardInterrupt
     for folder in dict.fromkeys(job.out for job in jobs):

@@ -1,6 +1,5 @@
 """What a notebook calls: setup(), show(), claim(), check() and solution()."""
 
-import ast
 import html
 import inspect
 import os
@@ -11,13 +10,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from IPython import get_ipython
 from IPython.display import display
 
 import gancourse
 from gancourse import data as datasets
 from gancourse import exercises, plotting
-from gancourse.batch.lessons import CLAIM, DEFAULT_PRESET, PARAMETERS, PRESETS
+from gancourse.batch.lessons import CLAIM, DEFAULT_PRESET, PRESETS
 from gancourse.errors import CourseError, choose
 from gancourse.exercises import short
 from gancourse.training import runtime
@@ -84,12 +82,9 @@ def setup(*, preset, seed, device, data, out_dir, precision="fp32", channels_las
     Raises
     ------
     CourseError
-        If a value is unknown, or papermill injected a parameter that the lesson doesn't have;
-        the known ones are listed.
+        If a value is unknown; the known ones are listed.
     """
     global _current
-    for name in _injected_parameters():
-        choose("parameter", name, PARAMETERS)
     choose("preset", preset, PRESETS)
     choose("data set", str(data).partition(":")[0], datasets.DATASETS)
     note = ""
@@ -155,6 +150,7 @@ def claim(text, condition, value):
     CourseError
         If the condition is not a boolean.
     """
+    text = str(text)
     condition, value = (x.item() if hasattr(x, "item") else x for x in (condition, value))
     if not isinstance(condition, bool):
         raise CourseError(
@@ -217,15 +213,6 @@ def solution(number):
         "text/markdown": "\n\n".join(filter(None, folded)),
     }
     display(_Output(bundle))
-
-
-def _injected_parameters():
-    """Return the names that papermill's injected cell assigns; none outside a notebook."""
-    shell = get_ipython()
-    cells = shell.user_ns.get("In", []) if shell else []
-    injected = [cell for cell in cells if cell.startswith("# Parameters\n")]  # as papermill begins
-    nodes = [node for cell in injected for node in ast.walk(ast.parse(cell))]
-    return [n.id for n in nodes if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)]
 
 
 def _device_text(device):

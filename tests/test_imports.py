@@ -16,7 +16,7 @@ ROOMS = {
     "cli": "doctor batch runs __init__ trained training data plotting streams paths errors",
     "lesson": "batch __init__ exercises training data plotting errors",
     "doctor": "batch",
-    "batch": "__init__ training data schema files errors",
+    "batch": "__init__ training data schema writing paths errors",
     "runs": "trained gans training data errors",
     "__init__": "trained",
     "exercises": "gans training data errors",

@@ -2,7 +2,6 @@
 
 import inspect
 import re
-from types import SimpleNamespace
 
 import nbformat
 import numpy as np
@@ -109,25 +108,6 @@ def test_environment_with_an_unknown_preset_is_named(monkeypatch):
         lesson.setup(**VALUES)
 
 
-def injected(monkeypatch, *cells):
-    shell = SimpleNamespace(user_ns={"In": ["", *cells]})
-    monkeypatch.setattr(lesson, "get_ipython", lambda: shell)
-
-
-@pytest.mark.parametrize("name", ["sede", "precision"])
-def test_unknown_injected_parameter_is_refused_and_the_known_ones_listed(monkeypatch, name):
-    injected(monkeypatch, 'preset = "laptop"', f'# Parameters\npreset = "smoke"\n{name} = 3\n')
-    with pytest.raises(CourseError) as problem:
-        lesson.setup(**VALUES)
-    assert f"'{name}'" in str(problem.value)
-    assert ", ".join(PARAMETERS) in str(problem.value)
-
-
-def test_own_variables_and_known_injected_parameters_are_accepted(monkeypatch):
-    injected(monkeypatch, "sede = 3", '# Parameters\npreset = "smoke"\nseed = 3\n')
-    assert lesson.setup(**VALUES)
-
-
 def test_pick_returns_the_value_of_the_preset():
     made = lesson.setup(**VALUES | {"preset": "smoke"})
     assert made.pick(smoke=1, laptop=2, paper=3) == 1
@@ -139,6 +119,11 @@ def test_claim_that_holds(shown, condition):
     bundle = shown[0].bundle
     assert bundle["text/plain"] == "✓ all modes are covered: 8"
     assert bundle[CLAIM] == {"text": "all modes are covered", "holds": True, "value": 8}
+
+
+def test_the_text_of_a_claim_is_text(shown):
+    lesson.claim(123, True, 8)
+    assert shown[0].bundle[CLAIM]["text"] == "123"
 
 
 def test_claim_that_fails_is_shown_and_returned(shown):

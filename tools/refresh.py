@@ -12,17 +12,18 @@ import os
 import sys
 import tempfile
 import time
-from unittest import mock
 
-import papermill
 import torch
 from papermill.exceptions import PapermillExecutionError
 from PIL import Image
 
+from gancourse.batch import kernel
+from gancourse.batch.execute import preset_variable_unset
 from gancourse.batch.lessons import PRESETS
 from gancourse.doctor import measure_speed
 from gancourse.errors import CourseError, choose
 from gancourse.training.runtime import find_device
+from gancourse.writing import write_atomically
 from tools import sync
 
 LARGE = 60_000  # base64 characters; a PNG of at least so many may be replaced by a JPEG
@@ -108,21 +109,21 @@ def refresh(path, preset="laptop", seed=0, *, outputs=True):
 
 
 def execute(path, **parameters):
-    """Return the notebook, executed with the parameters in a new kernel and an empty folder."""
+    """Return the notebook, executed with the parameters in a new kernel and an empty folder.
+
+    Raises
+    ------
+    papermill.exceptions.PapermillExecutionError
+        If a cell fails.
+    """
     with (
         tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder,
-        mock.patch.dict(os.environ),  # restores the variable that is removed
+        preset_variable_unset(True),  # it would override the injected preset
     ):
-        os.environ.pop("GANCOURSE_PRESET", None)  # it would override the injected preset
-        return papermill.execute_notebook(
-            path,
-            None,
-            parameters,
-            kernel_name="python3",
-            cwd=folder,
-            progress_bar=False,
-            coalesce_streams=True,  # one output for all that a cell prints
-        )
+        notebook, error = kernel.execute(sync.read(path), parameters, cwd=folder)
+    if error is not None:
+        raise error
+    return notebook
 
 
 def take_outputs(notebook, executed):
@@ -165,7 +166,7 @@ def keep_figures(notebook, folder):
                     f"cell {number} is tagged {tag}, but has no picture in its output"
                 )
             folder.mkdir(exist_ok=True)
-            (folder / f"{name}.png").write_bytes(base64.b64decode(pictures[0]))
+            write_atomically(folder / f"{name}.png", base64.b64decode(pictures[0]))
 
 
 def soft_pictures_as_jpeg(notebook):
@@ -177,7 +178,7 @@ def soft_pictures_as_jpeg(notebook):
         encoded = output.get("data", {}).get("image/png", "")
         if len(encoded) < LARGE:
             continue
-        picture = Image.open(io.BytesIO(base64.b64decode(encoded))).convert("RGB")
+        picture = open_png(encoded).convert("RGB")
         shown = output.metadata.setdefault("image/png", {"width": picture.width // 2})
         size = [shown["width"] * 4 // 3, shown["width"] * 4 // 3 * picture.height // picture.width]
         data = io.BytesIO()
@@ -189,9 +190,14 @@ def soft_pictures_as_jpeg(notebook):
             output.metadata["image/jpeg"] = {"width": output.metadata.pop("image/png")["width"]}
 
 
+def open_png(encoded):
+    """Return a base64 PNG as a picture."""
+    return Image.open(io.BytesIO(base64.b64decode(encoded)), formats=["PNG"])
+
+
 def smaller_png(encoded):
     """Return a base64 PNG with the same pixels in as few bytes as Pillow achieves."""
-    original = Image.open(io.BytesIO(base64.b64decode(encoded)))
+    original = open_png(encoded)
     candidates = [original]
     if original.mode == "RGBA" and original.getextrema()[3] == (255, 255):
         candidates.append(original.convert("RGB"))

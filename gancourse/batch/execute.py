@@ -1,16 +1,22 @@
-"""Check a request to run lessons, and execute them with papermill."""
+"""Check a request to run lessons, and execute them."""
 
-import logging
 import os
+import signal
+import threading
 import time
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import nbformat
 
-from gancourse.batch import lessons
-from gancourse.errors import CourseError, choose
+from gancourse.batch import lessons, places
+from gancourse.batch import parameters as parameter_cells
+from gancourse.errors import CourseError, choose, printable
+
+# Seconds that a cell may take; a cell of the paper's size may train for days.
+TIMEOUTS = {"smoke": 600, "laptop": 4 * 3600, "paper": None}
+MAX_ERROR = 2_000  # characters of an error's message
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,35 +33,20 @@ class Job:
         The preset that the lesson will run with, whether injected or not.
     out : Path
         The folder for the executed notebook and its page.
+    timeout : int or None
+        Seconds that a cell may take; None for any time.
     """
 
     path: Path
     parameters: dict
     preset: str
     out: Path
+    timeout: int | None
 
     @property
     def name(self):
         """The name under which the outputs are written."""
         return self.path.stem
-
-
-def convert(name, text, default):
-    """Convert a value from the command line to the type of the parameter's default.
-
-    Raises
-    ------
-    CourseError
-        If the text is not such a value.
-    """
-    kind = type(default)
-    names = {bool: "true or false", int: "a whole number", float: "a number"}
-    try:
-        if kind is bool:
-            return {"true": True, "false": False}[text.lower()]
-        return kind(text) if kind in names else text
-    except (ValueError, KeyError):
-        raise CourseError(f"parameter {name!r} takes {names[kind]}, not {text!r}.") from None
 
 
 def check_value(name, value):
@@ -68,7 +59,7 @@ def check_value(name, value):
     """
     if name == "preset":
         choose("preset", value, lessons.PRESETS)
-    elif name == "seed" and value < 0:
+    elif name == "seed" and isinstance(value, int) and value < 0:
         raise CourseError(f"seed must be 0 or more, not {value}.")
     elif name == "device":
         from gancourse.training.runtime import find_device
@@ -80,7 +71,7 @@ def check_value(name, value):
         load(value)
 
 
-def prepare(paths, given, out=None):
+def prepare(paths, given, out=None, timeout=None):
     """Check a request before anything runs, and make the output folders.
 
     Parameters
@@ -91,6 +82,8 @@ def prepare(paths, given, out=None):
         Parameters from the command line.
     out : path, optional
         The output folder; build/PRESET if left out.
+    timeout : int, optional
+        Seconds that a cell may take, 0 for any time; a limit of the preset if left out.
 
     Returns
     -------
@@ -100,44 +93,51 @@ def prepare(paths, given, out=None):
     Raises
     ------
     CourseError
-        If a lesson has no parameter of a given name, if a value is not valid, if a notebook
-        that no run has left would be overwritten, or if a folder cannot be made.
+        If a lesson has no parameter of a given name, if a value is not valid, if something would
+        be overwritten that no run has left, or if a folder cannot be made.
     """
     jobs = []
     for path in paths:
-        defaults = lessons.parameters(lessons.read(path))
-        values = {}
-        for name, text in given.items():
-            choose(f"parameter of {path.stem}", name, defaults)
-            values[name] = convert(name, text, defaults[name])
-            check_value(name, values[name])
-        preset = values.get("preset") or os.environ.get("GANCOURSE_PRESET")
-        preset = preset or defaults.get("preset", lessons.DEFAULT_PRESET)
-        check_value("preset", preset)
-        target = Path(out or Path("build") / preset).resolve()
-        there = target / path.name
-        if there.exists() and "papermill" not in lessons.read(there).metadata:
-            raise CourseError(
-                f"{there} would be overwritten, and no run has left it: choose another --out."
-            )
-        # A lesson runs in its own folder, but the user typed paths as seen from this one.
-        if values.get("out_dir"):
-            values["out_dir"] = str(Path(values["out_dir"]).resolve())
-        if "data" in values:
-            from gancourse.data.own import absolute
+        notebook = lessons.read(path)
+        known = parameter_cells.find(notebook)
+        values = parameter_cells.values(given, known, path.stem)
+        if set(lessons.PARAMETERS) <= known.keys():  # a notebook of one's own may mean others
+            for name, value in values.items():
+                check_value(name, value)
+            # A lesson runs in its own folder, but the user typed paths as seen from this one.
+            if values.get("out_dir"):
+                values["out_dir"] = str(Path(values["out_dir"]).resolve())
+            if "data" in values:
+                from gancourse.data.own import absolute
 
-            values["data"] = absolute(values["data"])
-        jobs.append(Job(path=path, parameters=values, preset=preset, out=target))
-    for job in jobs:
-        try:
-            job.out.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise CourseError(f"cannot make the folder {job.out}: {error.strerror}.") from error
+                values["data"] = absolute(values["data"])
+        preset = find_preset(notebook, known, values)
+        target = Path(out or Path("build") / preset).resolve()
+        places.check(path, target)
+        limit = TIMEOUTS[preset] if timeout is None else timeout or None
+        jobs.append(Job(path=path, parameters=values, preset=preset, out=target, timeout=limit))
+    for folder in dict.fromkeys(job.out for job in jobs):
+        places.make(folder)
     return jobs
+
+
+def find_preset(notebook, known, values):
+    """Return the preset that a lesson will run with."""
+    if not values:  # papermill replaces the cell that an earlier run has injected, or keeps it
+        known = known | parameter_cells.find(notebook, "injected-parameters")
+    preset = values.get("preset") or os.environ.get("GANCOURSE_PRESET")
+    if preset:
+        return choose("preset", preset, lessons.PRESETS)
+    default = known["preset"].default if "preset" in known else None
+    return default if default in lessons.PRESETS else lessons.DEFAULT_PRESET
 
 
 def run(job):
     """Execute one lesson and leave the executed notebook in the job's output folder.
+
+    An earlier output stays as it is until the lesson has ended, is interrupted or fails; then it
+    is replaced at once. If the process is killed, the earlier output remains. If a reader has
+    changed the earlier output meanwhile, the new one is written beside it.
 
     Parameters
     ----------
@@ -145,57 +145,117 @@ def run(job):
 
     Returns
     -------
-    nbformat.NotebookNode
-        The executed notebook. ``metadata.gancourse.run`` says what happened: ``status``
-        ("done", "failed" or "interrupted"), ``error``, ``cells`` (done, total), ``seconds``,
-        ``preset``, ``parameters``.
+    path : Path
+        The executed notebook. Its ``metadata.gancourse.run`` is the
+        :class:`gancourse.batch.lessons.Outcome`.
+    notebook : nbformat.NotebookNode
+        What it holds.
+
+    Raises
+    ------
+    CourseError
+        If the notebook cannot be written.
+    """
+    from gancourse.batch import kernel
+    from gancourse.writing import write_atomically
+
+    start = time.perf_counter()
+    # In a kernel the variable would win over the parameter.
+    with preset_variable_unset("preset" in job.parameters):
+        notebook, error = kernel.execute(
+            lessons.read(job.path),
+            job.parameters,
+            cwd=job.path.parent,
+            timeout=job.timeout,
+            progress={
+                "desc": printable(job.name),
+                "bar_format": "{desc}  {percentage:3.0f} %  {elapsed}",
+                "leave": False,
+                "disable": None,  # where the output is not a terminal
+            },
+        )
+    code = [cell for cell in notebook.cells if cell.cell_type == "code"]
+    begun = [cell.execution_count for cell in code if cell.execution_count is not None]
+    # The last cell that began did not end if the run was cut short.
+    done = len(begun) if error is None else max(0, len(begun) - 1)
+    target = places.free(job.out / job.path.name)
+    notes = kernel.notes(notebook)
+    if target.name != job.path.name:
+        notes.append(f"{printable(job.path.name)} was changed during the run, and is kept")
+    outcome = lessons.Outcome(
+        status=status(error),
+        error=problem(error, begun, job.timeout),
+        cells=(done, len(code)),
+        seconds=round(time.perf_counter() - start, 1),
+        preset=job.preset,
+        parameters=job.parameters,
+        notes=notes,
+        left=lessons.fingerprint(notebook),
+    )
+    shown = {"input_path": printable(job.path), "output_path": printable(target)}
+    notebook.metadata.papermill.update(shown)
+    notebook.metadata.setdefault("gancourse", {})["run"] = asdict(outcome)
+    write_atomically(target, (nbformat.writes(notebook) + "\n").encode())
+    return target, notebook
+
+
+def status(error):
+    """Return the status of a run that ended with an error, or with None."""
+    if error is None:
+        return "done"
+    return "interrupted" if isinstance(error, KeyboardInterrupt) else "failed"
+
+
+def problem(error, begun, timeout):
+    """Return what went wrong in a run, in words.
+
+    Parameters
+    ----------
+    error : BaseException or None
+        From :func:`gancourse.batch.kernel.execute`.
+    begun : list of int
+        The numbers of the cells that were begun.
+    timeout : int or None
     """
     import papermill
 
-    logging.getLogger("papermill").setLevel(logging.CRITICAL)
-    target = job.out / f"{job.name}.ipynb"
-    target.unlink(missing_ok=True)
-    outcome = {"status": "done", "error": "", "preset": job.preset, "parameters": job.parameters}
-    start = time.perf_counter()
+    cell = f"cell [{begun[-1]}]: " if begun else ""
+    match error:
+        case None | KeyboardInterrupt():
+            return ""
+        case papermill.PapermillExecutionError():
+            what = f"{error.ename}: {error.evalue}".strip()
+            what = what if len(what) <= MAX_ERROR else what[:MAX_ERROR] + " ..."
+            return f"cell [{error.exec_count}]: {what}"
+        case TimeoutError():
+            return f"{cell}took longer than {timeout} s. See --timeout in `gancourse run --help`."
+        case _:  # a kernel that died or did not start
+            advice = "Perhaps the memory ran out; see `gancourse doctor`."
+            return f"{cell}{str(error).rstrip('.')}. {advice}"
+
+
+@contextmanager
+def signals_interrupt():
+    """Let a signal that ends the process act as Ctrl-C, which ends the kernel in order.
+
+    A signal that the process was started to ignore, as by nohup, is still ignored.
+    """
+
+    def interrupt(number, frame):
+        raise KeyboardInterrupt
+
+    names = {"SIGTERM", "SIGHUP"} & {*dir(signal)}  # Windows lacks one
+    numbers = [getattr(signal, name) for name in names]
+    if threading.current_thread() is not threading.main_thread():
+        numbers = []  # signals reach the main thread only
+    changed = [n for n in numbers if signal.getsignal(n) == signal.SIG_DFL]
+    for number in changed:
+        signal.signal(number, interrupt)
     try:
-        # In a kernel the variable would win over the parameter.
-        with preset_variable_unset("preset" in job.parameters):
-            papermill.execute_notebook(
-                job.path,
-                target,
-                job.parameters,
-                cwd=job.path.parent,
-                coalesce_streams=True,  # one output for what a cell prints
-                extra_arguments=["--IPKernelApp.log_level=CRITICAL"],  # silent when stopped
-                kernel_name="python3",  # of this environment, whatever the notebook names
-                language="python",
-                progress_bar={
-                    "desc": job.name,
-                    "bar_format": "{desc}  {percentage:3.0f} %  {elapsed}",
-                    "leave": False,
-                    "disable": None,  # where the output is not a terminal
-                },
-            )
-    except papermill.PapermillExecutionError as error:
-        what = f"{error.ename}: {error.evalue}".strip()
-        outcome |= {"status": "failed", "error": f"cell [{error.exec_count}]: {what}"}
-    except RuntimeError as error:  # nbclient's DeadKernelError, or a kernel that does not start
-        advice = "Perhaps the memory ran out; see `gancourse doctor`."
-        outcome |= {"status": "failed", "error": f"{str(error).rstrip('.')}. {advice}"}
-    except KeyboardInterrupt:
-        if not target.exists():
-            raise
-        outcome["status"] = "interrupted"
-    notebook = lessons.read(target)
-    code = [cell for cell in notebook.cells if cell.cell_type == "code"]
-    begun = sum(cell.execution_count is not None for cell in code)
-    # The last cell that began did not end if the run was cut short.
-    done = begun if outcome["status"] == "done" else max(0, begun - 1)
-    outcome["cells"] = [done, len(code)]
-    outcome["seconds"] = round(time.perf_counter() - start, 1)
-    notebook.metadata.setdefault("gancourse", {})["run"] = outcome
-    nbformat.write(notebook, target)
-    return lessons.read(target)
+        yield
+    finally:
+        for number in changed:
+            signal.signal(number, signal.SIG_DFL)
 
 
 @contextmanager

@@ -1,18 +1,75 @@
-"""A lesson as a file: where it lies, its parameters, and the claims that its outputs hold."""
+"""A lesson as a file: where it lies, what a run left in it, the claims that its outputs hold."""
 
-import ast
+import hashlib
+import json
+import math
+import os
 import re
+import unicodedata
+import warnings
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Literal
 
 import nbformat
 
 import gancourse
-from gancourse.errors import CourseError, choose
+from gancourse import paths, schema
+from gancourse.errors import CourseError, choose, printable
 
 PARAMETERS = ("preset", "seed", "device", "data", "out_dir")  # of every lesson of the course
 PRESETS = ("smoke", "laptop", "paper")  # from the smallest to the largest
 DEFAULT_PRESET = "laptop"
 CLAIM = "application/vnd.gancourse.claim+json"  # the MIME type of what claim() records
+MAX_NOTEBOOK = 200 * 2**20  # bytes of a notebook that is read
+MAX_TITLE = 200  # characters
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outcome:
+    """What happened in a run; an executed notebook holds it as ``metadata.gancourse.run``.
+
+    Attributes
+    ----------
+    status : {"done", "failed", "interrupted"}
+    error : str
+        Why it failed.
+    cells : tuple of int
+        How many code cells were executed, and how many there are.
+    seconds : float
+    preset : str
+    parameters : dict
+        The values that were injected.
+    notes : list of str
+        What the reader should know besides.
+    left : str
+        The :func:`fingerprint` of the notebook that the run left.
+    """
+
+    status: Literal["done", "failed", "interrupted"]
+    error: str
+    cells: tuple[int, int]
+    seconds: float
+    preset: str
+    parameters: dict[str, object]
+    notes: list[str] = field(default_factory=list)
+    left: str = ""
+
+
+@dataclass(frozen=True)
+class Claim:
+    """A statement of a lesson, as ``claim`` records it."""
+
+    text: str
+    holds: bool | None
+    value: bool | int | float | str | None = None
+
+
+@dataclass(frozen=True)
+class _Notebook:
+    """What nbformat needs in order to say what is wrong with the rest."""
+
+    nbformat: int
 
 
 def folder():
@@ -55,8 +112,8 @@ def find(names):
                 raise CourseError(f"there is no lesson in {folder()}.")
             found += known.values()
         elif name.endswith(".ipynb"):
-            if not Path(name).is_file():
-                raise CourseError(f"there is no notebook {name}.")
+            if not os.path.isfile(name):
+                raise CourseError(f"there is no notebook {printable(name)}.")
             found.append(Path(name).resolve())
         else:
             match = [
@@ -66,39 +123,84 @@ def find(names):
             ]
             found += match or [choose("lesson", name, [*(p.stem for p in known.values()), "all"])]
     found = list(dict.fromkeys(found))
-    stems = [path.stem for path in found]
+    # Some file systems do not tell capital letters, or two ways to write an accent, apart.
+    stems = [unicodedata.normalize("NFC", path.stem).casefold() for path in found]
     twice = next((stem for stem in stems if stems.count(stem) > 1), None)
     if twice:
-        raise CourseError(f"two of the notebooks are named {twice}; run them one at a time.")
+        raise CourseError(
+            f"two of the notebooks are named {printable(twice)}; run them one at a time."
+        )
     return found
 
 
 def read(path):
-    """Read a notebook.
+    """Read a notebook of any version of the format, as the newest.
+
+    Metadata of a wrong shape are dropped.
 
     Raises
     ------
     CourseError
-        If the file is not a notebook.
+        If the file cannot be read or is not a notebook.
     """
+    shown = printable(path)
     try:
-        return nbformat.read(path, as_version=4)
-    except (nbformat.reader.NotJSONError, nbformat.ValidationError, KeyError) as error:
-        raise CourseError(f"{path} is not a notebook: {str(error).splitlines()[0]}") from error
+        size = os.path.getsize(path)
+        if size > MAX_NOTEBOOK:
+            raise CourseError(
+                f"{shown} has {size / 2**20:.0f} MB; a notebook has at most "
+                f"{MAX_NOTEBOOK >> 20}. Clear its outputs."
+            )
+        text = Path(path).read_bytes().decode("utf-8-sig")
+    except OSError as error:
+        raise CourseError(f"cannot read {shown}: {paths.reason(error)}.") from error
+    except UnicodeDecodeError as error:
+        raise CourseError(f"{shown} is not a notebook: it is no UTF-8 text.") from error
+    schema.read(_Notebook, text, f"{shown} is not a notebook", CourseError)
+    try:
+        return _repaired(nbformat.convert(nbformat.reader.reads(text), 4))
+    except Exception as error:  # nbformat has no class for the shapes that it does not expect
+        why = printable(str(error).strip().partition("\n")[0] or type(error).__name__)
+        raise CourseError(f"{shown} is not a valid notebook: {why}") from error
 
 
-def parameters(notebook):
-    """Return the names and defaults of a lesson's parameters, as a dict.
+def _repaired(notebook):
+    """Return a valid notebook of the newest minor version, without metadata of a wrong shape."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # that a cell has no id, which it gets here
+        notebook = nbformat.v4.upgrade(notebook)
+        _, notebook = nbformat.validator.normalize(
+            notebook, relax_add_props=True, strip_invalid_metadata=True
+        )
+        nbformat.validate(notebook, relax_add_props=True)
+    for name in ("gancourse", "papermill"):
+        if not isinstance(notebook.metadata.get(name, {}), dict):
+            del notebook.metadata[name]
+    return notebook
 
-    They are the plain assignments in the cell tagged ``parameters``. We parse the cell ourselves,
-    because papermill's inspection fails on a line with an ``=`` in its comment.
-    """
-    cell = next((c for c in notebook.cells if "parameters" in c.metadata.get("tags", [])), None)
-    return {
-        line.targets[0].id: ast.literal_eval(line.value)
-        for line in (ast.parse(cell.source).body if cell else [])
-        if isinstance(line, ast.Assign) and isinstance(line.targets[0], ast.Name)
-    }
+
+def outcome(notebook):
+    """Return what happened in the run that left a notebook; None if no run of the course did."""
+    found = notebook.metadata.get("gancourse", {}).get("run")
+    try:
+        return None if found is None else schema.read(Outcome, found, "the run", CourseError)
+    except CourseError:
+        return None
+
+
+def fingerprint(notebook):
+    """Return a digest of what a reader can change in a notebook: sources, tags and outputs."""
+    cells = [
+        [
+            cell.cell_type,
+            cell.source,
+            cell.get("attachments"),
+            cell.metadata.get("tags", []),
+            [{**output, "execution_count": None} for output in cell.get("outputs", [])],
+        ]
+        for cell in notebook.cells
+    ]
+    return hashlib.sha256(json.dumps(cells, sort_keys=True).encode()).hexdigest()
 
 
 def claims(notebook):
@@ -106,16 +208,34 @@ def claims(notebook):
 
     Returns
     -------
-    list of dict
-        ``text``, ``holds`` (None where the preset is too small to judge it) and ``value``.
+    claims : list of Claim
+        ``holds`` is None where the preset is too small to judge it. A ``value`` that JSON does
+        not have, such as infinity, is text.
+    problems : list of str
+        What has the MIME type of a claim and is none.
     """
-    outputs = [out for cell in notebook.cells for out in cell.get("outputs", [])]
-    found = [out["data"][CLAIM] for out in outputs if CLAIM in out.get("data", {})]
-    return [{name: claim.get(name) for name in ("text", "holds", "value")} for claim in found]
+    found, problems = [], []
+    for number, cell in enumerate(notebook.cells, start=1):
+        for output in cell.get("outputs", []):
+            bundle = output.get("data", {}).get(CLAIM)
+            if bundle is None:
+                continue
+            try:
+                claim = schema.read(Claim, bundle, f"a claim of cell {number}", CourseError)
+            except CourseError as error:
+                problems.append(str(error))
+                continue
+            if isinstance(claim.value, float) and not math.isfinite(claim.value):
+                claim = replace(claim, value=str(claim.value))
+            found.append(claim)
+    return found, problems
 
 
 def title(notebook, otherwise):
     """Return the first heading of a notebook as plain text, or ``otherwise``."""
-    text = "\n".join(cell.source for cell in notebook.cells if cell.cell_type == "markdown")
-    heading = re.search(r"^#+\s+(.+?)\s*$", text, re.MULTILINE)
-    return re.sub(r"[*`]", "", heading[1]) if heading else otherwise
+    for cell in notebook.cells:
+        for line in cell.source.splitlines() if cell.cell_type == "markdown" else ():
+            heading = re.match(r"#+\s+(\S.*)", line[:MAX_TITLE])
+            if heading:
+                return re.sub(r"[*`]", "", heading[1]).rstrip()
+    return otherwise

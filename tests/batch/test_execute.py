@@ -11,12 +11,13 @@ import sysconfig
 import time
 from pathlib import Path
 
+import nbformat
 import pytest
 from click.testing import CliRunner
 from PIL import Image
 
 from gancourse.batch.execute import prepare
-from gancourse.batch.lessons import read
+from gancourse.batch.lessons import fingerprint, read
 from gancourse.cli import main
 from gancourse.data import load
 from gancourse.errors import CourseError
@@ -93,13 +94,48 @@ def test_the_output_folder_follows_the_preset(lessons, tmp_path, monkeypatch):
     assert prepare(lessons, {"preset": "paper"})[0].out == tmp_path / "build/paper"
 
 
-def test_a_notebook_that_no_run_has_left_is_not_overwritten(lessons, tmp_path, write):
+def test_nothing_is_made_if_something_would_be_overwritten(lessons, tmp_path, write):
+    out = tmp_path / "out"
+    out.mkdir()
+    copy = write(out, lessons[1].stem, "my own notes")
     with pytest.raises(CourseError, match="--out"):
-        prepare(lessons, {}, lessons[0].parent)
-    copy = write(tmp_path, lessons[0].stem, "my own notes")
-    with pytest.raises(CourseError, match="--out"):
-        prepare(lessons, {}, tmp_path)
+        prepare(lessons, {}, out)
     assert "my own notes" in copy.read_text(encoding="utf-8")
+    assert list(out.iterdir()) == [copy]
+
+
+def test_only_a_lesson_has_the_values_of_lessons(tmp_path):
+    cell = nbformat.v4.new_code_cell("data = 'a.csv'\npreset = 'mine'")
+    cell.metadata["tags"] = ["parameters"]
+    nbformat.write(nbformat.v4.new_notebook(cells=[cell]), tmp_path / "own.ipynb")
+    (job,) = prepare([tmp_path / "own.ipynb"], {"data": "b.csv"}, tmp_path / "out")
+    assert job.parameters == {"data": "b.csv"}
+    assert job.preset == "smoke"  # of GANCOURSE_PRESET, which sets it for every notebook
+
+
+def test_the_preset_that_an_earlier_run_injected_counts_if_none_is_given(
+    lessons, tmp_path, monkeypatch
+):
+    monkeypatch.delenv("GANCOURSE_PRESET")
+    book = read(lessons[0])
+    injected = nbformat.v4.new_code_cell("preset = 'paper'")
+    injected.metadata["tags"] = ["injected-parameters"]
+    book.cells.append(injected)
+    nbformat.write(book, tmp_path / "own.ipynb")
+    presets = [
+        prepare([tmp_path / "own.ipynb"], given, tmp_path / "out")[0].preset
+        for given in ({}, {"seed": "1"})
+    ]
+    assert presets == ["paper", "laptop"]  # papermill replaces the cell that was injected
+
+
+@pytest.mark.parametrize(
+    ("preset", "timeout", "limit"),
+    [("smoke", None, 600), ("paper", None, None), ("smoke", 0, None), ("paper", 5, 5)],
+)
+def test_a_cell_has_a_time_limit(lessons, tmp_path, preset, timeout, limit):
+    (job,) = prepare(lessons[:1], {"preset": preset}, tmp_path / "out", timeout)
+    assert job.timeout == limit
 
 
 def test_a_folder_that_cannot_be_made_is_refused(lessons, tmp_path):
@@ -144,6 +180,7 @@ def test_executed_notebooks_are_kept_with_what_happened(batch):
     _, out = batch
     broken, claims = (read(out / f"{name}.ipynb") for name in ("01_broken", "02_claims"))
     assert broken.metadata.gancourse.run.status == "failed"
+    assert broken.metadata.gancourse.run.left == fingerprint(broken)
     assert any(o.output_type == "error" for cell in broken.cells for o in cell.get("outputs", []))
     assert claims.metadata.gancourse.run.status == "done"
     # The parameter wins over GANCOURSE_PRESET, which the tests have set to smoke.
@@ -159,7 +196,7 @@ def test_the_report_holds_the_claims(batch):
     ]
     assert "2 of 2 claims hold" in result.stdout
     index = (out / "index.html").read_text(encoding="utf-8")
-    assert 'href="02_claims.html">Lesson 02_claims</a>' in index
+    assert 'href="./02_claims.html">Lesson 02_claims</a>' in index
     assert index.count("<img") == 1
     assert (out / "02_claims.html").exists()
 
@@ -174,17 +211,89 @@ def test_a_claim_that_does_not_hold_fails_the_batch_only_when_asked(tmp_path, wr
     assert result.exit_code == 1
 
 
+def invoke(*arguments):
+    return CliRunner().invoke(main, ["run", *map(str, arguments)])
+
+
+def test_an_output_that_was_edited_is_refused_and_one_that_was_not_is_replaced(tmp_path, write):
+    path, out = write(tmp_path, "mine", "1"), tmp_path / "out"
+    assert [invoke(path, "--out", out).exit_code for _ in range(2)] == [0, 0]
+    book = read(out / "mine.ipynb")
+    book.cells[0].source = "# My notes"
+    nbformat.write(book, out / "mine.ipynb")
+    for arguments in ((path, "--out", out), (out / "mine.ipynb", "--out", out)):
+        result = invoke(*arguments)
+        assert result.exit_code == 2
+        assert "overwritten" in result.stderr
+    assert read(out / "mine.ipynb").cells[0].source == "# My notes"
+
+
+def test_an_output_that_is_edited_during_the_run_is_kept(tmp_path, write):
+    out = tmp_path / "out"
+    edit = f"open({str(out / 'mine.ipynb')!r}, 'w').write('my notes')"
+    result = invoke(write(tmp_path, "mine", edit), "--out", out)
+    assert result.exit_code == 0
+    assert "mine.ipynb was changed during the run" in result.stderr
+    assert (out / "mine.ipynb").read_text(encoding="utf-8") == "my notes"
+    assert read(out / "mine-2.ipynb").metadata.gancourse.run.status == "done"
+    assert "./mine-2.html" in (out / "index.html").read_text(encoding="utf-8")
+
+
+def test_a_cell_that_takes_too_long_is_named_and_the_others_run(tmp_path, write):
+    endless, other = write(tmp_path, "endless", "while True: pass"), write(tmp_path, "other", "1")
+    result = invoke(endless, other, "--out", tmp_path / "out", "--timeout", 3)
+    assert result.exit_code == 1
+    assert "cell [2]: took longer than 3 s. See --timeout" in result.stderr
+    assert "other  2/2 cells" in result.stdout
+
+
+def test_odd_outputs_do_not_end_a_batch_or_spoil_its_folder(tmp_path, write):
+    picture = "display({'image/png': 'aGVsbG8='}, raw=True)"
+    number = (
+        "display({'application/vnd.gancourse.claim+json': {'text': 1, 'holds': True}}, raw=True)"
+    )
+    odd = write(
+        tmp_path,
+        "odd",
+        picture,
+        number,
+        "from gancourse.lesson import claim",
+        "claim(123, True, 1)",
+    )
+    out = tmp_path / "out"
+    result = invoke(odd, write(tmp_path, "other", "1"), "--out", out, "--check-claims")
+    assert result.exit_code == 1
+    assert "odd  5/5 cells" in result.stdout
+    assert "1 of 1 claims hold  done" in result.stdout
+    assert "a claim of cell 4" in result.stderr
+    assert "Traceback" not in result.output
+    assert {file.name for file in out.glob("[!.]*")} == {
+        "odd.ipynb",
+        "odd.html",
+        "other.ipynb",
+        "other.html",
+        "index.html",
+        "claims.json",
+    }
+    assert invoke(tmp_path / "other.ipynb", "--out", out).exit_code == 0
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="sends a signal as a POSIX terminal does")
-def test_ctrl_c_stops_the_batch_and_keeps_what_was_finished(tmp_path, write):
+@pytest.mark.parametrize("number", ["SIGINT", "SIGTERM", "SIGHUP"])
+def test_a_signal_stops_the_batch_and_keeps_what_was_finished(tmp_path, write, number):
     mark = tmp_path / "begun"
     wait = f"print('begun'); open({str(mark)!r}, 'w').close(); import time; time.sleep(600)"
     slow, never = write(tmp_path, "slow", wait), write(tmp_path, "never", "1")
-    out = tmp_path / "out"
+    out, rest = tmp_path / "out", tmp_path / "rest"
+    rest.mkdir()
     command = [COMMAND, "run", str(slow), str(never), "--out", str(out)]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    settings = os.environ | {"TMPDIR": str(rest), "JUPYTER_RUNTIME_DIR": str(rest)}
+    process = subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=settings
+    )
     while not mark.exists() and process.poll() is None:
         time.sleep(0.1)
-    os.kill(process.pid, signal.SIGINT)
+    os.kill(process.pid, getattr(signal, number))
     output, errors = process.communicate(timeout=60)
     assert process.returncode == 130
     assert "slow  1/2 cells" in output
@@ -192,3 +301,4 @@ def test_ctrl_c_stops_the_batch_and_keeps_what_was_finished(tmp_path, write):
     assert read(out / "slow.ipynb").metadata.gancourse.run.status == "interrupted"
     assert not (out / "never.ipynb").exists()
     assert "interrupted" in (out / "index.html").read_text(encoding="utf-8")
+    assert list(rest.iterdir()) == []

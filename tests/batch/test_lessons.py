@@ -1,11 +1,14 @@
 """Finding lessons and reading what a notebook says about itself."""
 
+import json
 import subprocess
 import sys
 
 import pytest
+from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
-from gancourse.batch.lessons import find, parameters, read
+from gancourse.batch import lessons as lesson_files
+from gancourse.batch.lessons import CLAIM, Claim, claims, find, fingerprint, outcome, read, title
 from gancourse.errors import CourseError
 
 
@@ -41,22 +44,117 @@ def test_two_notebooks_of_one_name_are_refused(lessons, tmp_path, write):
         find(["01", str(copy)])
 
 
-def test_a_file_that_is_no_notebook_is_refused(tmp_path):
-    (tmp_path / "text.ipynb").write_text("not JSON", encoding="utf-8")
-    with pytest.raises(CourseError, match=r"text\.ipynb"):
+def test_names_that_only_some_file_systems_tell_apart_are_refused(tmp_path, write):
+    for folder, name in (("a", "Mine"), ("b", "mine")):
+        (tmp_path / folder).mkdir()
+        write(tmp_path / folder, name, "1")
+    with pytest.raises(CourseError, match="mine"):
+        find([str(tmp_path / "a/Mine.ipynb"), str(tmp_path / "b/mine.ipynb")])
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"not JSON",
+        b"",
+        b"[]",
+        b"\xff\xfe\x00",
+        b"[" * 100_000,
+        b'{"nbformat": "4"}',
+        b'{"nbformat": 4}',
+        b'{"nbformat": 99, "nbformat_minor": 0, "metadata": {}, "cells": []}',
+        b'{"nbformat": 4, "nbformat_minor": 5, "metadata": {}, "cells": [{"cell_type": "code"}]}',
+        b'{"nbformat": 4, "nbformat_minor": 5, "metadata": {}, "cells": [7]}',
+        b'{"nbformat": 4, "nbformat_minor": 5, "metadata": [], "cells": []}',
+        b'{"nbformat": 4, "nbformat_minor": 5, "metadata": {"a": "\\ud800"}, "cells": []}',
+    ],
+)
+def test_a_file_that_is_no_notebook_is_refused_in_one_line(tmp_path, content):
+    (tmp_path / "text.ipynb").write_bytes(content)
+    with pytest.raises(CourseError, match=r"text\.ipynb is not a (valid )?notebook") as refused:
         read(tmp_path / "text.ipynb")
+    assert "\n" not in str(refused.value)
+    assert len(str(refused.value)) < 600
 
 
-def test_parameters_are_read_with_their_types(lessons):
-    assert parameters(read(lessons[0])) == {
-        "preset": "laptop",
-        "seed": 0,
-        "rate": 0.5,
-        "fast": False,
-        "device": "auto",
-        "data": "digits",
-        "out_dir": "",
-    }
+def test_a_notebook_that_is_too_large_is_not_read(tmp_path, monkeypatch):
+    monkeypatch.setattr(lesson_files, "MAX_NOTEBOOK", 10)
+    (tmp_path / "large.ipynb").write_text("{}" * 10, encoding="utf-8")
+    with pytest.raises(CourseError, match="Clear its outputs"):
+        read(tmp_path / "large.ipynb")
+
+
+@pytest.mark.parametrize(
+    "metadata", [{"gancourse": "x"}, {"papermill": 3}, {"kernelspec": []}, {"language_info": 1}]
+)
+def test_metadata_of_a_wrong_shape_are_dropped(tmp_path, metadata):
+    cell = {"cell_type": "code", "source": "1", "outputs": [], "execution_count": None}
+    cell |= {"metadata": {"tags": None}}
+    book = {"nbformat": 4, "nbformat_minor": 2, "metadata": metadata, "cells": [cell]}
+    (tmp_path / "odd.ipynb").write_text(json.dumps(book), encoding="utf-8-sig")
+    found = read(tmp_path / "odd.ipynb")
+    assert not metadata.keys() & found.metadata.keys()
+    assert found.cells[0].metadata == {}
+
+
+def test_a_notebook_of_an_old_format_is_read(tmp_path):
+    cell = {"cell_type": "code", "input": "1", "outputs": [], "language": "python"}
+    book = {"nbformat": 3, "nbformat_minor": 0, "metadata": {"name": ""}}
+    book["worksheets"] = [{"cells": [{**cell, "collapsed": False, "metadata": {}}], "metadata": {}}]
+    (tmp_path / "old.ipynb").write_text(json.dumps(book), encoding="utf-8")
+    assert read(tmp_path / "old.ipynb").cells[0].source == "1"
+
+
+def test_the_title_is_the_first_heading():
+    cells = [new_code_cell("# no"), new_markdown_cell("text\n## A *title* \n# later")]
+    assert title(new_notebook(cells=cells), "name") == "A title"
+    assert title(new_notebook(), "name") == "name"
+
+
+def shows(bundle):
+    return new_code_cell("claim()", outputs=[new_output("display_data", data={CLAIM: bundle})])
+
+
+def test_claims_of_a_wrong_shape_are_named_and_the_others_are_read():
+    good = {"text": "a", "holds": True, "value": float("inf")}
+    odd = [{"text": 123, "holds": True}, {"text": "a", "holds": 1}, [], "x", {"holds": None}]
+    found, problems = claims(new_notebook(cells=[shows(good), *map(shows, odd)]))
+    assert found == [Claim("a", True, "inf")]
+    assert [problem.partition(":")[0].partition(",")[0] for problem in problems] == [
+        f"a claim of cell {number}" for number in range(2, 7)
+    ]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"status": "<script>"},
+        {"cells": [1]},
+        {"seconds": "1"},
+        {"parameters": []},
+        {"error": None},
+    ],
+)
+def test_a_record_of_a_run_of_a_wrong_shape_is_none(change):
+    run = {"status": "done", "error": "", "cells": [1, 1], "seconds": 1.5, "preset": "smoke"}
+    run["parameters"] = {}
+    good, odd = (
+        new_notebook(metadata={"gancourse": {"run": record}}) for record in (run, run | change)
+    )
+    assert outcome(good).cells == (1, 1)
+    assert outcome(odd) is None
+
+
+def test_the_fingerprint_changes_with_whatever_a_reader_can_change():
+    def book(source="1", tags=(), text="2", **attachments):
+        output = new_output("execute_result", {"text/plain": text}, execution_count=3)
+        code = new_code_cell(source, metadata={"tags": [*tags]}, outputs=[output])
+        return new_notebook(cells=[code, new_markdown_cell("text", **attachments)])
+
+    assert fingerprint(book()) == fingerprint(book())  # the ids of the cells differ
+    changed = [book("1 "), book(tags=["a"]), book(text="3"), book(attachments={"a": {}})]
+    changed.append(new_notebook(cells=book().cells[:1]))
+    assert len({fingerprint(other) for other in [book(), *changed]}) == 6
 
 
 def test_a_request_is_checked_without_importing_pytorch(tmp_path):

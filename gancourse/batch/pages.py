@@ -1,0 +1,129 @@
+"""An executed lesson as a page: one file that can be read offline and mailed.
+
+It fetches no script, font or picture, and its equations are MathML, which browsers draw by
+themselves.
+"""
+
+import os
+import re
+import warnings
+from html import escape
+from pathlib import Path
+from urllib.parse import quote
+
+from jinja2 import pass_context
+from latex2mathml import converter
+from nbconvert import HTMLExporter
+from nbconvert.filters.markdown_mistune import InvalidNotebook, IPythonRenderer, MarkdownWithMath
+
+from gancourse.batch import lessons, places
+
+STYLE = Path(__file__).with_name("report.css").read_text(encoding="utf-8")
+NEEDS_A_KERNEL = ("application/vnd.jupyter.widget-view+json", "application/javascript")
+MAX_PICTURE = 10 * 2**20  # bytes of a file that a page takes in
+MAX_TEX = 5_000  # characters of an equation that is translated
+MAX_TEXT = 200_000  # characters of a text that is formatted
+
+
+def page(heading, body, nav=""):
+    """Return a whole HTML page around ``body``."""
+    return f"""<!DOCTYPE html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+{places.MARK}
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta name="color-scheme" content="light dark">
+<title>{escape(heading)}</title>
+<style>
+{STYLE}</style>
+</head>
+<body>
+{nav}<main>
+{body}
+</main>
+</body>
+</html>
+"""
+
+
+class Text(IPythonRenderer):
+    """Markdown to HTML, with equations as MathML and pictures as part of the page."""
+
+    def block_math(self, body):
+        """Return an equation on lines of its own."""
+        return mathml(body, "block")
+
+    def inline_math(self, body):
+        """Return an equation within a line."""
+        return mathml(body, "inline")
+
+    def latex_environment(self, name, body):
+        r"""Return an equation that stands between ``\begin`` and ``\end``, without dollars."""
+        return mathml(rf"\begin{{{name}}}{body}\end{{{name}}}", "block")
+
+    def image(self, text, url, title=None):
+        """Return a picture; one that was pasted and is missing is named."""
+        try:
+            return super().image(text, url, title)
+        except InvalidNotebook:
+            return f"<em>missing picture: {text or escape(url)}</em>"
+
+    def _src_to_base64(self, src):
+        """Return a file of the lesson's folder as a data URI; nbconvert would open a pipe, too."""
+        path = os.path.join(self.path, src)
+        small = os.path.isfile(path) and os.path.getsize(path) <= MAX_PICTURE
+        return super()._src_to_base64(src) if small else None
+
+
+def mathml(tex, display):
+    """Translate an equation to MathML; show its TeX where the converter fails."""
+    # The converter does not know aligned, and numbers the lines of align but not of align*.
+    tex = re.sub(r"\{(align|aligned)\}", "{align*}", tex)
+    try:
+        if len(tex) <= MAX_TEX:
+            return converter.convert(tex, display=display)
+    except Exception:  # the converter has a type of its own for each kind of failure
+        pass
+    return f"<code>{escape(tex)}</code>"
+
+
+def lesson_page(notebook, name, folder):
+    """Return an executed lesson as one HTML page.
+
+    Parameters
+    ----------
+    notebook : nbformat.NotebookNode
+        Changed in place: outputs that need a running kernel are removed.
+    name : str
+        The page's title if the notebook has no heading.
+    folder : Path
+        The folder from which the notebook's text links to pictures.
+    """
+
+    @pass_context
+    def markdown(context, source):
+        if len(source) > MAX_TEXT:
+            return f"<pre>{escape(source)}</pre>"
+        pasted = context["cell"].get("attachments", {})
+        renderer = Text(
+            escape=False,
+            embed_images=True,
+            path=str(folder),
+            exclude_anchor_links=True,
+            attachments={**{quote(name): kinds for name, kinds in pasted.items()}, **pasted},
+        )
+        return MarkdownWithMath(renderer=renderer).render(source)
+
+    notebook.metadata.pop("widgets", None)
+    for cell in notebook.cells:
+        for output in cell.get("outputs", []):
+            for kind in NEEDS_A_KERNEL:
+                output.get("data", {}).pop(kind, None)
+    exporter = HTMLExporter(template_name="basic")
+    exporter.register_filter("markdown2html", markdown)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of outputs that no page can show
+        body, _ = exporter.from_notebook_node(notebook)
+    nav = '<nav><a href="index.html">All lessons</a></nav>\n'
+    return page(lessons.title(notebook, name), body, nav)

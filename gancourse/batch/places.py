@@ -1,0 +1,144 @@
+"""Where a batch writes, and what it may replace there: only what a batch has left.
+
+A notebook that a reader has changed since, and files that the course did not make, are kept.
+"""
+
+import os
+from contextlib import contextmanager
+from itertools import count
+from urllib.parse import quote
+
+import filelock
+
+from gancourse import paths, schema
+from gancourse.batch import lessons
+from gancourse.errors import CourseError, printable
+
+MARK = '<meta name="generator" content="gancourse">'  # in the head of each page of ours
+LOCK_TIMEOUT = 60  # seconds; collecting the pages of a folder takes a few
+
+
+def page(name):
+    """Return the file name of a lesson's page; index.html is that of the batch."""
+    return f"{name}.ipynb.html" if name.casefold() == "index" else f"{name}.html"
+
+
+def link(file):
+    """Return a file name as the address of a link, whatever characters it has."""
+    return "./" + quote(os.fsencode(file))
+
+
+def check(source, folder):
+    """Check that a lesson's outputs replace nothing but outputs.
+
+    Parameters
+    ----------
+    source : Path
+        The lesson.
+    folder : Path
+        The output folder, which need not exist.
+
+    Raises
+    ------
+    CourseError
+        Names the file that would be lost.
+    """
+    target = folder / source.name
+    if target.exists() and target.samefile(source):
+        raise CourseError(
+            f"{printable(target)} is the lesson itself and would be overwritten: choose another "
+            "--out."
+        )
+    if not is_output(target):
+        raise CourseError(
+            f"{printable(target)} would be overwritten, and it is not what a run has left there: "
+            "move it away, or choose another --out."
+        )
+    for file in (folder / page(source.stem), folder / "index.html", folder / "claims.json"):
+        check_page(file)
+
+
+def is_output(path):
+    """Return whether a notebook is as a run has left it, or is not there."""
+    if not os.path.lexists(path):
+        return True
+    if not path.is_file():
+        return False
+    try:
+        notebook = lessons.read(path)
+    except CourseError:
+        return False
+    outcome = lessons.outcome(notebook)
+    return outcome is not None and outcome.left == lessons.fingerprint(notebook)
+
+
+def check_page(path):
+    """Check that a page or claims.json may be replaced.
+
+    Raises
+    ------
+    CourseError
+        If the course did not make it.
+    """
+    if not os.path.lexists(path):
+        return
+    if path.is_file():
+        try:
+            if path.suffix == ".json":
+                schema.read(list[lessons.Claim], path.read_bytes(), "the claims", CourseError)
+                return
+            with open(path, "rb") as file:
+                if MARK.encode() in file.read(1000):
+                    return
+        except (CourseError, OSError):
+            pass
+    raise CourseError(
+        f"{printable(path)} would be overwritten, and the course did not make it: move it away, "
+        "or choose another --out."
+    )
+
+
+def free(path):
+    """Return a path for an output: ``path``, or one beside it if a reader has changed that."""
+    beside = (path.with_name(f"{path.stem}-{number}{path.suffix}") for number in count(2))
+    return path if is_output(path) else next(other for other in beside if is_output(other))
+
+
+@contextmanager
+def alone(folder):
+    """Keep other batches from collecting the same folder meanwhile; a killed one does not.
+
+    Raises
+    ------
+    CourseError
+        If another batch takes too long.
+    """
+    lock = filelock.FileLock(folder / ".gancourse.lock", timeout=LOCK_TIMEOUT)
+    try:
+        lock.acquire()
+    except filelock.Timeout:
+        raise CourseError(f"another run is busy in {printable(folder)}.") from None
+    except (OSError, NotImplementedError):
+        pass  # some network drives have no locks
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def make(folder):
+    """Make an output folder, and check that it can be written to.
+
+    Raises
+    ------
+    CourseError
+        If it cannot.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        probe = folder / f".gancourse.{os.getpid()}"
+        probe.touch()
+        probe.unlink()
+    except OSError as error:
+        why = f"cannot write to the folder {printable(folder)}: {paths.reason(error)}."
+        raise CourseError(why) from error

@@ -1,0 +1,137 @@
+"""Notebooks in a kernel: joined, bounded and checked outputs, and nothing left behind."""
+
+import os
+import time
+
+import pytest
+from nbformat.v4 import new_code_cell, new_notebook
+
+from gancourse.batch import kernel
+from gancourse.errors import CourseError
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("a\nb", "a\nb"),
+        ("10 %\r20 %\r", "20 %\r"),
+        ("10 %\r20 %\nend", "20 %\nend"),
+        ("a\r\nb", "a\r\nb"),
+        ("ab\bc\n\bd", "ac\nd"),
+        ("\b\b", ""),
+        ("x" * 10 + "\b" * 20 + "y", "y"),
+    ],
+)
+def test_a_stream_shows_what_a_terminal_would(text, shown):
+    assert kernel.as_on_a_terminal(text) == shown
+
+
+def test_a_long_line_takes_a_time_linear_in_its_length():
+    text = "[0, 1, 2]\b " * 300_000 + "\r" * 300_000
+    start = time.process_time()
+    kernel.as_on_a_terminal(text)
+    assert time.process_time() - start < 30  # the square of its length would be years
+
+
+def executed(*sources, tmp_path, **options):
+    notebook = new_notebook(cells=[new_code_cell(source) for source in sources])
+    return kernel.execute(notebook, {}, cwd=tmp_path, **options)
+
+
+@pytest.fixture(scope="module")
+def odd(tmp_path_factory):
+    """A notebook whose cells print and send what they should not, and the runtime folder."""
+    folder = tmp_path_factory.mktemp("odd")
+    sources = [
+        "import os, sys\nprint(os.environ.get('JPY_PARENT_PID'), sys.executable, os.getcwd())",
+        "import sys\nfor i in range(3):\n    print(i, flush=True)\n    print('e', file=sys.stderr, "
+        "flush=True)",
+        "print(list(range(400_000)))",
+        "h = display('first', display_id=True)\nprint('a', flush=True)",
+        "h.update('second')",
+        "display({'text/plain': {'a': 1}, 'image/png': 5}, raw=True)",
+        "k = get_ipython().kernel\n"
+        "def send(kind, content):\n"
+        "    k.session.send(k.iopub_socket, kind, content, parent=k.get_parent())\n"
+        "send('stream', {'name': 'stdout', 'text': 5})\n"
+        "send('display_data', {})\n"
+        "send('comm_open', {'comm_id': 'a', 'data': 3})\n"
+        "send('comm_msg', {'comm_id': 'a', 'data': {'state': 3}})\n"
+        "send('update_display_data', {'transient': {'display_id': 'none'}, 'data': []})",
+        "print('end')",
+    ]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("JUPYTER_RUNTIME_DIR", str(folder / "runtime"))
+        patch.setenv("TMPDIR", str(folder))
+        patch.setattr("tempfile.tempdir", None)
+        notebook, error = executed(*sources, tmp_path=folder)
+    assert error is None
+    return notebook, sorted(path.name for path in folder.iterdir())
+
+
+def test_odd_messages_do_not_end_a_notebook(odd):
+    notebook, _ = odd
+    assert notebook.cells[-1].outputs[0].text == "end\n"
+    assert "unknown shape" in notebook.cells[5].outputs[0].text
+
+
+def test_what_a_cell_prints_is_one_text_for_each_stream(odd):
+    notebook, _ = odd
+    assert [(out.name, out.text) for out in notebook.cells[1].outputs] == [
+        ("stdout", "0\n1\n2\n"),
+        ("stderr", "e\n" * 3),
+    ]
+    assert notebook.cells[2].outputs[0].text == f"{list(range(400_000))}\n"
+
+
+def test_an_output_of_an_earlier_cell_is_updated(odd):
+    notebook, _ = odd
+    assert notebook.cells[3].outputs[0].data["text/plain"] == "'second'"
+
+
+def test_no_connection_file_is_left(odd):
+    _, left = odd
+    assert left == []
+
+
+def test_the_kernel_ends_with_the_process_that_started_it(odd):
+    notebook, _ = odd
+    assert notebook.cells[0].outputs[0].text.split()[0] == str(os.getpid())
+
+
+def test_output_beyond_the_limit_is_left_out_and_told(tmp_path, monkeypatch):
+    monkeypatch.setattr(kernel, "MAX_OUTPUT", 10_000)
+    sources = ["for i in range(50):\n    print('x' * 1_000, flush=True)", "print('y')", "1 / 0"]
+    notebook, error = executed(*sources, tmp_path=tmp_path)
+    assert error.ename == "ZeroDivisionError"
+    text = "".join(
+        out.get("text", "") for cell in notebook.cells for out in cell.get("outputs", [])
+    )
+    assert 5_000 < len(text) < 15_000
+    (note,) = kernel.notes(notebook)
+    assert note.startswith("cell [1]:")
+
+
+def test_a_cell_that_takes_too_long_is_stopped_and_those_before_are_kept(tmp_path):
+    notebook, error = executed(
+        "print('first')",
+        "print('begun', flush=True)\nwhile True: pass",
+        tmp_path=tmp_path,
+        timeout=3,
+    )
+    assert isinstance(error, TimeoutError)
+    assert [cell.outputs[0].text for cell in notebook.cells] == ["first\n", "begun\n"]
+
+
+def test_a_cell_that_kills_its_kernel_fails_the_notebook(tmp_path):
+    notebook, error = executed(
+        "print('first')", "import os; os.kill(os.getpid(), 9)", tmp_path=tmp_path
+    )
+    assert isinstance(error, RuntimeError)
+    assert notebook.cells[0].outputs[0].text == "first\n"
+
+
+def test_no_room_for_temporary_files_is_told(tmp_path, monkeypatch):
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "missing"))
+    with pytest.raises(CourseError, match="TMPDIR"):
+        executed("1", tmp_path=tmp_path)

@@ -1,0 +1,104 @@
+"""An executed lesson as a page."""
+
+import os
+
+import nbformat
+import pytest
+from PIL import Image
+from written import Page, encoded, executed, shows, text
+
+from gancourse.batch import pages
+from gancourse.batch.places import MARK
+
+
+@pytest.mark.parametrize(
+    "tex",
+    [
+        r"$\min_G \max_D V(D, G)$",
+        r"$$\mathbb{E}_{x \sim p}[\log D(x)] + \mathbb{E}_z[\log(1 - D(G(z)))]$$",
+        "$$\\begin{aligned}\na &= b \\\\\nc &= d\n\\end{aligned}$$",
+        "\\begin{align}\na &= b\n\\end{align}",
+    ],
+)
+def test_equations_become_mathml(tex, tmp_path):
+    html = pages.lesson_page(executed(text("# Title", "", tex)), "name", tmp_path)
+    found = [tag for tag, _ in Page(html).found]
+    assert "math" in found
+    assert "\\" not in html.partition("<main>")[2]
+
+
+def test_an_equation_that_cannot_be_translated_is_shown_as_written():
+    assert pages.mathml(r"\left( x <", "inline") == r"<code>\left( x &lt;</code>"
+
+
+def test_a_lessons_page_fetches_and_runs_nothing(tmp_path):
+    Image.new("RGB", (2, 2)).save(tmp_path / "picture.png")
+    cells = [
+        text("# Title", "", "![a picture](picture.png)"),
+        shows({"application/vnd.jupyter.widget-view+json": {}, "text/html": "<b>still</b>"}),
+        shows({"application/javascript": "alert(1)", "text/plain": "plain"}),
+    ]
+    notebook = executed(*cells)
+    notebook.metadata["widgets"] = {"application/vnd.jupyter.widget-state+json": {"state": {}}}
+    html = pages.lesson_page(notebook, "name", tmp_path)
+    found = Page(html).found
+    assert not {"script", "link", "iframe"} & {tag for tag, _ in found}
+    sources = [attrs["src"] for _, attrs in found if "src" in attrs]
+    assert len(sources) == 1
+    assert sources[0].startswith("data:image/png;base64,")
+    assert "<b>still</b>" in html
+    assert "plain" in html
+
+
+def pasted(source, **attachments):
+    """Return a Markdown cell with pictures that were pasted into it."""
+    pictures = {name: {"image/png": encoded(Image.new("L", (1, 1)))} for name in attachments}
+    return nbformat.v4.new_markdown_cell(source, attachments={**pictures})
+
+
+def test_a_pasted_picture_is_shown(tmp_path):
+    cell = pasted("![a](attachment:a) ![b](<attachment:b c>)", a=1, **{"b c": 1})
+    html = pages.lesson_page(executed(cell), "name", tmp_path)
+    sources = [attrs["src"] for tag, attrs in Page(html).found if tag == "img"]
+    assert len(sources) == 2
+    assert all(source.startswith("data:image/png;base64,") for source in sources)
+
+
+def test_a_pasted_picture_that_is_missing_is_named(tmp_path):
+    html = pages.lesson_page(executed(pasted("![a < b](attachment:c)")), "name", tmp_path)
+    assert "missing picture: a &lt; b" in html
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="makes a named pipe")
+def test_only_a_file_of_the_lessons_folder_becomes_part_of_a_page(tmp_path, monkeypatch):
+    monkeypatch.setattr(pages, "MAX_PICTURE", 10)
+    folder = tmp_path / "lesson"
+    (folder / "folder").mkdir(parents=True)
+    os.mkfifo(folder / "pipe")
+    (folder / "large.png").write_bytes(b"x" * 11)
+    (tmp_path / "outside.png").write_bytes(b"x")
+    names = ["folder", "pipe", "large.png", "../outside.png", "a" * 5_000]
+    source = "\n\n".join(f"![a]({name})" for name in names)
+    html = pages.lesson_page(executed(text(source)), "name", folder)
+    assert [attrs["src"] for tag, attrs in Page(html).found if tag == "img"] == names
+
+
+def test_long_texts_and_equations_are_shown_as_written(tmp_path, monkeypatch):
+    monkeypatch.setattr(pages, "MAX_TEXT", 20)
+    monkeypatch.setattr(pages, "MAX_TEX", 5)
+    html = pages.lesson_page(executed(text("$x + 1 < y$"), text("# A " + "x" * 20)), "a", tmp_path)
+    assert "<code>x + 1 &lt; y</code>" in html
+    assert "<pre># A xxxx" in html
+
+
+def test_a_page_says_that_the_course_made_it():
+    assert MARK in pages.page("a", "b")[:1000]
+
+
+def test_the_page_has_colours_for_light_and_dark():
+    light, dark = pages.STYLE.split("@media (prefers-color-scheme: dark)")
+    names = {line.split(":")[0] for line in light.split() if line.startswith("--")}
+    assert {"--paper:", "--ink:"} <= {f"{name}:" for name in names}
+    assert all(f"{name}:" in dark.partition("* {")[0] for name in names)
+    assert "url(" not in pages.STYLE
+    assert "@import" not in pages.STYLE

@@ -1,0 +1,125 @@
+"""What a batch may replace in its output folder."""
+
+import os
+import threading
+
+import nbformat
+import pytest
+from written import executed, leave, text
+
+from gancourse.batch import lessons, places
+from gancourse.batch.pages import page
+from gancourse.errors import CourseError
+
+
+@pytest.fixture
+def source(tmp_path):
+    folder = tmp_path / "lessons"
+    folder.mkdir()
+    nbformat.write(nbformat.v4.new_notebook(), folder / "mine.ipynb")
+    return folder / "mine.ipynb"
+
+
+@pytest.fixture
+def out(tmp_path):
+    folder = tmp_path / "out"
+    folder.mkdir()
+    return folder
+
+
+def test_outputs_of_an_earlier_run_may_be_replaced(source, out):
+    places.check(source, out)
+    leave(executed(text("# A")), out / "mine.ipynb")
+    for name in ("mine.html", "index.html"):
+        (out / name).write_text(page("a", "b"), encoding="utf-8")
+    (out / "claims.json").write_text('[{"lesson": "a", "text": "b", "holds": null}]', "utf-8")
+    places.check(source, out)
+
+
+@pytest.mark.parametrize("how", ["same", "link", "hard link", "folder link"])
+def test_a_lesson_is_not_its_own_output(source, out, how):
+    leave(executed(text("# A")), source)
+    if how == "same":
+        out = source.parent
+    elif how == "link":
+        (out / "mine.ipynb").symlink_to(source)
+    elif how == "hard link":
+        os.link(source, out / "mine.ipynb")
+    else:
+        out.rmdir()
+        out.symlink_to(source.parent)
+    with pytest.raises(CourseError, match="lesson itself"):
+        places.check(source, out)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda book: book.cells.append(text("my notes")),
+        lambda book: book.cells[0].update(source="other"),
+        lambda book: book.cells.clear(),
+        lambda book: book.metadata.pop("gancourse"),
+        lambda book: book.metadata.gancourse.run.pop("left"),
+        lambda book: book.metadata.gancourse.update(run=[]),
+    ],
+)
+def test_an_output_that_a_reader_has_changed_is_kept(source, out, change):
+    book = executed(text("# A"))
+    leave(book, out / "mine.ipynb")
+    change(book)
+    nbformat.write(book, out / "mine.ipynb")
+    with pytest.raises(CourseError, match=r"mine\.ipynb would be overwritten.*another --out"):
+        places.check(source, out)
+
+
+def test_saving_an_output_again_is_no_change(source, out):
+    leave(executed(text("# A")), out / "mine.ipynb")
+    book = lessons.read(out / "mine.ipynb")
+    book.metadata["language_info"] = {"name": "python"}
+    nbformat.write(book, out / "mine.ipynb")
+    places.check(source, out)
+
+
+@pytest.mark.parametrize("name", ["mine.ipynb", "mine.html", "index.html", "claims.json"])
+@pytest.mark.parametrize("kind", ["text", "empty", "folder", "dangling link"])
+def test_what_the_course_did_not_make_is_kept(source, out, name, kind):
+    path = out / name
+    if kind == "folder":
+        path.mkdir()
+    elif kind == "dangling link":
+        path.symlink_to(out / "nowhere")
+    else:
+        path.write_text("text" if kind == "text" else "", encoding="utf-8")
+    with pytest.raises(CourseError, match=name):
+        places.check(source, out)
+
+
+def test_an_output_goes_beside_one_that_a_reader_has_changed(out):
+    path = out / "mine.ipynb"
+    assert places.free(path) == path
+    path.write_text("changed", encoding="utf-8")
+    assert places.free(path) == out / "mine-2.ipynb"
+    (out / "mine-2.ipynb").write_text("changed", encoding="utf-8")
+    assert places.free(path) == out / "mine-3.ipynb"
+
+
+def test_one_batch_at_a_time_collects_a_folder(out):
+    order = []
+
+    def other():
+        with places.alone(out):
+            order.append("other")
+
+    thread = threading.Thread(target=other)
+    with places.alone(out):
+        thread.start()
+        order.append("first")
+    thread.join()
+    assert order == ["first", "other"]
+
+
+def test_a_batch_does_not_wait_for_ever(out, monkeypatch):
+    monkeypatch.setattr(places, "LOCK_TIMEOUT", 0)
+    with places.alone(out), pytest.raises(CourseError, match="another run is busy"):
+        with places.alone(out):
+            pass
