@@ -114,9 +114,11 @@ def check_other(found, part, shapes, place):
     except Exception as error:  # what a part raises for a wrong state is not agreed upon
         raise ValueError(f"{place} does not take its state: {error!r:.100}") from error
     check_form(found, trial.state_dict(), place)
-    for value in found.values():
-        if isinstance(value, torch.Tensor) and value.ndim == 4 and value.shape[1:] not in shapes:
-            raise ValueError(f"{place} holds pictures of the shape {tuple(value.shape[1:])}")
+    for name, own in part.state_dict().items():
+        rows = shapes if own is None else [getattr(own, "shape", ())[1:]]
+        value = found[name]
+        if isinstance(value, torch.Tensor) and value.shape[1:] not in rows:
+            raise ValueError(f"{place}.{name} has rows of the shape {tuple(value.shape[1:])}")
 
 
 def check_random(found):

@@ -205,7 +205,7 @@ class Store:
                 + "\n  ".join(changes)
                 + "\nGo on with the old settings, or start the new ones in another folder."
             )
-        shapes = {tuple(field.shape) for field in self.data.fields.values()}
+        shapes = {tuple(field.shape) for field in self.data.fields.values() if field.side}
         checkpoint.check(self.gan, state, shapes, where)
         for line in checkpoint.differences(old, self.settings):
             say(f"{self.folder} goes on with another setting: {line}")
