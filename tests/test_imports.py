@@ -15,7 +15,7 @@ PACKAGE = ROOT / "gancourse"
 ROOMS = {
     "cli": "doctor batch runs __init__ trained training data plotting files errors",
     "lesson": "batch __init__ exercises training data plotting errors",
-    "doctor": "batch",
+    "doctor": "batch cache errors",
     "batch": "__init__ training data schema files errors",
     "runs": "trained gans training data errors",
     "__init__": "trained",
@@ -25,7 +25,7 @@ ROOMS = {
     "gans": "training fields errors",
     "training": "plotting fields schema files errors",
     "metrics": "data toons files errors",
-    "data": "toons fields schema files errors",
+    "data": "toons fields schema files cache errors",
     "toons": "errors",
     "filters": "errors",
     "latent": "errors",
@@ -33,6 +33,7 @@ ROOMS = {
     "fields": "errors",
     "schema": "",
     "files": "errors",
+    "cache": "errors",
     "errors": "",
 }
 
