@@ -15,7 +15,7 @@ PACKAGE = ROOT / "gancourse"
 ROOMS = {
     "cli": "doctor batch runs __init__ trained training data plotting files errors",
     "lesson": "batch __init__ exercises training data plotting errors",
-    "doctor": "batch cache errors",
+    "doctor": "batch schema cache errors",
     "batch": "__init__ training data schema files errors",
     "runs": "trained gans training data errors",
     "__init__": "trained",
