@@ -68,7 +68,7 @@ def choose(kind, value, known):
 
 
 def printable(text, limit=200):
-    """Return text from a file in a form that is safe to print: on one line, without control codes.
+    r"""Return text from a file in a form that is safe to print: on one line, no control codes.
 
     Parameters
     ----------
@@ -81,7 +81,7 @@ def printable(text, limit=200):
     -------
     str
         Line breaks, terminal codes, marks that turn the direction of writing, and surrogates are
-        escaped as in Python's source: ``"\\x1b[31m"``.
+        escaped as in Python's source: ``"\x1b[31m"``.
     """
     text = str(text)
     short = text[: limit + 1]  # escaping lengthens a text, so that the rest would be cut anyway
