@@ -13,6 +13,7 @@ from pathlib import Path
 from gancourse.cache import CACHE, cache_folder
 from gancourse.doctor import machine
 from gancourse.doctor.speed import estimates, measure_speed
+from gancourse.errors import printable
 
 INSTALL = "python -m pip install {}"
 TORCH = INSTALL.format("--force-reinstall torch torchvision")
@@ -36,9 +37,11 @@ def examine(measure=True):
         are texts.
     """
     problems, notes = [], []
-    packages = (
-        ask("the list of packages", machine.find_packages, problems, INSTALL.format("-e .")) or []
-    )
+    here = ask("the current folder", Path.cwd, problems, "cd to a folder that exists")
+    if here is None:
+        os.chdir(sys.prefix)  # without a folder, a library of PyTorch ends the process
+    install = INSTALL.format("-e .")
+    packages = ask("the list of packages", machine.find_packages, problems, install) or []
     problems += filter(None, map(problem_of_package, packages))
     kernel = machine.find_kernel()
     if not kernel:
@@ -60,7 +63,7 @@ def examine(measure=True):
         "devices": devices,
         "cores": os.cpu_count(),
         "memory_free": machine.memory_free(),
-        "disk_free": disks(notes),
+        "disk_free": disks(here, notes),
         "kernel": kernel,
         "browser": machine.find_browser(),
         "speed": speed and speed.steps,
@@ -105,10 +108,10 @@ def busy(share):
     )
 
 
-def disks(notes):
+def disks(here, notes):
     """Return the free bytes for each folder that the course writes to; note what is wrong there."""
     places = {
-        "the current folder": Path.cwd,
+        "the current folder": lambda: here,
         "the lessons": lessons_folder,
         f"the cache of downloads ({CACHE})": cache_folder,
     }
@@ -116,8 +119,10 @@ def disks(notes):
     for name, place in places.items():
         try:
             place = place()
-        except Exception as error:  # a folder that was removed, a home that is not known
+        except Exception as error:  # a home that is not known, a package that is missing
             notes.append(f"{name}: {machine.in_a_line(error)}")
+            continue
+        if place is None:
             continue
         free, fault = machine.look_at_folder(place)
         found[str(place)] = free
@@ -159,7 +164,7 @@ def report(found):
             for d in found["devices"]
             if d["name"] != "cpu"
         ),
-        *(f"disk      {size(free)} free for {place}" for place, free in found["disk_free"].items()),
+        *(f"disk      {size(n)} free for {printable(p)}" for p, n in found["disk_free"].items()),
         f"kernel    {'there' if found['kernel'] else 'missing'}",
         f"browser   {found['browser'] or 'none found (JupyterLab and the browser tests need one)'}",
         "",
@@ -169,23 +174,20 @@ def report(found):
         state = "" if p["ok"] else (f"  only for {p['extra']}" if p["extra"] else "  MISSING")
         state = "  BROKEN" if p["error"] else state
         lines.append(f"  {p['name']:<14} {p['found'] or '-':<12} {p['needed']}{state}")
-    lines += [
-        "",
-        "time that a lesson takes here if nothing else runs (within a factor of two or so)",
-    ]
+    title = "time that a lesson takes here if nothing else runs (within a factor of two or so)"
+    lines += ["", title]
     for lesson in dict.fromkeys(row["lesson"] for row in found["lessons"]):
         times = [expected(row) for row in found["lessons"] if row["lesson"] == lesson]
         lines.append(f"  {lesson}: {', '.join(times)}")
-    lines += ["", *(f"note: {note}" for note in found["notes"])]
-    lines += [f"PROBLEM: {p['what']}\n  mend it: {p['mends']}" for p in found["problems"]]
+    lines += ["", *(f"note: {printable(note, 1000)}" for note in found["notes"])]
+    lines += [
+        f"PROBLEM: {printable(p['what'], 1000)}\n  mend it: {p['mends']}" for p in found["problems"]
+    ]
     return "\n".join(lines if found["problems"] else [*lines, "All that the course needs is here."])
 
 
 def main(as_json):
     """Print what was found, and return the exit code: 1 if something needed is missing."""
     found = examine()
-    text = json.dumps(found, indent=1) if as_json else report(found)
-    encoding = sys.stdout.encoding or "utf-8"
-    print(text.encode(encoding, "backslashreplace").decode(encoding))
-    sys.stdout.flush()
+    print(json.dumps(found, indent=1) if as_json else report(found), flush=True)
     return 1 if found["problems"] else 0
