@@ -34,9 +34,6 @@ one_layer.solution(
     "819,200. Stamps of 5 pixels that are 2 apart overlap three times on every second pixel and "
     "twice on those between. In a picture the counts multiply: 9, 6 and 4.",
 )
-one_layer.wrong({"side": 8, "weights": 819_200, "stamps": (3, 2)})
-one_layer.wrong({"side": 16, "weights": 25 * 128 + 256, "stamps": (3, 2)})
-one_layer.wrong({"side": 16, "weights": 819_200, "stamps": (2, 2)})
 
 
 @exercise("2.2", "Implement: count the stamps")
@@ -73,25 +70,6 @@ def overlap(kernel_size, stride, length):
     """Count, for each output pixel of a row, the stamps that reach it."""
     ones = torch.ones(1, 1, length)
     return F.conv_transpose1d(ones, torch.ones(1, 1, kernel_size), stride=stride).flatten()
-
-
-@stamps.wrong
-def as_a_convolution(kernel_size, stride, length):
-    return F.conv1d(
-        torch.ones(1, 1, length), torch.ones(1, 1, kernel_size), stride=stride
-    ).flatten()
-
-
-@stamps.wrong
-def without_overlap(kernel_size, stride, length):
-    return torch.ones((length - 1) * stride + kernel_size)
-
-
-@stamps.wrong
-def stride_ignored(kernel_size, stride, length):
-    count = F.conv_transpose1d(torch.ones(1, 1, length), torch.ones(1, 1, kernel_size)).flatten()
-    size = (length - 1) * stride + kernel_size
-    return F.pad(count, (0, max(0, size - len(count))))[:size]
 
 
 def broken_sample(netG, z):
@@ -145,25 +123,6 @@ def draw(netG, z):
         netG.train(training)
 
 
-alone_and_together.wrong(broken_sample)
-
-
-@alone_and_together.wrong
-def left_in_eval(netG, z):
-    with torch.no_grad():
-        return netG.eval()(z)
-
-
-@alone_and_together.wrong
-def statistics_of_the_batch(netG, z):
-    """Restore the buffers, but normalise with the statistics of the batch."""
-    kept = {name: value.clone() for name, value in netG.state_dict().items()}
-    with torch.no_grad():
-        images = netG(torch.cat([z, z]))[: len(z)]
-    netG.load_state_dict(kept)
-    return images
-
-
 @exercise("2.4", "Modify: enlarge, then convolve")
 def no_checkerboard(block):
     """Expect ``block(inputs, outputs)``, which returns a module."""
@@ -201,21 +160,6 @@ def block(inputs, outputs):
     )
 
 
-@no_checkerboard.wrong
-def transposed(inputs, outputs):
-    return nn.ConvTranspose2d(inputs, outputs, 5, 2, padding=2, output_padding=1)
-
-
-@no_checkerboard.wrong
-def one_by_one(inputs, outputs):
-    return nn.Sequential(nn.Upsample(scale_factor=2), nn.Conv2d(inputs, outputs, kernel_size=1))
-
-
-@no_checkerboard.wrong
-def same_side(inputs, outputs):
-    return nn.Conv2d(inputs, outputs, kernel_size=3, padding=1)
-
-
 the_paper = multiple_choice(
     "2.5",
     "Read: what the authors did",
@@ -234,6 +178,3 @@ the_paper.solution(
     "made samples oscillate (c, section 3), and pixels are scaled to the range of tanh, [-1, 1] "
     "(e, section 4).",
 )
-the_paper.wrong({"a", "b"})
-the_paper.wrong({"a", "b", "c", "d"})
-the_paper.wrong({"e"})

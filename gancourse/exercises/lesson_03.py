@@ -45,15 +45,6 @@ three_pulls.solution(
     "Least squares give t - c, which grows with the distance from the target, on both sides. A "
     "logit of 0.5 is already too high for c = 0 and not yet high enough for c = 1.",
 )
-three_pulls.wrong(
-    {"cross-entropy": [0.953, 0.378, 0.002], "c = 1": [4, 0.5, 5], "c = 0": [3, 1, 6]}
-)
-three_pulls.wrong(
-    {"cross-entropy": [-0.953, -0.378, -0.002], "c = 1": [-8, -1, 10], "c = 0": [-6, 1, 12]}
-)
-three_pulls.wrong(
-    {"cross-entropy": [-0.047, -0.622, -0.998], "c = 1": [-4, -0.5, 5], "c = 0": [-3, 0.5, 6]}
-)
 
 
 @exercise("3.2", "Implement: a pull with a limit")
@@ -86,21 +77,6 @@ def limited_pull(huber_g_loss):
 def huber_g_loss(fake_logits, c=1.0, limit=1.0):
     """Return least squares up to the distance ``limit`` from the target, then a straight line."""
     return F.huber_loss(fake_logits, torch.full_like(fake_logits, c), delta=limit)
-
-
-@limited_pull.wrong
-def clipped_logits(fake_logits, c=1.0, limit=1.0):
-    return lsgan.g_loss(fake_logits.clamp(c - limit, c + limit), c)
-
-
-@limited_pull.wrong
-def absolute(fake_logits, c=1.0, limit=1.0):
-    return limit * (fake_logits - c).abs().mean()
-
-
-@limited_pull.wrong
-def smooth_l1(fake_logits, c=1.0, limit=1.0):
-    return F.smooth_l1_loss(fake_logits, torch.full_like(fake_logits, c), beta=limit)
 
 
 @exercise("3.3", "Derive: the value of the game for any coding")
@@ -139,21 +115,6 @@ def value(a, b, c, chi_square):
     # With s = p + q and d = p - q the best D is (a + b) / 2 + (b - a) / 2 * d / s.
     # Squared, times s and integrated: s gives 2, d gives 0, and d^2 / s gives the divergence.
     return 2 * ((a + b) / 2 - c) ** 2 + ((b - a) / 2) ** 2 * chi_square
-
-
-@any_coding.wrong
-def without_the_constant(a, b, c, chi_square):
-    return ((b - a) / 2) ** 2 * chi_square
-
-
-@any_coding.wrong
-def only_one_of_two_densities(a, b, c, chi_square):
-    return ((a + b) / 2 - c) ** 2 + ((b - a) / 2) ** 2 * chi_square
-
-
-@any_coding.wrong
-def for_the_paper_alone(a, b, c, chi_square):
-    return chi_square if (a, b, c) == (-1, 1, 0) else 0.5 + chi_square / 4
 
 
 def broken_step(gan, batch, run):
@@ -240,28 +201,6 @@ def mended_step(gan, batch, run):
     return {"D/adv": loss_d.detach(), "G/adv": loss_g.detach()}
 
 
-mended.wrong(broken_step)
-
-
-@mended.wrong
-def targets_swapped(gan, batch, run):
-    real, cfg = batch["real"], gan.cfg
-    fake = gan.netG(lsgan.draw_z(cfg, len(real), device=run.device))
-    loss_d = lsgan.d_loss(gan.netD(real), gan.netD(fake.detach()), cfg.b, cfg.a)
-    gan.opt_d.zero_grad()
-    loss_d.backward()
-    gan.opt_d.step()
-    return {"D/adv": loss_d.detach(), "G/adv": loss_d.detach()}
-
-
-@mended.wrong
-def g_left_out(gan, batch, run):
-    step, gan.opt_g.step = gan.opt_g.step, lambda: None
-    losses = lsgan.train_step(gan, batch, run)
-    gan.opt_g.step = step
-    return losses
-
-
 authors_code = multiple_choice(
     "3.5",
     "Read: what the authors ran",
@@ -279,6 +218,3 @@ authors_code.solution(
     "loss is the cross-entropy with ones for G, which is -log D and not equation 1 of lesson 1 "
     "(c is wrong). tf.nn.l2_loss is half the sum of squares (d), and Z_DIM is 1024 (e).",
 )
-authors_code.wrong({"a", "d", "e"})
-authors_code.wrong({"b", "c", "d", "e"})
-authors_code.wrong({"d", "e"})

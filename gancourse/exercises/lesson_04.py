@@ -42,9 +42,6 @@ class_losses.solution(
     "answer are 1, 0, ..., 0, so the right class gets e / (e + 9) = 0.232 at best, and the loss "
     "cannot fall below log(1 + 9 / e) = 1.461.",
 )
-class_losses.wrong({"no_idea": 2.303, "sure_and_right": 0.0, "softmax_twice": 0.0})
-class_losses.wrong({"no_idea": 1.0, "sure_and_right": 0.0, "softmax_twice": 1.461})
-class_losses.wrong({"no_idea": math.log(2), "sure_and_right": 0.0, "softmax_twice": 1.461})
 
 
 @exercise("4.2", "Implement: pictures without a label")
@@ -87,28 +84,6 @@ def partial_class_loss(class_logits, labels):
     return F.cross_entropy(class_logits, labels, ignore_index=-1, reduction="sum") / known
 
 
-@missing_labels.wrong
-def mean_over_all(class_logits, labels):
-    return F.cross_entropy(class_logits, labels, ignore_index=-1, reduction="sum") / len(labels)
-
-
-@missing_labels.wrong
-def nan_without_labels(class_logits, labels):
-    return F.cross_entropy(class_logits, labels, ignore_index=-1)
-
-
-@missing_labels.wrong
-def class_nine(class_logits, labels):
-    return F.cross_entropy(class_logits, labels % class_logits.shape[1])
-
-
-@missing_labels.wrong
-def on_probabilities(class_logits, labels):
-    known = (labels >= 0).sum().clamp(min=1)
-    logits = class_logits.softmax(1)
-    return F.cross_entropy(logits, labels, ignore_index=-1, reduction="sum") / known
-
-
 @exercise("4.3", "Implement: how much of the style z decides")
 def agreement_of_style(agreement):
     """Expect ``agreement(values)``: (Z, C), a measure of style for each z and each class."""
@@ -142,24 +117,6 @@ def agreement_of_style(agreement):
 def agreement(values):
     """Return the mean correlation of two different classes over the same z: (Z, C) to ()."""
     correlation = torch.corrcoef(values.T)  # (C, C); 1 on the diagonal
-    classes = len(correlation)
-    return (correlation.sum() - classes) / (classes * (classes - 1))
-
-
-@agreement_of_style.wrong
-def with_the_diagonal(values):
-    return torch.corrcoef(values.T).mean()
-
-
-@agreement_of_style.wrong
-def without_scaling(values):
-    between = values.mean(1).var()
-    return between / (between + values.var(1).mean())
-
-
-@agreement_of_style.wrong
-def size_alone(values):
-    correlation = torch.corrcoef(values.T).abs()
     classes = len(correlation)
     return (correlation.sum() - classes) / (classes * (classes - 1))
 
@@ -262,21 +219,6 @@ def mended_step(gan, batch, run):
     }
 
 
-mended.wrong(broken_step)
-
-
-@mended.wrong
-def without_the_class(gan, batch, run):
-    gan.cfg = replace(gan.cfg, lambda_class=0.0)
-    return acgan.train_step(gan, batch, run)
-
-
-@mended.wrong
-def with_a_larger_weight(gan, batch, run):
-    gan.cfg = replace(gan.cfg, lambda_class=10.0)
-    return broken_step(gan, batch, run)
-
-
 the_paper = multiple_choice(
     "4.5",
     "Read: what the paper measured",
@@ -295,6 +237,3 @@ the_paper.solution(
     "accuracy and MS-SSIM anti-correlated (r^2 = -0.16, as the paper writes it): classes that "
     "collapse look bad too, so (d) is wrong. Section 5 proposes (e), and exercise 4.2 writes it.",
 )
-the_paper.wrong({"a", "b", "c", "e"})
-the_paper.wrong({"a", "e"})
-the_paper.wrong({"a", "c", "d", "e"})

@@ -50,15 +50,6 @@ receptive_fields.solution(
     "then 31, then 30; with two strides of 2: 32, 16, 15, 14. With kernels of 3: 3, then 5, "
     "then (5 - 1) * 2 + 3 = 11, then (11 - 1) * 2 + 3 = 23.",
 )
-receptive_fields.wrong(
-    {
-        "field 2, 1": 10,
-        "logits 2, 1": 32,
-        "field 2, 2, 1": 22,
-        "logits 2, 2, 1": 16,
-        "field of 3s": 15,
-    }
-)
 
 
 @exercise("6.2", "Implement: crop and mirror both sides of a pair alike")
@@ -128,30 +119,6 @@ def vary(a, b, size, generator):
     return same(a), same(b)
 
 
-@jitter.wrong
-def each_side_for_itself(a, b, size, generator):
-    return vary(a, a, size, generator)[0], vary(b, b, size, generator)[0]
-
-
-@jitter.wrong
-def one_place_for_all(a, b, size, generator):
-    top = torch.randint(a.shape[2] - size + 1, (1,), generator=generator).item()
-    mirror = (torch.rand(len(a), generator=generator) < 0.5)[:, None, None, None]
-    cut = [side[:, :, top : top + size, top : top + size] for side in (a, b)]
-    return tuple(torch.where(mirror, side.flip(3), side) for side in cut)
-
-
-@jitter.wrong
-def never_the_last_place(a, b, size, generator):
-    return vary(a[:, :, :-1, :-1], b[:, :, :-1, :-1], size, generator)
-
-
-@jitter.wrong
-def mirrors_the_input_alone(a, b, size, generator):
-    a, b = vary(a, b, size, generator)
-    return a.flip(3), b
-
-
 @exercise("6.3", "Modify: a quantile in place of the median")
 def tilted(tilted_loss):
     """Expect ``tilted_loss(fake, real, q)``."""
@@ -182,27 +149,6 @@ def tilted_loss(fake, real, q):
     """Return the quantile loss, (): L1 with a weight for each sign of the error."""
     error = real - fake
     return 2 * torch.maximum(q * error, (q - 1) * error).mean()
-
-
-@tilted.wrong
-def the_other_way(fake, real, q):
-    return tilted_loss(fake, real, 1 - q)
-
-
-@tilted.wrong
-def half_of_it(fake, real, q):
-    return tilted_loss(fake, real, q) / 2
-
-
-@tilted.wrong
-def a_heavier_l1(fake, real, q):
-    return 2 * q * F.l1_loss(fake, real)
-
-
-@tilted.wrong
-def tilted_squares(fake, real, q):
-    error = real - fake
-    return (2 * torch.where(error > 0, q, 1 - q) * error.square()).mean()
 
 
 def broken_step(gan, batch, run):
@@ -278,19 +224,6 @@ def mended_step(gan, batch, run):
     return {"D/adv": loss_d.detach(), "G/adv": adv.detach(), "G/l1": l1.detach()}
 
 
-mended.wrong(broken_step)
-
-
-@mended.wrong
-def detached_in_g_loss_too(gan, batch, run):
-    return _without_freezing_d(gan, batch, seen_by_d=lambda fake: fake.detach())
-
-
-@mended.wrong
-def d_is_not_frozen(gan, batch, run):
-    return _without_freezing_d(gan, batch, seen_by_d=lambda fake: fake)
-
-
 def _without_freezing_d(gan, batch, seen_by_d):
     x, y, cfg = batch["input"], batch["target"], gan.cfg
     fake = gan.netG(x)
@@ -322,6 +255,3 @@ the_paper.solution(
     "can be translated (f: 4.4). Batch norm uses the statistics of the test batch (c), and the "
     "full-image D scores lower than 70 x 70 (d): IoU .11 against .17.",
 )
-the_paper.wrong({"a", "b", "e"})
-the_paper.wrong({"a", "b", "c", "e", "f"})
-the_paper.wrong({"a", "b", "d", "e", "f"})

@@ -34,9 +34,6 @@ collapsed.solution(
     "up on the third; L2 gets none right. Neither can reach 0: a generator that maps different "
     "pictures to the same one has no inverse, and that is what the cycle loss forbids.",
 )
-collapsed.wrong({"l1_value": -0.2, "l1_loss": 0.53, "l2_value": -0.2, "l2_loss": 0.32})
-collapsed.wrong({"l1_value": -0.6, "l1_loss": 0.0, "l2_value": -0.6, "l2_loss": 0.0})
-collapsed.wrong({"l1_value": -0.6, "l1_loss": 1.2, "l2_value": -0.2, "l2_loss": 0.96})
 
 
 @exercise("7.2", "Implement: what a PNG file keeps")
@@ -80,26 +77,6 @@ quantised.solution(
 )
 
 
-@quantised.wrong
-def cut_off(images):
-    return ((images.clamp(-1, 1) + 1) * 127.5).floor() / 127.5 - 1
-
-
-@quantised.wrong
-def too_coarse(images):
-    return (images.clamp(-1, 1) * 127).round() / 127
-
-
-@quantised.wrong
-def never_clamped(images):
-    return ((images + 1) * 127.5).round() / 127.5 - 1
-
-
-@quantised.wrong
-def in_place(images):
-    return images.clamp_(-1, 1).add_(1).mul_(127.5).round_().div_(127.5).sub_(1)
-
-
 @exercise("7.3", "Modify: a few pairs are known")
 def few_pairs(pair_loss):
     """Expect ``pair_loss(fake_B, real_B, known)``."""
@@ -130,32 +107,6 @@ def pair_loss(fake_B, real_B, known):
     """Return the mean L1 over the rows where ``known``, bool (N,), is True; 0 if there is none."""
     gaps = (fake_B - real_B).abs().mean((1, 2, 3))  # (N,)
     return (gaps * known).sum() / known.sum().clamp(min=1)
-
-
-@few_pairs.wrong
-def mean_over_all_rows(fake_B, real_B, known):
-    return ((fake_B - real_B).abs().mean((1, 2, 3)) * known).mean()
-
-
-@few_pairs.wrong
-def nan_without_pairs(fake_B, real_B, known):
-    return (fake_B[known] - real_B[known]).abs().mean()
-
-
-@few_pairs.wrong
-def nan_gradient_without_pairs(fake_B, real_B, known):
-    gaps = (fake_B - real_B).abs().mean((1, 2, 3))
-    return ((gaps * known).sum() / known.sum()).nan_to_num()
-
-
-@few_pairs.wrong
-def pairs_or_not(fake_B, real_B, known):
-    return (fake_B - real_B).abs().mean()
-
-
-@few_pairs.wrong
-def squared(fake_B, real_B, known):
-    return ((fake_B - real_B).square().mean((1, 2, 3)) * known).sum() / known.sum().clamp(min=1)
 
 
 def broken_step(gan, batch, run):
@@ -250,31 +201,6 @@ def mended_step(gan, batch, run):
     return {"D/adv": loss_d.detach(), "G/adv": adv.detach(), "G/cycle": cycle.detach()}
 
 
-mended.wrong(broken_step)
-
-
-@mended.wrong
-def mended_for_d_alone(gan, batch, run):
-    real_A, real_B = batch["real_A"], batch["real_B"]
-    fake_B, fake_A = gan.netG_AB(real_A), gan.netG_BA(real_B)
-    loss_d = cyclegan.d_loss(gan.netD_A(real_A), gan.netD_A(fake_A.detach()))
-    loss_d = loss_d + cyclegan.d_loss(gan.netD_B(real_B), gan.netD_B(fake_B.detach()))
-    adv = cyclegan.g_loss(gan.netD_A(fake_B)) + cyclegan.g_loss(gan.netD_B(fake_A))
-    cycle = cyclegan.cycle_loss(real_A, gan.netG_BA(fake_B))
-    cycle = cycle + cyclegan.cycle_loss(real_B, gan.netG_AB(fake_A))
-    return steps.update(gan, loss_d, adv + 10 * cycle)
-
-
-@mended.wrong
-def without_a_way_back(gan, batch, run):
-    real_A, real_B = batch["real_A"], batch["real_B"]
-    fake_B, fake_A = gan.netG_AB(real_A), gan.netG_BA(real_B)
-    loss_d = cyclegan.d_loss(gan.netD_A(real_A), gan.netD_A(fake_A.detach()))
-    loss_d = loss_d + cyclegan.d_loss(gan.netD_B(real_B), gan.netD_B(fake_B.detach()))
-    adv = cyclegan.g_loss(gan.netD_A(fake_A)) + cyclegan.g_loss(gan.netD_B(fake_B))
-    return steps.update(gan, loss_d, adv)
-
-
 the_paper = multiple_choice(
     "7.5",
     "Read: what the paper did, and what it found",
@@ -295,7 +221,3 @@ the_paper.solution(
     "little success: (d) is wrong (section 6). Earlier fakes from a buffer of 50 are shown to the "
     "discriminators (e, section 4). A batch has one picture: (f) is wrong.",
 )
-the_paper.wrong({"a", "b", "c", "e"})
-the_paper.wrong({"a", "c"})
-the_paper.wrong({"a", "c", "d", "e"})
-the_paper.wrong({"a", "c", "e", "f"})

@@ -47,10 +47,6 @@ numbers.solution(
     "s = 1 + W / (2 lambda) = 1.05. Under a soft penalty the best critic reports 5 % "
     "more than W = 1.",
 )
-numbers.wrong({"generators": 15, "jsd": 0.693, "wasserstein": 5, "slope": 1.05})
-numbers.wrong({"generators": 30, "jsd": 5, "wasserstein": 5, "slope": 1.05})
-numbers.wrong({"generators": 30, "jsd": 0.693, "wasserstein": 5, "slope": 1.0})
-numbers.wrong({"generators": 30, "jsd": 0.693, "wasserstein": 4, "slope": 1.05})
 
 
 @exercise("8.2", "Implement: the mask vector")
@@ -86,29 +82,6 @@ def with_mask(labels, source):
     """Join the labels of all sets, (N, k_i) each, and the mask: (N, sum of k_i + sets)."""
     mask = F.one_hot(source, len(labels)).to(labels[0].dtype)
     return torch.cat([*(part * mask[:, i : i + 1] for i, part in enumerate(labels)), mask], 1)
-
-
-@mask_vector.wrong
-def no_zeros(labels, source):
-    return torch.cat([*labels, F.one_hot(source, len(labels)).to(labels[0].dtype)], 1)
-
-
-@mask_vector.wrong
-def mask_first(labels, source):
-    mask = F.one_hot(source, len(labels)).to(labels[0].dtype)
-    return torch.cat([mask, *(part * mask[:, i : i + 1] for i, part in enumerate(labels))], 1)
-
-
-@mask_vector.wrong
-def the_others_are_known(labels, source):
-    mask = F.one_hot(source, len(labels)).to(labels[0].dtype)
-    return torch.cat([*(part * (1 - mask[:, i : i + 1]) for i, part in enumerate(labels)), mask], 1)
-
-
-@mask_vector.wrong
-def as_many_as_occur(labels, source):
-    mask = F.one_hot(source).to(labels[0].dtype)
-    return torch.cat([*(p * mask[:, i : i + 1] for i, p in enumerate(labels[:2])), mask], 1)
 
 
 @exercise("8.3", "Modify: a penalty on one side")
@@ -157,40 +130,6 @@ def one_sided_penalty(netD, real, fake):
     (slope,) = torch.autograd.grad(netD(between)[0].sum(), between, create_graph=True)
     norm = torch.linalg.vector_norm(slope.flatten(1), dim=1, dtype=torch.float32)
     return (norm - 1).clamp(min=0).square().mean()
-
-
-one_sided.wrong(stargan.gradient_penalty)
-
-
-@one_sided.wrong
-def at_the_real_pictures(netD, real, fake):
-    return one_sided_penalty(netD, real, real)
-
-
-@one_sided.wrong
-def the_mean_over_patches(netD, real, fake):
-    return one_sided_penalty(lambda x: (netD(x)[0].flatten(1).mean(1), None), real, fake)
-
-
-@one_sided.wrong
-def flat_is_penalised(netD, real, fake):
-    between = real.clone().requires_grad_()
-    (slope,) = torch.autograd.grad(netD(between)[0].sum(), between, create_graph=True)
-    return (1 - slope.flatten(1).norm(dim=1)).clamp(min=0).square().mean()
-
-
-@one_sided.wrong
-def clamped_after_the_mean(netD, real, fake):
-    between = real.clone().requires_grad_()
-    (slope,) = torch.autograd.grad(netD(between)[0].sum(), between, create_graph=True)
-    return (slope.flatten(1).norm(dim=1).mean() - 1).clamp(min=0).square()
-
-
-@one_sided.wrong
-def cut_off_from_the_weights(netD, real, fake):
-    between = real.clone().requires_grad_()
-    (slope,) = torch.autograd.grad(netD(between)[0].sum(), between, retain_graph=True)
-    return (slope.flatten(1).norm(dim=1) - 1).clamp(min=0).square().mean()
 
 
 def broken_g_loss(gan, real, c_org, c_trg, source):
@@ -251,26 +190,6 @@ def mended_g_loss(gan, real, c_org, c_trg, source):
     return adv + cfg.lambda_cls * cls + cfg.lambda_rec * F.l1_loss(x_rec, real)
 
 
-mended.wrong(broken_g_loss)
-
-
-@mended.wrong
-def asked_for_what_is_there(gan, real, c_org, c_trg, source):
-    return mended_g_loss(gan, real, c_org, c_org, source)
-
-
-@mended.wrong
-def no_way_back(gan, real, c_org, c_trg, source):
-    return mended_g_loss(gan, real, c_trg, c_trg, source)
-
-
-@mended.wrong
-def without_the_labels(gan, real, c_org, c_trg, source):
-    fake = gan.netG(real, c_trg, source)
-    x_rec = gan.netG(fake, c_org, source)
-    return stargan.g_loss(gan.netD(fake)[0]) + gan.cfg.lambda_rec * F.l1_loss(x_rec, real)
-
-
 the_code = multiple_choice(
     "8.5",
     "Read: what the authors' code does",
@@ -291,7 +210,3 @@ the_code.solution(
     "mix pictures, but the penalty needs the slope of each (not e). The binary cross-entropy is "
     "a sum, divided by the number of pictures (f).",
 )
-the_code.wrong({"a", "f"})
-the_code.wrong({"a", "b", "d", "f"})
-the_code.wrong({"a", "c", "d", "f"})
-the_code.wrong({"a", "d", "e", "f"})
