@@ -86,8 +86,13 @@ def flatten(state):
             tensors[name] = node.detach().to("cpu", copy=True).contiguous()
             return {"tensor": name}
         if isinstance(node, dict):
+            for key in node:
+                if type(key) not in (str, int):
+                    raise TypeError(f"a checkpoint cannot hold the key {key!r} of a dict")
             return {"dict": [[key, walk(value)] for key, value in node.items()]}
-        if isinstance(node, list | tuple):
+        if isinstance(node, tuple):
+            return {"tuple": [walk(value) for value in node]}
+        if isinstance(node, list):
             return [walk(value) for value in node]
         if node is None or isinstance(node, bool | int | float | str):
             return node
@@ -102,6 +107,8 @@ def restore(tree, tensors):
         return [restore(value, tensors) for value in tree]
     if isinstance(tree, dict) and "tensor" in tree:
         return tensors[tree["tensor"]]
+    if isinstance(tree, dict) and "tuple" in tree:
+        return tuple(restore(value, tensors) for value in tree["tuple"])
     if isinstance(tree, dict):
         return {key: restore(value, tensors) for key, value in tree["dict"]}
     return tree

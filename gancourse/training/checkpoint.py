@@ -6,8 +6,12 @@
 import json
 from dataclasses import asdict
 
-from gancourse.errors import CheckpointError
+import torch
+
+from gancourse import schema
+from gancourse.errors import CheckpointError, printable
 from gancourse.files import save
+from gancourse.training import fitting
 
 
 def describe(cfg):
@@ -21,7 +25,7 @@ def differences(old, new, ignore=()):
     Parameters
     ----------
     old, new : dict
-        As :func:`describe` returns them.
+        As :func:`describe` returns them; a dict inside is compared by its own names.
     ignore : collection of str
         Names that may differ.
 
@@ -29,35 +33,73 @@ def differences(old, new, ignore=()):
     -------
     list of str
     """
-    names = [n for n in {**old, **new} if n not in ignore and old.get(n) != new.get(n)]
-    return [f"{n}: {old.get(n, '(absent)')} -> {new.get(n, '(absent)')}" for n in names]
+    lines = []
+    for name in {**old, **new}:
+        before, after = (side.get(name, "(absent)") for side in (old, new))
+        if name in ignore or before == after:
+            continue
+        if isinstance(before, dict) and isinstance(after, dict):
+            lines += [f"{name}.{line}" for line in differences(before, after)]
+        else:
+            lines.append(f"{printable(name)}: {printable(before)} -> {printable(after)}")
+    return lines
 
 
-def load_parts(gan, states, where):
-    """Load a state into each of the GAN's parts.
+def check(gan, state, shapes, where):
+    """Raise an error unless a state from a checkpoint fits the GAN in all its parts.
 
     Parameters
     ----------
     gan : GAN
-    states : dict of str to dict
-        A ``state_dict`` for each part, by name.
+    state : object
+        What the file holds; see :class:`gancourse.training.store.Store`.
+    shapes : collection of tuple of int
+        Those that a picture of the data may have.
     where : str or Path
-        Where the states are from, for the message.
+        Where the state is from, for the message.
 
     Raises
     ------
     CheckpointError
-        If the GAN lacks a part, or a state does not fit its part.
     """
-    for name, state in states.items():
-        part = getattr(gan, name, None)
-        if part is None:
-            have = ", ".join(gan.parts())
-            raise CheckpointError(f"{where} holds a part {name!r}; this GAN has only {have}.")
-        try:
-            part.load_state_dict(state)
-        except (RuntimeError, ValueError, KeyError) as error:
-            raise CheckpointError(f"{where} does not fit {name!r}: {error}") from error
+    known = {"step", "windows", "parts", "random", "records", "window"}
+    try:
+        if not isinstance(state, dict) or state.keys() != known:
+            raise ValueError(f"it has {fitting.listed(state)}, not {', '.join(sorted(known))}")
+        counts = {name: state[name] for name in ("step", "windows")}
+        schema.read(dict[str, int], counts, "its counts", ValueError)
+        if min(counts.values()) < 0:
+            raise ValueError("a count is below 0")
+        fitting.check_parts(gan, state["parts"], shapes)
+        fitting.check_random(state["random"])
+        check_steps(state["records"], 2, state["step"])
+        check_steps(state["window"], 3, state["step"])
+        for _, tags, values in state["window"]:
+            schema.read(list[str], tags, "the tags of its window", ValueError)
+            kind = values.dtype if isinstance(values, torch.Tensor) else None
+            fitting.check_tensor(values, torch.zeros(len(tags), dtype=kind), "its window")
+    except ValueError as error:
+        raise CheckpointError(
+            f"{where} does not fit this GAN: {printable(error, 300)}. It is damaged, or from "
+            "another version. Go back to a copy, or begin anew in another folder."
+        ) from error
+
+
+def check_steps(rows, length, last):
+    """Raise ValueError unless rows are lists that begin with rising step numbers up to ``last``."""
+    if not isinstance(rows, list) or not all(
+        isinstance(row, list | tuple) and len(row) == length and type(row[0]) is int for row in rows
+    ):
+        raise ValueError("it has an odd list of records or losses")
+    steps = [row[0] for row in rows]
+    if steps != sorted({*steps}) or any(not 0 <= step <= last for step in steps):
+        raise ValueError("the steps of its records or losses do not rise")
+
+
+def load_parts(gan, states):
+    """Load a state into each of the GAN's parts; :func:`check` has found that they fit."""
+    for name, part in gan.parts().items():
+        part.load_state_dict(states[name])
 
 
 def save_generator(path, gan, *, half=False, **card):

@@ -1,10 +1,39 @@
-"""What may end a run early: the stop button, too little memory, a loss that is not finite."""
+"""What keeps a run from its first step, and what may end it early.
+
+Counts and batches that make no sense; the stop button, too little memory, a loss that is not
+finite.
+"""
 
 import signal
 import threading
 from contextlib import contextmanager
 
+from torch import nn
+
 from gancourse.errors import CourseError, TrainingDiverged
+
+
+def check_count(name, value):
+    """Raise a CourseError unless ``value`` is a whole number of at least 1."""
+    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+        raise CourseError(f"{name} must be a whole number of at least 1, not {value!r}.")
+
+
+def check_first_batch(gan, data, run):
+    """Raise a CourseError if the data or the networks cannot make the first step.
+
+    Batch normalisation of vectors, one a sample, has no variance over a single sample.
+    """
+    size = gan.cfg.batch_size
+    check_count("batch_size", size)
+    networks = [part for part in gan.parts().values() if isinstance(part, nn.Module)]
+    layers = [layer for net in networks for layer in net.modules()]
+    if size == 1 and any(isinstance(layer, nn.BatchNorm1d) for layer in layers):
+        raise CourseError(
+            "batch normalisation needs a batch_size of 2 or more, not 1. Take more samples to a "
+            "batch (--batch-size), or a GAN without it."
+        )
+    data.batch(gan.step, size, run)
 
 
 def diverged(term, step):

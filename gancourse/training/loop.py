@@ -9,7 +9,13 @@ import time
 import torch
 
 from gancourse.errors import CourseError, TrainingDiverged
-from gancourse.training.guards import diverged, enough_memory, stop_button
+from gancourse.training.guards import (
+    check_count,
+    check_first_batch,
+    diverged,
+    enough_memory,
+    stop_button,
+)
 from gancourse.training.history import History
 from gancourse.training.progress import make_view
 from gancourse.training.runtime import undisturbed
@@ -53,20 +59,22 @@ def train(
         ``data.batch(step, size, run)`` returns a dict of tensors and depends on nothing else.
     run : Run
     steps : int, optional
-        The total; ``gan.cfg.steps`` if left out.
+        The total; ``gan.cfg.steps`` if left out. A GAN with a schedule that ends takes no other.
     sample : callable, optional
         ``sample(gan, n)`` returns n samples for a picture, of the same latent vectors each time.
     record : callable, optional
-        ``record(gan)`` returns a dict that is kept, with its step, in ``history.records``:
-        before the first step, and then every ``record_every`` steps.
+        What ``record(gan)`` returns is kept, with its step, in ``history.records``: before the
+        first step, and then every ``record_every`` steps. With ``out_dir`` it consists of numbers,
+        text, tensors, and dicts, lists and tuples of these, and is kept in the checkpoint.
     log_every, sample_every, checkpoint_every, record_every : int, optional
         In steps. If left out, a run has 200 log windows, 20 pictures, 20 checkpoints and 20
         records. A checkpoint is written at the end of a log window.
     out_dir : path, optional
         The folder for checkpoint.safetensors, history.jsonl, samples/ and, when training stops,
-        generator.safetensors. Without it the last good state is kept in memory.
+        generator.safetensors; only one run at a time may use it. Without it the last good state
+        is kept in memory.
     resume : bool
-        Go on from ``out_dir``'s checkpoint if there is one.
+        Go on from ``out_dir``'s checkpoint; begin anew if the folder is missing or empty.
     card : dict, optional
         What generator.safetensors says of the run: model, preset, data.
     quiet : bool
@@ -81,31 +89,49 @@ def train(
     TrainingDiverged
         If a loss or a weight became NaN or infinite. The GAN gets its last good state back.
     CheckpointError
-        If ``out_dir`` cannot be used, or holds a run of another configuration.
+        If ``out_dir`` cannot be used, another run is at work there, or it holds a run of another
+        configuration or a damaged one.
     CourseError
-        If the device runs out of memory, the disk is full, or an interval is not a whole number
-        above 0.
+        If the device runs out of memory, the disk is full, an interval is not a whole number
+        above 0, ``steps`` does not fit a schedule, or the data are too few for a batch.
     """
-    if steps is None:
-        steps = train_step.steps if isinstance(train_step, Stages) else gan.cfg.steps
+    planned = train_step.steps if isinstance(train_step, Stages) else gan.cfg.steps
+    steps = planned if steps is None else steps
     every = intervals(
         steps, log=log_every, sample=sample_every, checkpoint=checkpoint_every, record=record_every
     )
     gan.history = getattr(gan, "history", History())
-    store = Store(gan, run, data, out_dir, card or {})
-    store.open(resume)
-    gan.history.finished = gan.step >= steps
-    if gan.history.finished:
-        if resume:
-            store.publish()  # the run may have been killed before it wrote this
-        return gan.history
-    store.begin()
+    store = Store(gan, run, data, steps, out_dir, card or {})
+    if steps != planned and not store.endless:
+        raise CourseError(
+            f"this GAN was built for {planned:,} steps, over which its learning rates fall; steps="
+            f"{steps:,} does not fit. Build it with a Config of {steps:,} steps (--steps)."
+        )
+    check_first_batch(gan, data, run)
+    with store:
+        store.open(resume)
+        gan.history.finished = gan.step >= steps
+        if gan.history.finished:
+            if resume:
+                store.publish()  # the run may have been killed before it wrote this
+            return gan.history
+        view = make_view(gan.step, steps, quiet)
+        go_on(gan, train_step, run, Progress(gan, data, every, store, view, sample, record), steps)
+        store.publish()
+    return gan.history
 
-    view = make_view(gan.step, steps, quiet)
-    progress = Progress(gan, data, every, store, view, sample, record)
+
+def go_on(gan, train_step, run, progress, steps):
+    """Make the steps that are left, in which ``progress`` does what is due.
+
+    See :func:`train`.
+    """
+    store, view, data = progress.store, progress.view, progress.data
     weights = trainable(gan)
-    if gan.step == 0:
+    gan.history.reopen()
+    if gan.step == 0 and not gan.history.records:
         progress.record()
+    store.begin()
     try:
         with stop_button() as stop, enough_memory(gan):
             while gan.step < steps and not stop.pressed:
@@ -113,7 +139,7 @@ def train(
                 gan.step += 1
                 progress.note(losses)
                 if progress.due("log"):
-                    progress.log()
+                    progress.log(complete=True)
                 if progress.due("record"):
                     progress.record()
                 if progress.due("checkpoint"):
@@ -131,8 +157,6 @@ def train(
             weight.requires_grad_(True)
         view.close(gan.step, gan.history)
     gan.history.finished = gan.step >= steps
-    store.publish()
-    return gan.history
 
 
 def intervals(steps, **wanted):
@@ -157,9 +181,10 @@ def intervals(steps, **wanted):
         If ``steps`` or a wanted number is not a whole number above 0.
     """
     times = {"log": 200, "sample": 20, "checkpoint": 20, "record": 20}
-    for name, value in {"steps": steps, **{f"{k}_every": v for k, v in wanted.items()}}.items():
-        if value is not None and (not isinstance(value, int) or value < 1):
-            raise CourseError(f"{name} must be a whole number of at least 1, not {value!r}.")
+    check_count("steps", steps)
+    for name, value in wanted.items():
+        if value is not None:
+            check_count(f"{name}_every", value)
     every = {name: wanted[name] or max(1, steps // times[name]) for name in times}
     # A checkpoint ends a log window, so that a resumed run logs the same windows.
     every["checkpoint"] = -(-every["checkpoint"] // every["log"]) * every["log"]
@@ -190,7 +215,6 @@ class Progress:
     def __init__(self, gan, data, every, store, view, sample, record):
         self.gan, self.data, self.every, self.store, self.view = gan, data, every, store, view
         self.draw, self.measure = sample, record
-        self.window = []  # (log tags, their values) of each step since the last log
         seconds = gan.history.seconds
         self.start = time.perf_counter() - (seconds[-1] if seconds else 0.0)
 
@@ -202,22 +226,25 @@ class Progress:
         """Keep a step's losses, on the device until the next log step."""
         if losses:
             values = torch.stack(list(losses.values()))
-            self.window.append((self.gan.step, tuple(losses), values))
+            self.gan.history.window.append((self.gan.step, tuple(losses), values))
 
-    def log(self):
-        """Log the means of the window, if it has a step, and empty it."""
+    def log(self, complete=False):
+        """Log the means of the window, if it has a step; forget its values if it is complete."""
         history, step = self.gan.history, self.gan.step
-        means = read_window(self.window)
+        means = means_of(history.window)
         if means:
             history.add(step, time.perf_counter() - self.start, means)
-            self.store.log(history)
+            self.store.log()
             self.view.update(step, history)
+        if complete:
+            history.window.clear()
 
     def record(self):
         """Call ``record``, if there is one."""
         if self.measure is not None:
             with undisturbed():
-                self.gan.history.records.append((self.gan.step, self.measure(self.gan)))
+                found = self.measure(self.gan)
+            self.gan.history.record(self.gan.step, found, strict=self.store.folder is not None)
 
     def picture(self):
         """Draw samples, and show and save a picture of them."""
@@ -230,8 +257,8 @@ class Progress:
             self.store.picture(self.gan.step, history.samples)
 
 
-def read_window(window):
-    """Empty a window of losses, and return the mean of each tag over the steps that had it.
+def means_of(window):
+    """Return the mean of each tag over those steps of a window of losses that had it.
 
     Reading the values makes the loop wait for the device.
 
@@ -249,7 +276,6 @@ def read_window(window):
         return {}
     names = [(step, tag) for step, tags, _ in window for tag in tags]
     values = torch.cat([values for _, _, values in window]).tolist()  # the only wait
-    window.clear()
     found = {}
     for (step, tag), value in zip(names, values, strict=True):
         if not abs(value) < float("inf"):  # NaN too

@@ -50,7 +50,14 @@ class Anneal(LRScheduler):
         At the first update, and from ``momentum_steps`` on.
     momentum_steps : int
         Number of updates over which the momentum rises.
+
+    Attributes
+    ----------
+    endless : bool
+        True: it does not depend on the length of a run, which may be changed later.
     """
+
+    endless = True
 
     def __init__(self, optimizer, *, decay, least, momentum, momentum_steps):
         self.decay, self.least = decay, least

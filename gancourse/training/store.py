@@ -1,62 +1,105 @@
 """The last good state of a run: in a folder if there is one, else in memory."""
 
 import json
+import os
+import sys
+from contextlib import ExitStack
+from functools import cached_property
 from pathlib import Path
 
 import torch
 from torch.optim.lr_scheduler import LRScheduler
 
-from gancourse import files, plotting
+from gancourse import files, plotting, schema
 from gancourse.errors import CheckpointError, CourseError
 from gancourse.training import checkpoint
+from gancourse.training.claim import claim
 from gancourse.training.guards import diverged
 from gancourse.training.history import History
 from gancourse.training.runtime import random_state, set_random_state
 
 CHECKPOINT, GENERATOR, HISTORY = "checkpoint.safetensors", "generator.safetensors", "history.jsonl"
+SAMPLES = "samples"
+
+# Settings that a resumed run may change; what else differs is another run.
+FREE = ("device", "channels_last", "compile", "threads")
 
 
 class Store:
     """The last good state of a run: in a folder if there is one, else in memory.
 
+    A context manager: within it the folder belongs to this run. Nothing but a lock is written
+    before the first step has been made, and every folder with another file has a checkpoint.
+
     Parameters
     ----------
     gan : GAN
     run : Run
-    data
-        The data set; a run is resumed only with data of the same name.
+    data : gancourse.data.Data
+    steps : int
+        Of the whole run.
     folder : path or None
     card : dict
         What generator.safetensors says of the run.
     """
 
-    def __init__(self, gan, run, data, folder, card):
-        self.gan, self.run, self.data, self.card = gan, run, data, card
+    def __init__(self, gan, run, data, steps, folder, card):
+        self.gan, self.run, self.data, self.steps, self.card = gan, run, data, steps, card
         self.folder = None if folder is None else Path(folder)
-        self.memory = None
+        self.memory = None  # the last good state, if no file holds it
+        self.kept = None  # the step of the checkpoint in the folder
+        self.logged = False  # whether history.jsonl holds all rows so far
+        self._claim = ExitStack()
+
+    def __enter__(self):
         if self.folder:
-            try:
-                (self.folder / "samples").mkdir(parents=True, exist_ok=True)
-            except OSError as error:
-                raise CheckpointError(
-                    f"cannot use {self.folder} for the run: {error.strerror or error}. "
-                    "Choose a folder that you may write to."
-                ) from error
-            files.write_atomically(self.folder / ".writable", b"")
-            (self.folder / ".writable").unlink()
+            self._claim.enter_context(claim(self.folder))
+        return self
+
+    def __exit__(self, *error):
+        return self._claim.__exit__(*error)
 
     def state(self):
         """Return everything that the rest of the run depends on."""
+        history = self.gan.history
         return {
             "step": self.gan.step,
+            "windows": len(history),
             "parts": {name: part.state_dict() for name, part in self.gan.parts().items()},
             "random": random_state(),
+            "records": history.records if self.folder else [],
+            "window": history.window,
         }
 
+    @cached_property
     def settings(self):
-        """Return the settings that a resumed run must share."""
-        rest = {"seed": self.run.seed, "precision": self.run.precision, "data": self.data.name}
-        return checkpoint.describe(self.gan.cfg) | rest
+        """What identifies the run: a resumed run must share all but a few."""
+        fields = {name: field.card() for name, field in self.data.fields.items()}
+        fingerprint = getattr(self.data, "fingerprint", dict)()
+        found = checkpoint.describe(self.gan.cfg) | {
+            "steps": self.steps,
+            "seed": self.run.seed,
+            "precision": self.run.precision,
+            "data": self.data.name,
+            "fields": fields,
+            "content": fingerprint,
+            "device": self.run.device.type,
+            "channels_last": self.run.channels_last,
+            "compile": self.run.compile,
+        }
+        if self.run.device.type == "cpu":
+            found["threads"] = torch.get_num_threads()
+        return json.loads(json.dumps(found))
+
+    @property
+    def endless(self):
+        """Whether no part of the GAN depends on the number of steps."""
+        return all(
+            getattr(part, "endless", not isinstance(part, LRScheduler))
+            for part in self.gan.parts().values()
+        )
+
+    # The state
 
     def keep(self):
         """Save the state; raise TrainingDiverged if a weight is not finite."""
@@ -66,34 +109,48 @@ class Store:
                 if tensors and not torch.stack([t.isfinite().all() for t in tensors]).all():
                     raise diverged(f"the weights of {name}", self.gan.step)
         if self.folder:
-            files.save(self.folder / CHECKPOINT, self.state(), settings=self.settings())
-            self.memory = None  # from now on the file is the last good state
+            self._write_history()  # first, so that no row is missing that the checkpoint counts
+            self._write(self.state())
         else:
             self.memory = files.flatten(self.state())
 
     def begin(self):
-        """Keep the state before the first step in memory, and write history.jsonl."""
-        self.memory = files.flatten(self.state())
-        if self.folder:
-            self.gan.history.write(self.folder / HISTORY)
+        """Keep the state before the first step in memory, unless the checkpoint holds it."""
+        if self.kept is None or self.kept != self.gan.step:
+            self.memory = files.flatten(self.state())
 
     def put_back(self):
         """Restore the GAN and its history to the last good state."""
         if self.memory is None:
-            self.load(files.load(self.folder / CHECKPOINT)[0])
+            self._load(files.load(self.folder / CHECKPOINT)[0])
         else:
-            self.load(files.restore(*self.memory))
+            self._load(files.restore(*self.memory))
         self.gan.history.cut(self.gan.step)
+        self._settle()
         if self.folder:
-            self.gan.history.write(self.folder / HISTORY)
+            self._write_history()
         self.publish()
 
-    def load(self, state):
-        """Load a saved state into the GAN, and set the random state."""
-        where = self.folder / CHECKPOINT if self.folder else "the last good state"
-        checkpoint.load_parts(self.gan, state["parts"], where)
+    def _load(self, state):
+        checkpoint.load_parts(self.gan, state["parts"])
         self.gan.step = state["step"]
+        history = self.gan.history
+        if self.folder:
+            history.records = [tuple(record) for record in state["records"]]
+        device = self.run.device
+        history.window = [(n, tuple(tags), v.to(device)) for n, tags, v in state["window"]]
         set_random_state(state["random"])
+
+    def _write(self, state):
+        files.save(self.folder / CHECKPOINT, state, settings=self.settings)
+        self.memory, self.kept = None, state["step"]
+
+    def _settle(self):
+        """Write the state that the run began with, before anything else of it is written."""
+        if self.folder and self.memory is not None:
+            self._write(files.restore(*self.memory))
+
+    # What the folder holds already
 
     def open(self, resume):
         """Load the run that the folder holds, or refuse a folder that already holds one.
@@ -103,62 +160,133 @@ class Store:
         Raises
         ------
         CheckpointError
-            If the folder holds a run with other settings, or a run and ``resume`` is false.
+            If the folder holds a run with other settings, or a run and ``resume`` is false, or
+            files of a run without its checkpoint.
         """
         if resume and self.folder is None:
             raise CheckpointError("resume=True needs out_dir: the folder that holds the run.")
-        if self.folder is None or not (self.folder / CHECKPOINT).exists():
+        if self.folder is None:
             return
-        if resume:
-            self._resume()
-        else:
-            self._refuse_to_overwrite()
-
-    def _resume(self):
+        for part in [*self.folder.glob(".*.part"), *self.folder.glob(f"{SAMPLES}/.*.part")]:
+            part.unlink()  # half written by a run that was killed
+        if not (self.folder / CHECKPOINT).is_file():
+            self._refuse_remains(resume)
+            return
         state, header = files.load(self.folder / CHECKPOINT)
-        scheduled = any(isinstance(part, LRScheduler) for part in self.gan.parts().values())
-        free = () if scheduled else ("steps",)  # a schedule may depend on the total
-        old, new = header["settings"], self.settings()
-        changes = checkpoint.differences(old, new, ignore=free)
+        old = schema.read(
+            dict[str, object], header.get("settings"), f"settings of {self.folder}", CheckpointError
+        )
+        free = (*FREE, "steps") if self.endless else FREE
+        changes = checkpoint.differences(old, self.settings, free)
+        if resume:
+            self._resume(state, old, changes)
+        elif changes or not 0 < self.gan.step >= state["step"]:
+            raise CheckpointError(
+                f"{self.folder} holds a run already. Go on with it (resume=True, or --resume on "
+                "the command line), or choose another folder."
+            )
+        else:
+            self.kept = state["step"]
+
+    def _refuse_remains(self, resume):
+        found = remains(self.folder)
+        if found:
+            what = "nothing to go on from" if resume else "a run of which the checkpoint is lost"
+            raise CheckpointError(
+                f"{self.folder} holds {what}: {', '.join(found)}, but no {CHECKPOINT} that can be "
+                "read. Restore that file, or choose another folder."
+            )
+
+    def _resume(self, state, old, changes):
+        where = self.folder / CHECKPOINT
         if changes:
             raise CheckpointError(
                 f"{self.folder} holds a run with other settings, at step {state['step']}:\n  "
                 + "\n  ".join(changes)
                 + "\nGo on with the old settings, or start the new ones in another folder."
             )
-        self.load(state)
-        before = self.gan.history  # has records if the run began in this process
-        self.gan.history = History.read(self.folder / HISTORY, until=self.gan.step)
-        self.gan.history.records, self.gan.history.samples = before.records, before.samples
-        self.gan.history.cut(self.gan.step)
+        shapes = {tuple(field.shape) for field in self.data.fields.values() if field.side}
+        checkpoint.check(self.gan, state, shapes, where)
+        for line in checkpoint.differences(old, self.settings):
+            say(f"{self.folder} goes on with another setting: {line}")
+        self._load(state)
+        self.kept = state["step"]
+        self._read_history(state["windows"])
 
-    def _refuse_to_overwrite(self):
-        state, header = files.load(self.folder / CHECKPOINT)
-        changes = checkpoint.differences(header["settings"], self.settings(), ("steps",))
-        if not changes and 0 < self.gan.step >= state["step"]:
-            return  # this very run goes on
-        raise CheckpointError(
-            f"{self.folder} holds a run already. Go on with it (resume=True, or --resume on "
-            "the command line), or choose another folder."
-        )
+    def _read_history(self, windows):
+        """Read history.jsonl; if it is damaged, keep it under another name, and say so."""
+        path, before = self.folder / HISTORY, self.gan.history
+        history = History.read(path, until=self.gan.step)
+        history.records, history.window = before.records, before.window
+        history.samples = before.samples
+        self.gan.history = history
+        history.damaged = lost = max(history.damaged, windows - len(history))
+        if lost:
+            aside = set_aside(path)
+            kept = f"; the old file is kept as {aside.name}" if aside else ""
+            say(f"{path}: {lost} rows are damaged or missing, and are left out{kept}.")
+            self._write_history()
 
-    def log(self, history):
+    # What the run writes besides
+
+    def log(self):
         """Append the latest log window to history.jsonl."""
-        if self.folder:
-            try:
-                with open(self.folder / HISTORY, "a", encoding="utf-8") as file:
-                    file.write(json.dumps(history.row()) + "\n")
-            except OSError as error:
-                raise CourseError(f"cannot write {self.folder / HISTORY}: {error}.") from error
+        if not self.folder:
+            return
+        self._settle()
+        if not self.logged:
+            self._write_history()
+            return
+        try:
+            with open(self.folder / HISTORY, "a", encoding="utf-8") as file:
+                file.write(json.dumps(self.gan.history.row()) + "\n")
+        except OSError as error:
+            raise CourseError(f"cannot write {self.folder / HISTORY}: {error}.") from error
+
+    def _write_history(self):
+        self.gan.history.write(self.folder / HISTORY)
+        self.logged = True
 
     def picture(self, step, samples):
         """Write a picture of ``samples`` into samples/."""
         if self.folder:
-            plotting.save_samples(samples, self.folder / "samples" / f"step_{step:07d}.png")
+            self._settle()
+            path = self.folder / SAMPLES / f"step_{step:07d}.png"
+            try:
+                path.parent.mkdir(exist_ok=True)
+            except OSError as error:
+                raise CourseError(f"cannot make {path.parent}: {error.strerror}.") from error
+            plotting.save_samples(samples, path)
 
     def publish(self):
         """Write the generator alone, for sampling."""
         if self.folder:
-            about = {"data": self.data.name, "seed": self.run.seed, "device": self.run.device.type}
-            about |= self.card
-            checkpoint.save_generator(self.folder / GENERATOR, self.gan, **about)
+            self._settle()
+            fields = {name: field.card() for name, field in self.data.fields.items()}
+            about = {"data": self.data.name, "fields": fields}
+            about |= {"seed": self.run.seed, "device": self.run.device.type}
+            checkpoint.save_generator(self.folder / GENERATOR, self.gan, **about | self.card)
+
+
+def remains(folder):
+    """Return the names of what a run has left in a folder."""
+    names = [name for name in (CHECKPOINT, GENERATOR, HISTORY) if os.path.lexists(folder / name)]
+    samples = folder / SAMPLES
+    return names + [SAMPLES] * (samples.is_dir() and any(samples.iterdir()))
+
+
+def set_aside(path):
+    """Give a file, if it is there, a name that no other has, and return the new path."""
+    if not os.path.lexists(path):
+        return None
+    number, aside = 1, path.with_name(f"{path.name}.damaged")
+    while os.path.lexists(aside):
+        number += 1
+        aside = path.with_name(f"{path.name}.damaged-{number}")
+    path.rename(aside)
+    return aside
+
+
+def say(text):
+    """Print a line that a user should see, on standard error."""
+    print(f"gancourse: {text}", file=sys.stderr, flush=True)

@@ -1,79 +1,129 @@
-"""A training run that kills itself at a named moment; test_loop.py starts it."""
+"""Training runs that are killed, as by ``kill -9``, and gone on with until they end.
 
+The tests kill a few. ``python tests/training/killed_run.py 200`` kills as many over all GANs, and
+says whether every run ended as one that was left alone.
+"""
+
+import json
 import multiprocessing
 import os
-from dataclasses import replace
+import random
+import signal
+import sys
+import tempfile
+from pathlib import Path
 
-from gancourse import files
-from gancourse.data.mixtures import ring
-from gancourse.gans import vanilla
+import torch
+
+from gancourse import files, gans, runs
 from gancourse.training import runtime
-from gancourse.training.loop import train
 
 # Importing PyTorch takes seconds: one process does it, and each run is a fork of that process.
 FORKS = "forkserver" in multiprocessing.get_all_start_methods()
 PROCESSES = multiprocessing.get_context("forkserver" if FORKS else "spawn")
 if FORKS:
-    PROCESSES.set_forkserver_preload([train.__module__, vanilla.__name__, "gancourse.plotting"])
+    PROCESSES.set_forkserver_preload([runs.__name__, "gancourse.plotting", "gancourse.metrics"])
+
+DATA = {"vanilla": "ring", "pix2pix": "sketch2face:16", "cyclegan": "seasons:16"}
+DATA |= {"stargan": "toons:16"}
+STEPS = 13
+MOMENTS = ("step", "flush", "replace")  # a half-written file is flushed, then renamed
 
 
-def start(folder, moment, count):
-    """Run in a process of its own, and return how that ended: 0, or 1 after an exception.
+def start(name, folder, moment="never", count=1):
+    """Run a GAN in a process of its own, and return how that ended: 0, or 1 after an exception.
 
-    The process is killed, as by ``kill -9``, at the ``count``-th "step", "write" or "replace";
-    "never" lets it finish.
+    The process is killed at the ``count``-th "step", "flush" or "replace"; "never" lets it finish.
     """
-    process = PROCESSES.Process(target=_run, args=(folder, moment, count))
+    process = PROCESSES.Process(target=_run, args=(name, folder, moment, count))
     process.start()
     process.join()
     return process.exitcode
 
 
-def _run(folder, moment, count):
+def _run(name, folder, moment, count):
     left = count
 
-    def die_when_due(this):
-        nonlocal left
-        if this == moment:
-            left -= 1
-            if left == 0:
-                os._exit(9) if os.name == "nt" else os.kill(os.getpid(), 9)
+    def watched(this, real):
+        def call(*arguments, **options):
+            nonlocal left
+            if this == moment:
+                left -= 1
+                if left == 0:
+                    os._exit(9) if os.name == "nt" else os.kill(os.getpid(), signal.SIGKILL)
+            return real(*arguments, **options)
 
-    def step(gan, batch, run):
-        die_when_due("step")
-        return vanilla.train_step(gan, batch, run)
+        return call
 
-    real_open, real_replace = open, os.replace
-
-    def watched_open(path, mode="r", **options):
-        file = real_open(path, mode, **options)
-        if str(path).endswith(".part"):  # a checkpoint, a picture or the history is half written
-            file.write(b"half")
-            file.flush()
-            die_when_due("write")
-            file.seek(0)
-            file.truncate()
-        return file
-
-    def watched_replace(*paths):
-        die_when_due("replace")
-        real_replace(*paths)
-
-    files.open = watched_open
-    os.replace = watched_replace
-
-    run = runtime.start("cpu", seed=1)
-    cfg = replace(vanilla.PLANE["smoke"], steps=60, ema_decay=0.9)
-    train(
-        vanilla.build(cfg, run),
-        step,
-        ring(),
+    plan = runs.prepare(name, DATA.get(name, "digits"), "smoke", steps=STEPS)
+    (stage,) = plan.module.STAGES
+    setattr(plan.module, stage, watched("step", getattr(plan.module, stage)))
+    os.fsync, os.replace = watched("flush", os.fsync), watched("replace", os.replace)
+    torch.set_num_threads(1)
+    run = runtime.start("cpu", 1)
+    plan.train(
+        plan.build(run),
         run,
         out_dir=folder,
         resume=True,
-        sample=vanilla.sample,
-        checkpoint_every=10,
-        sample_every=20,
+        record=lambda gan: {"noise": torch.rand(2), "at": (gan.step, None)},
+        record_every=4,
         log_every=3,
+        checkpoint_every=3,
+        sample_every=5,
         quiet=True,
     )
+
+
+def end(folder):
+    """Return all that a run left, but for times: files by name, with what is in them."""
+    found = {}
+    for path in sorted(Path(folder).rglob("*")):
+        name = str(path.relative_to(folder))
+        if path.suffix == ".safetensors":
+            state, header = files.load(path)
+            tree, tensors = files.flatten(state)
+            found[name] = tree, {key: t.numpy().tobytes() for key, t in tensors.items()}, header
+        elif path.suffix == ".jsonl":
+            found[name] = [json.loads(line) | {"seconds": 0} for line in path.open()]
+        else:
+            found[name] = path.read_bytes() if path.is_file() else None
+    return found
+
+
+def survive(name, folder, dice, most):
+    """Kill a run at random moments, ``most`` times at most, and let it end; return how often."""
+    kills = 0
+    while kills < most:
+        code = start(name, folder, dice.choice(MOMENTS), dice.randint(1, 6))
+        if code in (0, 1):
+            assert code == 0, f"{name} ended with an error"
+            return kills
+        kills += 1
+    assert start(name, folder) == 0, f"{name} ended with an error"
+    return kills
+
+
+def main(wanted, seed=0):
+    """Kill ``wanted`` times over all GANs, and compare every end with that of a whole run."""
+    dice, kills, ends = random.Random(seed), 0, 0
+    with tempfile.TemporaryDirectory() as place:
+        names, whole = gans.names(), {}
+        while kills < wanted:
+            name = names[ends % len(names)]
+            if name not in whole:
+                assert start(name, f"{place}/{name}") == 0
+                whole[name] = end(f"{place}/{name}")
+            ends += 1
+            folder = f"{place}/{name}-{ends}"
+            kills += survive(name, folder, dice, min(8, wanted - kills))
+            same = end(folder) == whole[name]
+            print(f"{name}: {kills} kills so far, {'the same end' if same else 'ANOTHER END'}")
+            if not same:
+                return 1
+    print(f"{kills} kills, {ends} runs, {ends} identical ends")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(int(sys.argv[1])))

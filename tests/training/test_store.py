@@ -1,0 +1,425 @@
+"""What a run's folder keeps, whom it lets in, and what it says when something is damaged."""
+
+import json
+import os
+import shutil
+import signal
+from dataclasses import replace
+
+import pytest
+import torch
+
+from gancourse import files
+from gancourse.data.mixtures import ring
+from gancourse.data.source import ImageData
+from gancourse.errors import CheckpointError, CourseError
+from gancourse.gans import cyclegan, vanilla
+from gancourse.training import History, runtime
+from gancourse.training.claim import claim
+from gancourse.training.loop import train
+
+CFG = replace(vanilla.PLANE["smoke"], g_hidden=(8,), d_hidden=(8,), batch_size=16, steps=12)
+
+
+def new(cfg=CFG, seed=0):
+    run = runtime.start("cpu", seed)
+    return vanilla.build(cfg, run), run
+
+
+def fit(folder, cfg=CFG, step=vanilla.train_step, seed=0, **options):
+    gan, run = new(cfg, seed)
+    gan.run = run
+    options = {"quiet": True, "out_dir": folder, "log_every": 2, "checkpoint_every": 4} | options
+    return gan, train(gan, step, ring(), run, **options)
+
+
+def weights(gan):
+    return files.flatten({n: p.state_dict() for n, p in gan.parts().items()})
+
+
+def same(first, second):
+    (tree, tensors), (other_tree, others) = map(weights, (first, second))
+    return tree == other_tree and all(torch.equal(t, others[n]) for n, t in tensors.items())
+
+
+@pytest.fixture(scope="module")
+def stopped(tmp_path_factory):
+    """The folder of a run of 8 of 12 steps."""
+    folder = tmp_path_factory.mktemp("stopped") / "run"
+    fit(folder, steps=8)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory):
+    """A run of 12 steps: the GAN and its history."""
+    return fit(tmp_path_factory.mktemp("whole") / "run")
+
+
+@pytest.fixture
+def copied(stopped, tmp_path):
+    return shutil.copytree(stopped, tmp_path / "copy")
+
+
+# One run at a time
+
+
+def test_a_second_run_in_the_same_folder_is_refused_while_the_first_is_at_work(tmp_path):
+    seen = []
+
+    def step(gan, batch, run):
+        for resume in (False, True):
+            with pytest.raises(CheckpointError, match="another run is at work"):
+                fit(tmp_path / "run", seed=1, resume=resume)
+            seen.append(resume)
+        return vanilla.train_step(gan, batch, run)
+
+    fit(tmp_path / "run", step=step, steps=1)
+    assert seen == [False, True]
+
+
+def test_nothing_but_the_run_is_left_after_its_end(stopped):
+    left = {path.name for path in stopped.iterdir()}
+    assert left == {"checkpoint.safetensors", "generator.safetensors", "history.jsonl"}
+
+
+def test_a_lock_that_a_killed_run_left_keeps_nobody_out(copied):
+    (copied / ".lock").touch()
+    gan, _ = fit(copied, resume=True)
+    assert gan.step == 12 and not (copied / ".lock").exists()
+
+
+def test_a_cell_that_was_interrupted_twice_can_be_run_again(tmp_path):
+    def step(gan, batch, run):
+        if gan.step == 6:
+            signal.raise_signal(signal.SIGINT)
+            signal.raise_signal(signal.SIGINT)
+        return vanilla.train_step(gan, batch, run)
+
+    with pytest.raises(KeyboardInterrupt):
+        fit(tmp_path / "run", step=step)
+    gan, _ = fit(tmp_path / "run", resume=True)
+    assert gan.step == 12
+    assert not [path for path in (tmp_path / "run").rglob(".*")]
+
+
+def test_a_folder_that_stays_empty_is_removed_again(tmp_path):
+    with claim(tmp_path / "a" / "b"):
+        pass
+    assert not (tmp_path / "a").exists()
+    (tmp_path / "mine").mkdir()
+    with claim(tmp_path / "mine"):
+        pass
+    assert (tmp_path / "mine").is_dir()
+
+
+@pytest.mark.parametrize("broken", ["step", "record"])
+def test_a_run_that_fails_in_its_first_step_leaves_no_folder(tmp_path, broken):
+    def fails(*_):
+        raise RuntimeError("a defect")
+
+    with pytest.raises(RuntimeError, match="a defect"):
+        fit(tmp_path / "run", **{broken: fails})
+    assert not (tmp_path / "run").exists()
+
+
+# What protects a folder
+
+
+@pytest.mark.parametrize("resume", [False, True])
+@pytest.mark.parametrize("trace", ["history.jsonl", "generator.safetensors", "samples/1.png"])
+def test_any_trace_of_a_run_protects_a_folder(tmp_path, trace, resume):
+    (tmp_path / trace).parent.mkdir(exist_ok=True)
+    (tmp_path / trace).write_text("precious")
+    with pytest.raises(CheckpointError, match=rf"{trace.split('/')[0]}.*no checkpoint"):
+        fit(tmp_path, resume=resume)
+    assert (tmp_path / trace).read_text() == "precious"
+
+
+@pytest.mark.parametrize("resume", [False, True])
+def test_a_link_to_a_checkpoint_that_is_gone_is_no_empty_folder(tmp_path, resume):
+    (tmp_path / "checkpoint.safetensors").symlink_to(tmp_path / "gone")
+    with pytest.raises(CheckpointError, match="no checkpoint"):
+        fit(tmp_path, resume=resume)
+
+
+def test_resume_begins_where_nothing_is_there(tmp_path):
+    (tmp_path / "empty").mkdir()
+    for folder in ("missing", "empty"):
+        assert fit(tmp_path / folder, resume=True)[0].step == 12
+
+
+# What a checkpoint holds
+
+
+def record(gan):
+    return {"noise": torch.rand(2), "pair": (gan.step, 1.5), "note": ["a", None, True], 3: {}}
+
+
+def test_records_are_those_of_a_run_that_was_not_stopped(tmp_path):
+    options = {"record": record, "record_every": 3}
+    _, history = fit(tmp_path / "whole", **options)
+    fit(tmp_path / "parts", steps=7, **options)
+    for _ in range(2):  # the second time it is finished already
+        _, again = fit(tmp_path / "parts", resume=True, **options)
+        assert repr(again.records) == repr(history.records)
+        assert [step for step, _ in again.records] == [0, 3, 6, 9, 12]
+
+
+def test_a_record_that_cannot_be_kept_is_an_error_at_once(tmp_path):
+    for value in (object(), {"net": torch.nn.Linear(1, 1)}, {(1, 2): 3}):
+        with pytest.raises(CourseError, match="record= returned cannot be kept"):
+            fit(tmp_path / "run", record=lambda gan, value=value: value)
+        assert not (tmp_path / "run").exists()
+    kept = object()
+    _, history = fit(None, record=lambda gan: kept)
+    assert history.records[0] == (0, kept)
+
+
+@pytest.mark.parametrize("log_every", [1, 2, 3, 5, 7, 20])
+@pytest.mark.parametrize("folder", [True, False])
+def test_a_stop_within_a_log_window_changes_neither_history_nor_weights(
+    tmp_path, log_every, folder
+):
+    def stops(gan, batch, run):
+        if gan.step == 7:
+            signal.raise_signal(signal.SIGINT)
+        return vanilla.train_step(gan, batch, run)
+
+    places = [tmp_path / name if folder else None for name in ("whole", "parts")]
+    whole, expected = fit(places[0], log_every=log_every)
+    gan, history = fit(places[1], log_every=log_every, step=stops)
+    assert history.steps[-1] == 8
+    if folder:
+        gan, history = fit(places[1], log_every=log_every, resume=True)
+        rows = [json.loads(row) for row in (places[1] / "history.jsonl").open()]
+        assert [row["step"] for row in rows] == expected.steps
+    else:
+        history = train(gan, vanilla.train_step, ring(), gan.run, log_every=log_every, quiet=True)
+    assert history.steps == expected.steps and history.values == expected.values
+    assert same(gan, whole)
+
+
+# What a checkpoint must not hold
+
+
+def spoil(folder, change):
+    """Change the state of a checkpoint."""
+    path = folder / "checkpoint.safetensors"
+    state, header = files.load(path)
+    change(state, header)
+    files.save(path, state, **header)
+
+
+def put(*keys, value):
+    """Return a change that puts a value to a place in the state."""
+
+    def change(state, header):
+        for key in keys[:-1]:
+            state = state[key]
+        state[keys[-1]] = value
+
+    return change
+
+
+def drop(*keys):
+    def change(state, header):
+        for key in keys[:-1]:
+            state = state[key]
+        del state[keys[-1]]
+
+    return change
+
+
+def nan_weights(state, header):
+    state["parts"]["netG"]["out.bias"].fill_(float("nan"))
+
+
+WRONG = {
+    "a shape in the optimizer": put("parts", "opt_g", "state", 0, "exp_avg", value=torch.zeros(3)),
+    "a large shape": put("parts", "opt_d", "state", 1, "exp_avg_sq", value=torch.zeros(999)),
+    "a dtype": put("parts", "opt_g", "state", 0, "exp_avg", value=torch.zeros(8, 2).double()),
+    "the optimizer's step": put("parts", "opt_g", "state", 0, "step", value=torch.zeros(2)),
+    "a step that is no tensor": put("parts", "opt_g", "state", 0, "step", value="7"),
+    "a step of NaN": put("parts", "opt_g", "state", 0, "step", value=torch.tensor(float("nan"))),
+    "a part of the optimizer's state": drop("parts", "opt_g", "state", 0, "exp_avg"),
+    "a weight too many": put("parts", "opt_g", "state", 99, value={}),
+    "other weights": put("parts", "opt_g", "param_groups", 0, "params", value=[5, 4, 3, 2, 1, 0]),
+    "no groups": put("parts", "opt_g", "param_groups", value=[]),
+    "a rate in words": put("parts", "opt_g", "param_groups", 0, "lr", value="fast"),
+    "an infinite rate": put("parts", "opt_g", "param_groups", 0, "lr", value=float("inf")),
+    "no state": drop("parts", "opt_g", "state"),
+    "no netD": drop("parts", "netD"),
+    "no optimizers": drop("parts", "opt_d"),
+    "no average": drop("parts", "ema"),
+    "a part too many": put("parts", "netE", value={}),
+    "a part in words": put("parts", "netG", value="weights"),
+    "no parts": put("parts", value=[]),
+    "a shape of a weight": put("parts", "netG", "out.bias", value=torch.zeros(7)),
+    "a weight missing": drop("parts", "ema", "net.out.bias"),
+    "weights of NaN": nan_weights,
+    "a random state that is too short": put("random", "torch", value=torch.zeros(8).byte()),
+    "a random position": put("random", "numpy", "rest", value=[10**6, 0, 0.0]),
+    "random numbers in words": put("random", "python", 3, value="x"),
+    "no random state": drop("random"),
+    "a step below 0": put("step", value=-1),
+    "a step in words": put("step", value="8"),
+    "half a step": put("step", value=1.5),
+    "records in words": put("records", value="many"),
+    "a record of later": put("records", value=[(99, {})]),
+    "an odd window": put("window", value=[[8, ["D/adv"], torch.zeros(2)]]),
+    "a window of NaN": put("window", value=[[8, ["D/adv"], torch.tensor([float("nan")])]]),
+    "no windows": drop("windows"),
+    "no settings": lambda state, header: header.pop("settings"),
+    "settings in words": lambda state, header: header.update(settings="ring"),
+}
+
+
+@pytest.mark.parametrize("change", WRONG.values(), ids=WRONG)
+def test_a_state_that_does_not_fit_is_refused_and_leaves_the_gan_as_it_was(copied, change):
+    spoil(copied, change)
+    gan, run = new()
+    before, random = weights(gan), torch.get_rng_state()
+    with pytest.raises(CheckpointError):
+        train(gan, vanilla.train_step, ring(), run, out_dir=copied, resume=True, quiet=True)
+    assert gan.step == 0 and before[0] == weights(gan)[0]
+    assert all(torch.equal(tensor, before[1][name]) for name, tensor in weights(gan)[1].items())
+    assert torch.equal(random, torch.get_rng_state())
+
+
+def test_a_state_that_was_saved_fits(copied, whole):
+    spoil(copied, lambda state, header: None)
+    assert same(fit(copied, resume=True)[0], whole[0])
+
+
+def unpaired(size):
+    pictures = torch.randint(256, (8, 3, size, size), generator=torch.Generator().manual_seed(0))
+    sides = (ImageData(pictures.byte(), None, name) for name in "ab")
+    from gancourse.data.pairs import UnpairedImages
+
+    return UnpairedImages(*sides, "made up")
+
+
+POOL = {
+    "other pictures": torch.zeros(2, 3, 9, 9),
+    "too many": torch.zeros(99, 3, 32, 32),
+    "no pictures": torch.zeros(2),
+    "words": "pictures",
+    "NaN": torch.full((2, 3, 32, 32), float("nan")),
+}
+
+
+@pytest.mark.parametrize("images", POOL.values(), ids=POOL)
+def test_a_pool_or_a_schedule_that_does_not_fit_is_refused(tmp_path, images):
+    cfg = replace(cyclegan.PRESETS["smoke"], image_size=32)
+
+    def go(**options):
+        run = runtime.start("cpu", 0)
+        gan = cyclegan.build(cfg, run)
+        train(gan, cyclegan.train_step, unpaired(32), run, out_dir=tmp_path, quiet=True, **options)
+        return gan
+
+    def stops(gan, batch, run):
+        signal.raise_signal(signal.SIGINT)
+        return cyclegan.train_step(gan, batch, run)
+
+    run = runtime.start("cpu", 0)
+    train(cyclegan.build(cfg, run), stops, unpaired(32), run, out_dir=tmp_path, quiet=True)
+    good = (tmp_path / "checkpoint.safetensors").read_bytes()
+    for change in (
+        put("parts", "pool_A", "images", value=images),
+        put("parts", "schedule_g", "last_epoch", value="1"),
+        drop("parts", "schedule_d", "base_lrs"),
+        put("parts", "schedule_d", "step", value=3),
+    ):
+        spoil(tmp_path, change)
+        with pytest.raises(CheckpointError, match="does not fit"):
+            go(resume=True)
+        (tmp_path / "checkpoint.safetensors").write_bytes(good)
+    assert go(resume=True).step == cfg.steps
+
+
+# History
+
+
+def lines(folder):
+    return (folder / "history.jsonl").read_bytes().splitlines(keepends=True)
+
+
+def between(position, line):
+    return lambda rows: [*rows[:position], line, *rows[position:]]
+
+
+def instead(position, line):
+    return lambda rows: [*rows[:position], line, *rows[position + 1 :]]
+
+
+HARMLESS = {
+    "a byte-order mark": lambda rows: [b"\xef\xbb\xbf", *rows],
+    "blank lines": between(1, b"\n  \r\n\n"),
+    "a last line cut short": lambda rows: [*rows, b'{"step": 9, "sec'],
+    "no last line break": lambda rows: [*rows[:-1], rows[-1].strip()],
+    "rows after the checkpoint": lambda rows: [*rows, b'{"step": 10, "seconds": 1, "D/adv": 9}\n'],
+}
+
+
+@pytest.mark.parametrize("change", HARMLESS.values(), ids=HARMLESS)
+def test_what_loses_nothing_is_no_damage(copied, whole, capsys, change):
+    (copied / "history.jsonl").write_bytes(b"".join(change(lines(copied))))
+    _, history = fit(copied, resume=True)
+    assert history.values == whole[1].values and history.steps == whole[1].steps
+    assert "damaged" not in capsys.readouterr().err
+    assert not list(copied.glob("*damaged*"))
+
+
+DAMAGED = {
+    "NUL bytes": instead(1, b"\0" * 80 + b"\n"),
+    "half a row": instead(1, b'{"step": 4, "seco\n'),
+    "a row in words": instead(1, b'"step"\n'),
+    "a list": instead(1, b"[4]\n"),
+    "not UTF-8": instead(1, b'{"step": 4, "seconds": 1, "D/\xff": 1}\n'),
+    "NaN": instead(1, b'{"step": 4, "seconds": 1, "D/adv": NaN}\n'),
+    "text for a number": instead(1, b'{"step": 4, "seconds": "1", "D/adv": 1}\n'),
+    "no step": instead(1, b'{"seconds": 1}\n'),
+    "half a step": instead(1, b'{"step": 3.5, "seconds": 1}\n'),
+    "a huge number": instead(1, b'{"step": 4, "seconds": 1e999}\n'),
+    "deep nesting": instead(1, b"[" * 100_000 + b"\n"),
+    "a step twice": instead(1, b'{"step": 2, "seconds": 1, "D/adv": 1}\n'),
+    "a row gone": instead(1, b""),
+}
+
+
+@pytest.mark.parametrize("change", DAMAGED.values(), ids=DAMAGED)
+def test_a_damaged_row_is_told_and_the_file_kept_with_all_other_rows(copied, whole, capsys, change):
+    damaged = b"".join(change(lines(copied)))
+    (copied / "history.jsonl").write_bytes(damaged)
+    (copied / "history.jsonl.damaged").write_text("of an earlier time")
+    gan, history = fit(copied, resume=True)
+    assert history.steps == [2, 6, 8, 10, 12] and same(gan, whole[0])
+    assert [json.loads(row)["step"] for row in lines(copied)] == history.steps
+    assert (copied / "history.jsonl.damaged").read_text() == "of an earlier time"
+    assert (copied / "history.jsonl.damaged-2").read_bytes() == damaged
+    said = capsys.readouterr().err
+    assert "history.jsonl: 1 rows are damaged or missing" in said and "damaged-2" in said
+
+
+@pytest.mark.parametrize("kind", ["folder", "pipe", "dangling link"])
+def test_a_history_that_is_no_file_is_set_aside(copied, capsys, kind):
+    path = copied / "history.jsonl"
+    path.unlink()
+    if kind == "folder":
+        path.mkdir()
+    elif kind == "pipe":
+        os.mkfifo(path)
+    else:
+        path.symlink_to(copied / "gone")
+    _, history = fit(copied, resume=True)
+    assert history.steps == [10, 12] and os.path.lexists(copied / "history.jsonl.damaged")
+    assert "4 rows are damaged or missing" in capsys.readouterr().err
+
+
+def test_a_history_that_is_gone_is_told(copied, capsys):
+    (copied / "history.jsonl").unlink()
+    fit(copied, resume=True)
+    assert "4 rows are damaged or missing" in capsys.readouterr().err
+    assert History.read(copied / "history.jsonl", until=99).steps == [10, 12]
