@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import replace
+from functools import partial
 
 import torch
 import torch.nn.functional as F
@@ -137,16 +138,15 @@ def mended(step):
     yield "it can be called like train_step"
     done = steps.take(step, gan, batches, run)
 
+    def loss_d(nets, z, real):
+        return vanilla.d_loss(nets.netD(real), nets.netD(nets.netG(z)))
+
     def loss_g(nets, z):
         return vanilla.g_loss(nets.netD(nets.netG(z)))
 
     for one, batch, which in zip(done, batches, ("first", "second"), strict=True):
-
-        def loss_d(nets, z, real=batch["real"]):
-            return vanilla.d_loss(nets.netD(real), nets.netD(nets.netG(z)))
-
         yield f"D's {which} update uses the gradient of the {which} batch alone"
-        steps.expect_update(one, "D", twin, loss_d)
+        steps.expect_update(one, "D", twin, partial(loss_d, real=batch["real"]))
 
         yield f"G's {which} update is that of train_step"
         steps.expect_update(one, "G", twin, loss_g)

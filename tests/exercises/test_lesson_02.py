@@ -270,7 +270,9 @@ def shuffled_pixels(inputs, outputs):
     return nn.Sequential(nn.Conv2d(inputs, 4 * outputs, 3, padding=1), nn.PixelShuffle(2))
 
 
-answers.accept("2.5", "a, b, d", "(a) (b) (d)", ["d", "b", "a"], "ABD", {"A", "b", "D"}, "a b and d")
+answers.accept(
+    "2.5", "a, b, d", "(a) (b) (d)", ["d", "b", "a"], "ABD", {"A", "b", "D"}, "a b and d"
+)
 answers.refuse("2.5", {"a", "b"}, {"a", "b", "c", "d"}, "e", "a, b, d, e", "none", [])
 
 test_right, test_wrong, test_enough = answers.tests()
