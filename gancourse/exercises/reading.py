@@ -25,9 +25,9 @@ def number(answer):
 def numbers(answer):
     """Return several numbers, in any container or as a text, as a list of floats, in order."""
     if isinstance(answer, str):
-        found = re.findall(r"[-+]?(?:\d[\d_]*\.?\d*|\.\d+)(?:[eE][-+]?\d+)?%?", answer)
+        found = re.findall(r"[-+]?(?:\d[\d_]*\.?\d*|\.\d+)(?:[eE][-+]?\d+)?(?:\s*%)?", answer)
         assert found, f"found no number in {answer!r}"
-        return [float(text.rstrip("%")) / (100 if text[-1] == "%" else 1) for text in found]
+        return [float(text.rstrip("% ")) / (100 if text[-1] == "%" else 1) for text in found]
     if isinstance(answer, torch.Tensor | np.ndarray):
         return [float(x) for x in torch.as_tensor(answer).detach().flatten().tolist()]
     if isinstance(answer, Iterable):
