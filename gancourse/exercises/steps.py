@@ -187,13 +187,13 @@ def _own(update, twin):
     return {name: update.before[name] for name in players(twin)[update.player]}
 
 
-def expect_nothing_left(step, player):
-    """Assert that a player's weights hold no gradient but that of its own update."""
+def expect_nothing_left(step, player, hint):
+    """Assert that after the last step a player's weights hold no gradient of another's update."""
     (update,) = [update for update in step.updates if update.player == player]
     mine = weights(step.gan, player)
     left = _joined(mine, [w.grad for w in mine])
     own = torch.allclose(left, update.change, rtol=1e-2, atol=1e-5)
-    assert own or left.abs().max() == 0, "another update left gradients there"
+    assert own or left.abs().max() == 0, f"another update left gradients there: {hint}"
 
 
 def _joined(weights, gradients):

@@ -48,7 +48,7 @@ def as_a_list(kernel_size, stride, length):
 
 
 @answers.accept("2.2")
-def in_numpy(kernel_size, stride, length):
+def counted_in_numpy(kernel_size, stride, length):
     return np.array(as_a_list(kernel_size, stride, length))
 
 
@@ -147,6 +147,11 @@ def mode_kept_of_each_module(netG, z):
     for module, mode in modes.items():
         module.training = mode
     return images
+
+
+@answers.accept("2.3")
+def in_numpy(netG, z):
+    return lesson_02.draw(netG, z).numpy()
 
 
 answers.refuse("2.3", broken_sample)

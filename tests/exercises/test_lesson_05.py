@@ -51,7 +51,7 @@ def into_zeros(x, labels, num_classes):
 @answers.accept("5.2")
 def in_a_loop(x, labels, num_classes):
     rows = []
-    for picture, label in zip(x, labels):
+    for picture, label in zip(x, labels, strict=True):
         planes = [torch.full_like(picture[0], float(k == label)) for k in range(num_classes)]
         rows.append(torch.cat([picture, torch.stack(planes)]))
     return torch.stack(rows)
@@ -147,7 +147,7 @@ def layer_replaced(netG, z, y):
 
 @answers.accept("5.3")
 def one_picture_at_a_time(netG, z, y):
-    return torch.cat([lesson_05.draw_mixture(netG, a[None], b[None]) for a, b in zip(z, y)])
+    return torch.cat([lesson_05.draw_mixture(netG, a[None], b[None]) for a, b in zip(z, y, strict=True)])
 
 
 @answers.refuse("5.3")
@@ -274,7 +274,7 @@ def update(gan, loss_d, loss_g):
     gan.opt_d.zero_grad()
     loss_d.backward()
     gan.opt_d.step()
-    for weight, slope in zip(gan.netG.parameters(), slopes_g):
+    for weight, slope in zip(gan.netG.parameters(), slopes_g, strict=True):
         weight.grad = slope
     gan.opt_g.step()
     return {"D/adv": loss_d.detach(), "G/adv": loss_g.detach()}
