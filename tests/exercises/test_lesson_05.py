@@ -147,7 +147,8 @@ def layer_replaced(netG, z, y):
 
 @answers.accept("5.3")
 def one_picture_at_a_time(netG, z, y):
-    return torch.cat([lesson_05.draw_mixture(netG, a[None], b[None]) for a, b in zip(z, y, strict=True)])
+    rows = zip(z.split(1), y.split(1), strict=True)
+    return torch.cat([lesson_05.draw_mixture(netG, *row) for row in rows])
 
 
 @answers.refuse("5.3")

@@ -56,7 +56,8 @@ def place(picture, size, generator):
 @answers.accept("6.2")
 def one_pair_at_a_time(a, b, size, generator):
     cuts = [place(x, size, generator) for x in a]
-    return tuple(torch.stack([cut(x) for cut, x in zip(cuts, side, strict=True)]) for side in (a, b))
+    pieces = [[cut(x) for cut, x in zip(cuts, side, strict=True)] for side in (a, b)]
+    return tuple(map(torch.stack, pieces))
 
 
 @answers.accept("6.2")
@@ -248,9 +249,8 @@ def gradients_of_g_alone(gan, batch, run):
     gan.opt_d.step()
     l1, adv = F.l1_loss(fake, y), pix2pix.g_loss(gan.netD(x, fake))
     weights = list(gan.netG.parameters())
-    for weight, slope in zip(
-        weights, torch.autograd.grad(cfg.lambda_l1 * l1 + cfg.lambda_adv * adv, weights), strict=True
-    ):
+    slopes = torch.autograd.grad(cfg.lambda_l1 * l1 + cfg.lambda_adv * adv, weights)
+    for weight, slope in zip(weights, slopes, strict=True):
         weight.grad = slope
     gan.opt_g.step()
     return {"D/adv": loss_d.detach(), "G/adv": adv.detach(), "G/l1": l1.detach()}

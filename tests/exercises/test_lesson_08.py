@@ -7,7 +7,6 @@ import torch
 import torch.nn.functional as F
 from answers import Answers
 
-from gancourse.exercises import lesson_08
 from gancourse.exercises.lesson_08 import broken_g_loss, mended_g_loss, one_sided_penalty
 from gancourse.gans import stargan
 
@@ -296,7 +295,7 @@ def squares_on_the_way_back(gan, real, c_org, c_trg, source):
 
 
 @answers.refuse("8.4")
-def without_a_gradient(gan, real, c_org, c_trg, source):
+def no_gradient(gan, real, c_org, c_trg, source):
     return mended_g_loss(gan, real, c_org, c_trg, source).detach()
 
 
