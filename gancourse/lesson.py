@@ -50,6 +50,24 @@ class Lesson:
         """Return the value that belongs to the preset."""
         return {"smoke": smoke, "laptop": laptop, "paper": paper}[self.preset]
 
+    def keep(self, name):
+        """Return the arguments of ``train`` that keep a run, and go on with it the next time.
+
+        ``train(gan, step, data, run, **lesson.keep("digits"))`` keeps it in ``out_dir``/digits. A
+        lesson that is executed again with the same ``out_dir`` loads it and does not begin anew.
+
+        Parameters
+        ----------
+        name : str
+            Of the run's folder, another one for each training of the lesson.
+
+        Returns
+        -------
+        dict
+            Empty if there is no ``out_dir``.
+        """
+        return {} if self.out_dir is None else {"out_dir": self.out_dir / name, "resume": True}
+
 
 def setup(*, preset, seed, device, data, out_dir, precision="fp32", channels_last=False):
     """Check a notebook's parameters, choose the device, seed everything, and print the settings.

@@ -15,7 +15,7 @@ PACKAGE = ROOT / "gancourse"
 ROOMS = {
     "cli": "doctor batch runs __init__ trained training data plotting streams paths errors",
     "lesson": "batch __init__ exercises training data plotting errors",
-    "doctor": "batch",
+    "doctor": "batch schema cache streams errors",
     "batch": "__init__ training data schema writing paths errors",
     "runs": "trained gans training data fields errors",
     "__init__": "trained",
@@ -25,7 +25,7 @@ ROOMS = {
     "gans": "training fields errors",
     "training": "plotting fields files schema streams writing errors",
     "metrics": "data toons files errors",
-    "data": "toons fields schema files errors",
+    "data": "toons fields schema files cache errors",
     "toons": "errors",
     "filters": "errors",
     "latent": "errors",
@@ -36,6 +36,7 @@ ROOMS = {
     "writing": "paths errors",
     "streams": "",
     "paths": "errors",
+    "cache": "errors",
     "errors": "",
 }
 

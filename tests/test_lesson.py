@@ -113,6 +113,12 @@ def test_pick_returns_the_value_of_the_preset():
     assert made.pick(smoke=1, laptop=2, paper=3) == 1
 
 
+def test_keep_gives_each_run_a_folder_of_its_own_and_none_without_out_dir(tmp_path):
+    made = lesson.setup(**VALUES | {"out_dir": str(tmp_path)})
+    assert made.keep("digits") == {"out_dir": tmp_path / "digits", "resume": True}
+    assert lesson.setup(**VALUES).keep("digits") == {}
+
+
 @pytest.mark.parametrize("condition", [True, np.True_, np.bool_(True), torch.tensor(True)])
 def test_claim_that_holds(shown, condition):
     assert lesson.claim("all modes are covered", condition, 8)

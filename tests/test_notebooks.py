@@ -96,3 +96,10 @@ def test_papermill_refuses_an_unknown_parameter_at_once(tmp_path):
     assert problem.value.ename == "CourseError"
     assert "unknown parameter 'sede'; there are: preset, seed, device" in problem.value.evalue
     assert problem.value.exec_count <= 4
+
+
+@every_notebook
+def test_a_lesson_with_out_dir_keeps_runs_each_in_a_folder_of_its_own(path):
+    names = [ast.unparse(call.args[0]) for _, call in lint.calls(sync.read(path), "lesson.keep")]
+    assert names
+    assert len(set(names)) == len(names)

@@ -69,7 +69,7 @@ class DataSet:
         if self.downloads:
             sizes = [download.size for download in self.downloads]
             size = f" of {sum(sizes) / 1e6:.0f} MB" if all(sizes) else ""
-            here = all(download.path.is_file() for download in self.downloads)
+            here = all(download.is_here for download in self.downloads)
             how = f"a download{size}{', which is here' if here else ''}"
         else:
             how = "ships with the course" if self.files else self.otherwise

@@ -27,11 +27,11 @@ from pathlib import Path, PurePosixPath, PureWindowsPath
 
 import pooch
 
+from gancourse.cache import CACHE, cache_folder
 from gancourse.errors import DataError
 
 ATTEMPTS = 5  # at one address, as long as each brings something
 TIMEOUT = 30  # seconds without a byte
-CACHE = "GANCOURSE_CACHE"  # the environment variable that names another cache folder
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,6 +68,14 @@ class Download:
         return cache_folder() / self.dataset / self.file
 
     @property
+    def is_here(self):
+        """Whether a file of that name is in the cache folder, if there is such a folder."""
+        try:
+            return os.path.isfile(self.path)
+        except DataError:  # the home folder is not known
+            return False
+
+    @property
     def part(self):
         """Where an unfinished download lies; the name holds the start of the hash."""
         return self.path.with_name(f"{self.file}.{(self.sha256 or 'first')[:8]}.part")
@@ -89,12 +97,6 @@ class Download:
                 f"and fetch them again with `gancourse data fetch {self.dataset}`."
             )
         return found[0]
-
-
-def cache_folder():
-    """Return the folder of the downloads: GANCOURSE_CACHE, or the platform's cache folder."""
-    chosen = os.environ.get(CACHE)
-    return Path(chosen).expanduser() if chosen else Path(pooch.os_cache("gancourse"))
 
 
 def is_whole(download):

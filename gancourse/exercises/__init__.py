@@ -1,33 +1,39 @@
 """Exercises that check themselves.
 
 The exercises of lesson 1 stand in ``gancourse/exercises/lesson_01.py``. A checker names a
-property, then tests it. The solution must pass, and plausible wrong answers must fail::
+property, then tests it. It accepts whatever is right, in any form: it reads answers with
+:mod:`~gancourse.exercises.reading`, and compares outputs *and gradients* with those of a right
+function on random input, with :mod:`~gancourse.exercises.comparing`, or a training step's with
+:mod:`~gancourse.exercises.steps`::
 
     @exercise("1.2", "The loss that does not saturate")
     def non_saturating(g_loss):
         yield "the loss is log 2 where the logits are 0"
-        expect(g_loss(torch.zeros(4, 1)), math.log(2))
-        yield "it falls as the logits rise"
-        assert g_loss(torch.ones(4, 1)) < g_loss(torch.zeros(4, 1)), "it rises"
+        expect(g_loss(torch.zeros(4)), math.log(2))
+        yield "it and its gradient are right for any logits"
+        expect_same(g_loss, non_saturating.answer, torch.randn(9))
 
     @non_saturating.solution
     def g_loss(fake_logits):
         return F.softplus(-fake_logits).mean()
-
-    @non_saturating.wrong
-    def saturating(fake_logits):
-        return -F.softplus(fake_logits).mean()
 """
 
 import importlib
 import inspect
 import pkgutil
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import torch
 
 from gancourse.errors import choose
+from gancourse.exercises.comparing import expect, expect_number, expect_same, short
+from gancourse.exercises.reading import letters
 from gancourse.training.runtime import undisturbed
+
+__all__ = [
+    "Exercise", "exercise", "expect", "expect_names", "expect_number", "expect_same", "find",
+    "lesson", "lessons", "multiple_choice", "short",
+]  # fmt: skip
 
 _registry = {}
 
@@ -61,23 +67,17 @@ class Result:
 
 @dataclass
 class Exercise:
-    """One exercise: a checker, its solution, and wrong answers that the checker must refuse."""
+    """One exercise: a checker and its solution."""
 
     number: str
     title: str
     checker: callable
     answer: object = None
     why: str = ""
-    wrongs: list = field(default_factory=list)
 
     def solution(self, answer, why=""):
         """Set the solution: decorates a function or class, or takes a value and why it is right."""
         self.answer, self.why = answer, why
-        return answer
-
-    def wrong(self, answer):
-        """Add an answer that must fail: decorates a function or class, or takes a value."""
-        self.wrongs.append(answer)
         return answer
 
     def check(self, answer):
@@ -145,7 +145,7 @@ def multiple_choice(number, title, known, right, hints):
         raise TypeError(f"exercise {number}: each wrong letter needs a hint, and no other letter")
 
     def checker(answer):
-        yield f"the answer is a set of the letters {known[0]} to {known[-1]}"
+        yield f"the answer names some of the letters {known[0]} to {known[-1]}"
         given = letters(answer, known)
         yield "no letter is wrong"
         wrong = sorted(given - set(right))
@@ -181,54 +181,10 @@ def lessons():
     return sorted(int(name.removeprefix("lesson_")) for name in names if "lesson_" in name)
 
 
-def letters(answer, known):
-    """Return the set of letters in an answer: a set, a list, or a text such as "a, c".
-
-    Raises
-    ------
-    AssertionError
-        If it holds something that is not one of the letters in ``known``.
-    """
-    given = {str(letter).strip().lower() for letter in answer} - {"", ","}
-    assert given <= set(known), f"found {', '.join(sorted(given))}"
-    return given
-
-
 def expect_names(answer, names):
     """Assert that the answer is a dict with exactly these names."""
     found = ", ".join(map(str, answer))
     assert set(answer) == set(names), f"expected {', '.join(names)}; found {found}"
-
-
-def expect(got, expected, *, atol=1e-5):
-    """Assert that two numbers or tensors agree to within ``atol``, or that other values are equal.
-
-    The message shows both, so don't use it where ``expected`` is what the reader must find.
-    """
-    if got is None or got is ...:
-        raise NotImplementedError
-    if isinstance(got, torch.Tensor | int | float):
-        got, expected = (torch.as_tensor(x).detach().cpu().double() for x in (got, expected))
-        assert got.shape == expected.shape, (
-            f"expected the shape {tuple(expected.shape)}, got {tuple(got.shape)}"
-        )
-        equal = torch.allclose(got, expected, rtol=1e-5, atol=atol)
-    else:
-        equal = got == expected
-    assert equal, f"expected {short(expected)}, got {short(got)}"
-
-
-def short(value):
-    """Return ``value`` as text: floats with 4 significant digits, large tensors as their range."""
-    if isinstance(value, torch.Tensor):
-        if value.numel() > 16:
-            return (
-                f"{len(value.flatten())} numbers from {short(value.min())} to {short(value.max())}"
-            )
-        value = value.tolist()
-    if isinstance(value, list):
-        return f"[{', '.join(map(short, value))}]"
-    return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
 def _is_stub(answer):

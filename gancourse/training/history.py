@@ -111,7 +111,7 @@ class History:
     def write(self, path):
         """Write all windows to ``path``, a JSON line each, replacing what was there."""
         lines = (json.dumps(self.row(i)) + "\n" for i in range(len(self)))
-        files.write_atomically(path, "".join(lines).encode())
+        write_atomically(path, "".join(lines).encode())
 
     @classmethod
     def read(cls, path, until):

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from gancourse.data import archives
-from gancourse.data.archives import cache_folder, fetch, unpack, verify
+from gancourse.data.archives import fetch, unpack, verify
 from gancourse.errors import DataError
 
 CONTENT = np.random.default_rng(0).bytes(500_000)
@@ -384,13 +384,6 @@ def test_a_server_that_hides_the_size_is_passed_over(server, cache, no_server):
     message = failure(replace(download, addresses=(no_server, server.address + "/none")))
     assert "404" in message
     assert "unknown size" in message
-
-
-def test_the_cache_is_the_platforms_unless_another_is_named(monkeypatch, tmp_path):
-    monkeypatch.delenv("GANCOURSE_CACHE", raising=False)
-    assert "gancourse" in cache_folder().parts
-    monkeypatch.setenv("GANCOURSE_CACHE", str(tmp_path))
-    assert cache_folder() == tmp_path
 
 
 # Unpacking

@@ -10,8 +10,8 @@ import pytest
 import torch
 from PIL import Image
 
+from gancourse.cache import cache_folder
 from gancourse.data import DATASETS, celeba, check, fetch, load
-from gancourse.data.archives import cache_folder
 from gancourse.errors import CourseError, DataError
 from gancourse.training import runtime
 

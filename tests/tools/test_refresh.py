@@ -11,6 +11,7 @@ from nbformat.v4 import new_code_cell, new_markdown_cell, new_output
 from papermill.exceptions import PapermillExecutionError
 from PIL import Image
 
+from gancourse.doctor.speed import Speed
 from gancourse.errors import CourseError
 from tools import refresh, sync
 
@@ -90,7 +91,7 @@ def run_as(monkeypatch):
 
     The speed of the machine is not measured either.
     """
-    monkeypatch.setattr(refresh, "measure_speed", lambda device: 10.0)
+    monkeypatch.setattr(refresh, "measure_speed", lambda device: Speed(10.0, None))
     return lambda function: monkeypatch.setattr(refresh, "execute", function)
 
 

@@ -1,0 +1,34 @@
+"""Where downloads are kept; this imports little, so that it can be asked on a broken machine."""
+
+import os
+from pathlib import Path
+
+from gancourse.errors import DataError
+
+CACHE = "GANCOURSE_CACHE"  # the environment variable that names another cache folder
+
+
+def cache_folder():
+    """Return the folder of the downloads: GANCOURSE_CACHE, or the platform's cache folder.
+
+    Returns
+    -------
+    pathlib.Path
+        Need not exist yet.
+
+    Raises
+    ------
+    DataError
+        If it lies in a home folder that is unknown, as for a user without a name in a container.
+    """
+    import pooch
+
+    chosen = os.environ.get(CACHE)
+    place = os.path.expanduser(chosen or pooch.os_cache("gancourse"))
+    if str(place).startswith("~"):
+        who = "that user's" if chosen else "your"
+        raise DataError(
+            f"downloads would be kept in {place}, but {who} home folder is not known. Set HOME, or "
+            f"set {CACHE} to a folder that you may write to."
+        )
+    return Path(place)
