@@ -65,3 +65,25 @@ def choose(kind, value, known):
     near = difflib.get_close_matches(str(value), known, n=1)
     hint = f" Did you mean {near[0]!r}?" if near else ""
     raise CourseError(f"unknown {kind} {value!r}; there are: {', '.join(known)}.{hint}")
+
+
+def printable(text, limit=200):
+    """Return text from a file in a form that is safe to print: on one line, without control codes.
+
+    Parameters
+    ----------
+    text : object
+        Is converted by ``str``.
+    limit : int
+        At most so many characters are returned; what is longer ends in "...".
+
+    Returns
+    -------
+    str
+        Line breaks, terminal codes, marks that turn the direction of writing, and surrogates are
+        escaped as in Python's source: ``"\\x1b[31m"``.
+    """
+    text = str(text)
+    short = text[: limit + 1]  # escaping lengthens a text, so that the rest would be cut anyway
+    shown = "".join(sign if sign.isprintable() else ascii(sign)[1:-1] for sign in short)
+    return shown if len(shown) <= limit else shown[: limit - 3] + "..."
