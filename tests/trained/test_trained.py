@@ -76,7 +76,7 @@ def test_z_may_be_given(tmp_path):
         (lambda g: g.sample(2.5), "n is"),
         (lambda g: g.sample(), "needs n"),
         (lambda g: g.sample(3, labels=1), "labels"),
-        (lambda g: g(torch.zeros(3, 2)), r"\(3, 64\)"),
+        (lambda g: g(torch.zeros(3, 2)), r"\(N, 64\)"),
         (lambda g: g.translate(PICTURES), r"sample\(n\)"),
     ],
 )
