@@ -18,7 +18,7 @@ import torch
 
 from gancourse import schema
 from gancourse.errors import CourseError, choose, printable
-from gancourse.schema import Channels, Names, Side, Width
+from gancourse.schema import Channels, Listed, Names, Side, Texts, Width
 
 LabelKind = Literal["attributes", "classes"]  # of a set: any number of its labels hold; or one
 
@@ -199,14 +199,14 @@ class Classes(Field):
     """One class for each sample, int64 (N,), from 0 to count - 1."""
 
     count: Width
-    names: tuple[str, ...] = ()  # of the classes; empty if they have only numbers
+    names: Texts = ()  # of the classes; empty if they have only numbers
 
     dtype = torch.int64
     shape = ()
 
     def __post_init__(self):
         if self.names and len(self.names) != self.count:
-            raise ValueError(f"{self.count} classes have as many names, not {len(self.names)}")
+            raise ValueError(f"{self.count} classes need as many names, not {len(self.names)}")
 
     @property
     def form(self):
@@ -255,11 +255,11 @@ class Flags(Field):
     label is 1, or none if the class is unknown or no target.
     """
 
-    sets: tuple[tuple[LabelKind, tuple[str, ...]], ...]  # ((kind, (name, ...)), ...)
+    sets: Listed[tuple[LabelKind, Names]]  # ((kind, (name, ...)), ...)
 
     def __post_init__(self):
         if not self.sets or not all(self.sizes):
-            raise ValueError("there is a set or more, and each has a label or more")
+            raise ValueError("there must be a set or more, each with a label or more")
 
     @property
     def names(self):

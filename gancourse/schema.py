@@ -9,22 +9,28 @@ course needs, and bound what a file can make us build.
 
 import json
 from functools import cache
-from typing import Annotated, Literal
+from typing import Annotated, Literal, TypeVar
 
 from pydantic import Field
 
 from gancourse.errors import printable
+
+T = TypeVar("T")
 
 Count = Annotated[int, Field(ge=1)]
 Few = Annotated[int, Field(ge=0, le=100)]  # layers, pixels of a kernel
 Side = Annotated[int, Field(ge=1, le=1_024)]  # of a picture, in pixels
 Channels = Literal[1, 3]  # 1 for grey, 3 for colour
 Width = Annotated[int, Field(ge=1, le=16_384)]  # units, channels, classes, numbers in z
-PerLayer = Annotated[tuple[Width, ...], Field(min_length=1, max_length=100)]
-Names = Annotated[tuple[str, ...], Field(min_length=1)]
 Share = Annotated[float, Field(ge=0, le=1)]
 Amount = Annotated[float, Field(ge=0, allow_inf_nan=False)]  # a rate, a weight of a loss, a width
 Finite = Annotated[float, Field(allow_inf_nan=False)]
+
+# Of long lists, the first problem is enough: describing all takes minutes.
+Listed = Annotated[tuple[T, ...], Field(max_length=100, fail_fast=True)]
+PerLayer = Annotated[Listed[Width], Field(min_length=1)]
+Texts = Annotated[tuple[str, ...], Field(fail_fast=True)]
+Names = Annotated[Texts, Field(min_length=1)]
 
 
 def read(kind, value, what, error, *, exact=False):

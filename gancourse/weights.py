@@ -5,11 +5,12 @@ configuration that asks for far more memory than its file has numbers is refused
 allocated. Loading draws no random numbers.
 """
 
+import warnings
 from contextlib import contextmanager
 
 import torch
 
-from gancourse.errors import CheckpointError, printable
+from gancourse.errors import CheckpointError, CourseError, printable
 
 META = torch.device("meta")
 
@@ -70,12 +71,16 @@ def compare(net, state, where):
 
 @contextmanager
 def computing(complaint):
-    """Turn what PyTorch says of impossible sizes into a CheckpointError.
+    """Turn what a GAN's file or PyTorch says of impossible sizes into a CheckpointError.
 
     The sizes are a file's, so that they and not the course are at fault.
     """
     try:
-        yield
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of layers without weights
+            yield
+    except CourseError as problem:
+        raise CheckpointError(f"{complaint}: {problem}") from problem
     except (RuntimeError, ValueError, TypeError, ArithmeticError, LookupError) as problem:
         first = printable(str(problem).partition("\n")[0], 120)
         raise CheckpointError(f"{complaint}: {first}.".replace("..", ".")) from problem

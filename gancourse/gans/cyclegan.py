@@ -16,7 +16,7 @@ from torch import nn
 from gancourse.errors import CourseError, choose
 from gancourse.fields import Pictures
 from gancourse.gans.blocks import ImagePool, device_of, init_normal, sampling
-from gancourse.schema import Amount, Channels, Count, Few, Share, Side, Width
+from gancourse.schema import Amount, Channels, Count, Few, Listed, Share, Side, Width
 from gancourse.training.gan import GAN
 from gancourse.training.schedules import linear_decay
 
@@ -49,7 +49,7 @@ class Config:
     d_layers: Few = 3  # of stride 2 in D; 3 make patches of 70 pixels, 2 of 34, 1 of 16 (section 4)
     lambda_adv: Amount = 1.0  # weight of the adversarial loss; 0 trains without D (5.1.4)
     lambda_cyc: Amount = 10.0  # weight of the cycle loss (section 4)
-    cycles: tuple[Literal["forward", "backward"], ...] = CYCLES  # A -> B -> A, B -> A -> B (5.1.4)
+    cycles: Listed[Literal["forward", "backward"]] = CYCLES  # A -> B -> A, B -> A -> B (5.1.4)
     cycle_norm: Literal["l1", "l2"] = "l1"  # of the cycle loss; the paper's is "l1"
     lambda_idt: Amount = 0.5  # weight of the identity loss, times lambda_cyc (5.2); 0 means none
     pool_size: Literal[0] | Count = 50  # earlier fakes kept for each D (section 4); 0 means none

@@ -16,7 +16,18 @@ from torch import nn
 from gancourse.errors import CourseError, choose
 from gancourse.fields import Classes, Flags, LabelKind, Pictures
 from gancourse.gans.blocks import device_of, sampling
-from gancourse.schema import Amount, Channels, Count, Few, Finite, PerLayer, Share, Side, Width
+from gancourse.schema import (
+    Amount,
+    Channels,
+    Count,
+    Few,
+    Finite,
+    Listed,
+    PerLayer,
+    Share,
+    Side,
+    Width,
+)
 from gancourse.training.ema import EMA
 from gancourse.training.gan import GAN
 from gancourse.training.schedules import linear_decay
@@ -38,7 +49,7 @@ class Config:
 
     image_size: Side = 128  # pixels; a multiple of 2 ** g_downs and 2 ** d_layers (section 5.2)
     image_channels: Channels = 3  # 3 for colour, 1 for grey
-    label_kinds: tuple[LabelKind, ...] = ("attributes",)  # "attributes": any hold; "classes": one
+    label_kinds: Listed[LabelKind] = ("attributes",)  # "attributes": any hold; "classes": one
     label_sizes: PerLayer = (5,)  # labels in each set; CelebA: black, blond, brown, gender, age
     ngf: Width = 64  # channels of G's first layer; each layer down doubles them (table 4)
     g_downs: Few = 2  # layers of G that halve the side, and as many that double it (table 4)

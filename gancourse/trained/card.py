@@ -1,10 +1,13 @@
 """The card of a generator: what its file says of it, beside the weights."""
 
+import json
 from dataclasses import dataclass, field
 from typing import Annotated, Any
 
 from gancourse import gans, schema
 from gancourse.errors import CheckpointError, printable
+
+LONGEST = 200_000  # characters of a card's JSON
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,6 +44,10 @@ def read(card, path):
     if not isinstance(card, dict) or not {"model", "config"} <= card.keys():
         raise CheckpointError(
             f"{path} does not say which GAN it holds. Take a run's generator.safetensors."
+        )
+    if len(json.dumps(card)) > LONGEST:
+        raise CheckpointError(
+            f"the card of {path} is longer than {LONGEST:,} characters: no run wrote it."
         )
     found = schema.read(Card, card, f"the card of {path}", CheckpointError)
     if found.model not in gans.names():
