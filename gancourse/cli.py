@@ -185,13 +185,13 @@ def sample(folder, count, seed, path, given, device, output):
     course.
     """
     from gancourse import plotting, trained
-    from gancourse.trained import show
+    from gancourse.trained import asked, show
 
     g = trained.load(folder, device)
     given = by_name("--given", given)
     samples = show.examples(g, count, seed, path=path, given=given)
     plotting.save_samples(samples, output)
-    told = show.told(g, given)
+    told = asked.told(g, given)
     click.echo(
         f"{output}: {len(samples)} samples of {g.card['model']}, {g.data} data"
         f"{told and f'; {told}'}"
