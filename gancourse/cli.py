@@ -82,6 +82,15 @@ class Commands(click.Group):
             ctx.exit(INTERRUPTED)
 
 
+def by_name(option, pairs):
+    """Return the names and values of a repeated option as a dict."""
+    names = [name for name, _ in pairs]
+    for name in names:
+        if names.count(name) > 1:
+            raise CourseError(f"{option} {name!r} is there twice: give one value.")
+    return dict(pairs)
+
+
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="gancourse")
 def main():
@@ -207,10 +216,8 @@ def train(
 @click.option(
     "-n",
     "count",
-    default=64,
-    show_default=True,
     type=click.IntRange(min=1),
-    help="Number of samples, at most.",
+    help="Number of samples, at most [64, or fewer large ones]; one picture shows some thousand.",
 )
 @click.option("--seed", default=0, show_default=True, help="Seed of the noise.")
 @click.option(
@@ -238,20 +245,24 @@ def train(
 def sample(folder, count, seed, path, given, device, output):
     """Draw samples from the generator in DIR, the folder of a run or a .safetensors file.
 
-    For a translator, a row shows the input, the output and, if it is known, the target.
+    For a translator, a row shows the input, the output and, if it is known, the target. Without
+    --input, a translator gets pictures that were held out, if its data are a data set of the
+    course.
     """
     file = paths.png_target(output)
     if path and file.exists() and path.resolve() in (file, *file.parents):
         raise CourseError(f"{output} is one of the pictures of --input. Choose another --output.")
     from gancourse import plotting, trained
-    from gancourse.trained import show
+    from gancourse.trained import asked, show
 
     g = trained.load(folder, device)
-    samples = show.examples(g, count, seed, path=path, given=dict(given))
+    given = by_name("--given", given)
+    samples = show.examples(g, count, seed, path=path, given=given)
     plotting.save_samples(samples, output)
+    told = asked.told(g, given)
     say(
-        f"{output}: {len(samples)} samples of {g.card['model']}, "
-        f"{g.card.get('data', 'unknown')} data"
+        f"{output}: {len(samples)} samples of {g.card['model']}, {g.data} data"
+        f"{told and f'; {told}'}"
     )
 
 

@@ -12,10 +12,15 @@ True
 
 import re
 from dataclasses import asdict, dataclass, replace
+from typing import Any, Literal
 
 import torch
 
-from gancourse.errors import CourseError, choose
+from gancourse import schema
+from gancourse.errors import CourseError, choose, printable
+from gancourse.schema import Channels, Listed, Names, Side, Texts, Width
+
+LabelKind = Literal["attributes", "classes"]  # of a set: any number of its labels hold; or one
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,7 +58,7 @@ class Field:
         """
         try:
             tensor = self.convert(value)
-        except (TypeError, ValueError, RuntimeError) as problem:
+        except (TypeError, ValueError, RuntimeError, OverflowError) as problem:
             raise CourseError(
                 f"{name} must be {self}, not {_found(value)}. {problem}".rstrip(". ") + "."
             ) from problem
@@ -116,7 +121,7 @@ class Field:
 class Pictures(Field):
     """Pictures, float32 (N, channels, height, width) in [-1, 1]; stored as bytes, 0 to 255."""
 
-    shape: tuple  # (channels, height, width)
+    shape: tuple[Channels, Side, Side]  # (channels, height, width)
 
     remedy = "Turn bytes into such numbers with images / 127.5 - 1."
 
@@ -165,7 +170,7 @@ class Pictures(Field):
 class Points(Field):
     """Points, float32 (N, dimensions), in the units of their data."""
 
-    dimensions: int = 2  # numbers in a point
+    dimensions: Width = 2  # numbers in a point
 
     shown = 512
 
@@ -193,11 +198,15 @@ class Points(Field):
 class Classes(Field):
     """One class for each sample, int64 (N,), from 0 to count - 1."""
 
-    count: int
-    names: tuple = ()  # of the classes; empty if they have only numbers
+    count: Width
+    names: Texts = ()  # of the classes; empty if they have only numbers
 
     dtype = torch.int64
     shape = ()
+
+    def __post_init__(self):
+        if self.names and len(self.names) != self.count:
+            raise ValueError(f"{self.count} classes need as many names, not {len(self.names)}")
 
     @property
     def form(self):
@@ -246,9 +255,11 @@ class Flags(Field):
     label is 1, or none if the class is unknown or no target.
     """
 
-    sets: tuple  # ((kind, (name, ...)), ...)
+    sets: Listed[tuple[LabelKind, Names]]  # ((kind, (name, ...)), ...)
 
-    KINDS = ("attributes", "classes")
+    def __post_init__(self):
+        if not self.sets or not all(self.sizes):
+            raise ValueError("there must be a set or more, each with a label or more")
 
     @property
     def names(self):
@@ -314,8 +325,8 @@ class Tokens(Field):
     hyphens within words.
     """
 
-    words: tuple  # the vocabulary
-    length: int  # words of the longest text
+    words: Names  # the vocabulary
+    length: Width  # words of the longest text
 
     dtype = torch.int64
 
@@ -385,7 +396,7 @@ class Boxes(Field):
     0 and 1 are opposite sides of the picture. All four are -1 if the picture lacks the thing.
     """
 
-    things: tuple  # names
+    things: Names
 
     @property
     def shape(self):
@@ -417,8 +428,8 @@ class Boxes(Field):
 class Map(Field):
     """A semantic map, int64 (N, size, size): the class of each pixel; stored as bytes."""
 
-    classes: tuple  # names, 256 at most
-    size: int
+    classes: Names  # 256 at most
+    size: Side
 
     dtype = torch.int64
 
@@ -479,8 +490,8 @@ class Masks(Field):
     Stored as one number for each pixel: 0 for no thing, else 1 + the index of the thing.
     """
 
-    things: tuple  # names, 255 at most
-    size: int
+    things: Names  # 255 at most
+    size: Side
 
     @property
     def shape(self):
@@ -526,27 +537,28 @@ def example(fields, n, generator=None, device="cpu"):
 KINDS = {kind.__name__: kind for kind in Field.__subclasses__()}
 
 
-def read(card):
+def read(card, what="the card of a field", error=CourseError):
     """Return the field that :meth:`Field.card` wrote.
+
+    Parameters
+    ----------
+    card : JSON-able
+    what : str
+        What is read, for messages.
+    error : type
+        The subclass of CourseError to raise.
 
     Raises
     ------
     CourseError
         If this version does not know the kind of field, or its values.
     """
-    content = dict(card)
-    kind = KINDS[choose("kind of field", content.pop("kind", None), KINDS)]
-    try:
-        return kind(**{name: tuples(value) for name, value in content.items()})
-    except TypeError as problem:
-        raise CourseError(
-            f"a field {kind.__name__} is from another version of gancourse: {problem}. Train again."
-        ) from problem
-
-
-def tuples(value):
-    """Return a value read from JSON with its lists as tuples, as configurations have them."""
-    return tuple(map(tuples, value)) if isinstance(value, list) else value
+    content = dict(schema.read(dict[str, Any], card, what, error))
+    kind = content.pop("kind", None)
+    if not isinstance(kind, str) or kind not in KINDS:
+        known = ", ".join(KINDS)
+        raise error(f"{what}, kind: expected one of {known}, not {printable(repr(kind), 60)}.")
+    return schema.read(KINDS[kind], content, f"{what} ({kind})", error, exact=True)
 
 
 def split_words(text):

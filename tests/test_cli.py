@@ -442,7 +442,7 @@ def test_a_picture_is_not_replaced_by_its_translation(sketches, tmp_path):
     assert given.read_bytes() == before
 
 
-def test_pictures_that_are_held_out_are_found_from_another_folder(tmp_path, monkeypatch):
+def test_a_path_in_a_card_is_not_read_but_asked_for(tmp_path, monkeypatch):
     for number in range(24):
         for side in "AB":
             path = tmp_path / "pics" / side / f"{number}.png"
@@ -452,9 +452,59 @@ def test_pictures_that_are_held_out_are_found_from_another_folder(tmp_path, monk
     training = ["train", "cyclegan", "--preset", "smoke", "--steps", "1", "--device", "cpu"]
     result = call(*training, "--data", "unpaired:pics", "--out", tmp_path / "run")
     assert result.exit_code == 0, result.output
-    monkeypatch.chdir(tmp_path / "pics")
-    result = call("sample", tmp_path / "run", "-o", tmp_path / "grid.png")
+    assert "with --input PICTURES" in refusal("sample", tmp_path / "run")
+    result = call("sample", tmp_path / "run", "--input", "pics/A", "-o", tmp_path / "grid.png")
     assert result.exit_code == 0, result.output
+
+
+@pytest.fixture(scope="module")
+def classes(tmp_path_factory):
+    """A folder with a cGAN of digits, trained for 1 step."""
+    out = tmp_path_factory.mktemp("classes")
+    result = call(
+        *("train", "cgan", "--preset", "smoke", "--data", "fashion"),
+        *("--device", "cpu", "--steps", 1, "--out", out),
+    )
+    assert result.exit_code == 0, result.output
+    return out
+
+
+def test_the_classes_that_are_drawn_are_printed(classes, tmp_path):
+    said = call("sample", classes, "-n", 3, "-o", tmp_path / "a.png").stdout
+    assert "3 samples of cgan, fashion data; labels T-shirt/top, Trouser, Pullover" in said
+    assert "Ankle boot, in turn" in said
+    said = call("sample", classes, "--given", "labels", "Bag", "-o", tmp_path / "a.png").stdout
+    assert said.strip().endswith("64 samples of cgan, fashion data; labels Bag")
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        (["-n", "3000"], "one picture shows 1 to 2,048 samples"),
+        (["--given", "labels", "Bga"], "Did you mean 'Bag'?"),
+        (["--given", "labels", "10"], "0..9"),
+        (["--given", "labels", "-1"], "unknown class '-1'"),
+        (["--given", "labels", "nan"], "unknown class 'nan'"),
+        (["--given", "labels", "9" * 30], "labels must be a class in 0..9"),
+        (["--given", "labels", ""], "unknown class ''"),
+        (["--given", "label", "3"], "Did you mean 'labels'?"),
+        (["--given", "z", "3"], "unknown condition of cgan 'z'"),
+        (["--given", "seed", "3"], "unknown condition of cgan 'seed'"),
+        (["--given", "labels", "1", "--given", "labels", "2"], "twice"),
+        (["--seed", "-1"], "0 to 2**63 - 1"),
+        (["--seed", str(2**63)], "0 to 2**63 - 1"),
+        (["--device", "cpuu"], "Did you mean 'cpu'?"),
+        (["--device", "cuda:\u00b2"], "number after the colon"),
+        (["--device", "cpu:007"], "is not here"),
+    ],
+)
+def test_a_request_that_makes_no_sense_is_refused(classes, tmp_path, options, says):
+    assert says in refusal("sample", classes, *options, "-o", tmp_path / "a.png")
+    assert not (tmp_path / "a.png").exists()
+
+
+def test_noise_takes_no_conditions(points):
+    assert "takes no conditions" in refusal("sample", points, "--given", "labels", "3")
 
 
 def test_too_few_pictures_are_told_before_anything_is_written(tmp_path):

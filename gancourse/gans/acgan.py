@@ -13,7 +13,8 @@ import torch.nn.functional as F
 from torch import nn
 
 from gancourse.fields import Classes, Pictures
-from gancourse.gans.blocks import device_of, init_normal, sampling
+from gancourse.gans.blocks import device_of, draw_rows, init_normal, sampling
+from gancourse.schema import Amount, Channels, Count, Few, Finite, PerLayer, Share, Side, Width
 from gancourse.training.ema import EMA
 from gancourse.training.gan import GAN
 
@@ -37,26 +38,26 @@ class Config:
     192)``.
     """
 
-    image_size: int = 32  # pixels; 2 ** len(g_channels) and the product of d_strides divide it
-    image_channels: int = 3  # 3 for colour, 1 for grey
-    num_classes: int = 10  # labels are 0 to num_classes - 1; each model of the paper has ten
-    latent_dim: int = 100  # numbers in z, from N(0, 1); with the one-hot class, the paper's 110
-    g_channels: tuple = (384, 192, 96)  # maps that go into each transposed convolution (appendix A)
-    g_kernel: int = 5  # pixels; 5 as in the appendix; 4 is a multiple of the stride
-    d_channels: tuple = (16, 32, 64, 128, 256, 512)  # maps out of each convolution (appendix A)
-    d_strides: tuple = (2, 1, 2, 1, 2, 1)  # pixels, for each convolution of D (appendix A)
-    d_kernel: int = 3  # pixels (appendix A)
-    d_slope: float = 0.2  # slope of D's LeakyReLU below zero (appendix A)
-    dropout: float = 0.5  # share of D's activations that is dropped (appendix A)
-    activation_noise: float = 0.1  # std of noise on D's activations; 0, 0.1, 0.2 were tried
-    lambda_class: float = 1.0  # weight of the class loss L_C; 1 in the paper (section 3)
-    init_std: float = 0.02  # weights start from N(0, init_std) (appendix A)
-    lr_g: float = 2e-4  # Adam's step size for G; 1e-4, 2e-4, 3e-4 were tried
-    lr_d: float = 2e-4  # the same for D
-    betas: tuple = (0.5, 0.999)  # Adam's decay rates (appendix A)
-    ema_decay: float = 0.0  # decay of the average of G's weights, which sample() uses; 0: none
-    batch_size: int = 100  # pictures (appendix A)
-    steps: int = 50_000  # updates of each player (appendix A)
+    image_size: Side = 32  # pixels; 2 ** len(g_channels) and the product of d_strides divide it
+    image_channels: Channels = 3  # 3 for colour, 1 for grey
+    num_classes: Width = 10  # labels are 0 to num_classes - 1; each model of the paper has ten
+    latent_dim: Width = 100  # numbers in z, from N(0, 1); with the one-hot class, the paper's 110
+    g_channels: PerLayer = (384, 192, 96)  # maps into each transposed convolution (appendix A)
+    g_kernel: Few = 5  # pixels; 5 as in the appendix; 4 is a multiple of the stride
+    d_channels: PerLayer = (16, 32, 64, 128, 256, 512)  # maps out of each convolution (appendix A)
+    d_strides: PerLayer = (2, 1, 2, 1, 2, 1)  # pixels, for each convolution of D (appendix A)
+    d_kernel: Few = 3  # pixels (appendix A)
+    d_slope: Finite = 0.2  # slope of D's LeakyReLU below zero (appendix A)
+    dropout: Share = 0.5  # share of D's activations that is dropped (appendix A)
+    activation_noise: Amount = 0.1  # std of noise on D's activations; 0, 0.1, 0.2 were tried
+    lambda_class: Amount = 1.0  # weight of the class loss L_C; 1 in the paper (section 3)
+    init_std: Amount = 0.02  # weights start from N(0, init_std) (appendix A)
+    lr_g: Amount = 2e-4  # Adam's step size for G; 1e-4, 2e-4, 3e-4 were tried
+    lr_d: Amount = 2e-4  # the same for D
+    betas: tuple[Share, Share] = (0.5, 0.999)  # Adam's decay rates (appendix A)
+    ema_decay: Share = 0.0  # decay of the average of G's weights, which sample() uses; 0: none
+    batch_size: Count = 100  # pictures (appendix A)
+    steps: Count = 50_000  # updates of each player (appendix A)
 
 
 # Smaller, for grey pictures of 32x32. There is no dropout: it takes a third of a step's time on a
@@ -325,7 +326,8 @@ def sample(gan, n, *, seed=0, z=None, labels=None):
     gan : GAN
     n : int
     seed : int
-        Seed of the noise. The random state of the training stays as it is.
+        Seed of the noise: the first samples are the same for every ``n``. The random state of the
+        training stays as it is.
     z : Tensor, (n, latent_dim), optional
         The noise itself; ``n`` and ``seed`` are then not used.
     labels : Tensor, (n,), optional
@@ -339,7 +341,7 @@ def sample(gan, n, *, seed=0, z=None, labels=None):
     with sampling(gan) as netG:
         device = device_of(netG)
         if z is None:
-            z = draw_z(gan.cfg, n, torch.Generator(device).manual_seed(seed), device)
+            z = draw_rows(draw_z, gan.cfg, n, seed)
         if labels is None:
             labels = torch.arange(len(z)) % gan.cfg.num_classes
         return netG(z.to(device), labels.to(device))

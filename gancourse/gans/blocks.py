@@ -58,6 +58,26 @@ def device_of(net):
     return next(net.parameters()).device
 
 
+def draw_rows(draw_z, cfg, n, seed):
+    """Return ``n`` latent vectors, of which the first depend neither on ``n`` nor on the device.
+
+    PyTorch draws normal numbers in groups of 16, and the rest of a group in another way. Therefore
+    rows are drawn in multiples of 16, on the CPU.
+
+    Parameters
+    ----------
+    draw_z : callable
+        ``draw_z(cfg, n, generator)`` of a GAN's file.
+    cfg : Config
+    n, seed : int
+
+    Returns
+    -------
+    Tensor, (n, latent_dim), on the CPU
+    """
+    return draw_z(cfg, n + -n % 16, torch.Generator().manual_seed(seed))[:n]
+
+
 class ImagePool:
     """Earlier fakes of one generator, so that D is trained on these as well as on new ones.
 

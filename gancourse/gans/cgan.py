@@ -7,13 +7,15 @@ this class*. The losses are the same.
 
 import math
 from dataclasses import dataclass, replace
+from typing import Literal
 
 import torch
 import torch.nn.functional as F
 from torch import nn
 
 from gancourse.fields import Classes, Pictures
-from gancourse.gans.blocks import device_of, sampling
+from gancourse.gans.blocks import device_of, draw_rows, sampling
+from gancourse.schema import Amount, Count, PerLayer, Share, Width
 from gancourse.training.ema import EMA
 from gancourse.training.gan import GAN
 from gancourse.training.schedules import Anneal, following
@@ -32,34 +34,34 @@ class Config:
     What the paper leaves open is as in ``mnist.yaml`` of github.com/goodfeli/adversarial.
     """
 
-    sample_shape: tuple = (1, 28, 28)  # one picture: (channels, height, width)
-    num_classes: int = 10  # labels are 0 to num_classes - 1
-    latent_dim: int = 100  # numbers in z
-    prior: str = "uniform"  # of z: "uniform" in the unit hypercube, or "normal"
-    g_z_hidden: int = 200  # ReLU units that z is mapped to
-    g_y_hidden: int = 1000  # ReLU units that y is mapped to
-    g_joint: int = 1200  # ReLU units that see both
-    d_x_hidden: int = 240  # maxout units that the picture is mapped to
-    d_y_hidden: int = 50  # maxout units that y is mapped to
-    d_joint: int = 240  # maxout units that see both
-    maxout_pieces: tuple = (5, 4)  # linear pieces per unit of D: first layer, joint layer
-    g_dropout: float = 0.5  # share dropped of G's hidden units
-    d_dropout: tuple = (0.0, 0.5)  # shares dropped: of D's input picture, of its hidden units
-    g_init: float = 0.05  # weights of G start uniform in +-g_init; 0 means He's, see build()
-    d_init: float = 0.005  # the same for D; 0 means PyTorch's default
-    d_y_init: float = 0.0  # D's weights for y start from N(0, d_y_init); 0 means as D's others
-    mismatch: float = 0.0  # weight of real pictures with a wrong label in D's fake loss, 0 to 1
-    optimizer: str = "sgd"  # "sgd" with momentum, or "adam"
-    lr_g: float = 0.1  # step size of G
-    lr_d: float = 0.1  # step size of D
-    lr_decay: float = 1.00004  # SGD: divides both step sizes after each step
-    lr_least: float = 1e-6  # SGD: the smallest step size; there the decay ends
-    momentum: tuple = (0.5, 0.7)  # SGD: at the first step, and from `momentum_steps` on
-    momentum_steps: int = 125_000  # SGD: steps over which momentum rises (as in mnist.yaml)
-    betas: tuple = (0.5, 0.999)  # Adam's two decay rates
-    ema_decay: float = 0.0  # decay of the average of G's weights, which sample() uses; 0: none
-    batch_size: int = 100  # pairs
-    steps: int = 288_000  # updates of each player; after these the step size is `lr_least`
+    sample_shape: PerLayer = (1, 28, 28)  # one picture: (channels, height, width)
+    num_classes: Width = 10  # labels are 0 to num_classes - 1
+    latent_dim: Width = 100  # numbers in z
+    prior: Literal["uniform", "normal"] = "uniform"  # of z; uniform in the unit hypercube
+    g_z_hidden: Width = 200  # ReLU units that z is mapped to
+    g_y_hidden: Width = 1000  # ReLU units that y is mapped to
+    g_joint: Width = 1200  # ReLU units that see both
+    d_x_hidden: Width = 240  # maxout units that the picture is mapped to
+    d_y_hidden: Width = 50  # maxout units that y is mapped to
+    d_joint: Width = 240  # maxout units that see both
+    maxout_pieces: tuple[Width, Width] = (5, 4)  # pieces per unit of D: first layer, joint layer
+    g_dropout: Share = 0.5  # share dropped of G's hidden units
+    d_dropout: tuple[Share, Share] = (0.0, 0.5)  # shares dropped: of D's input, of its hidden units
+    g_init: Amount = 0.05  # weights of G start uniform in +-g_init; 0 means He's, see build()
+    d_init: Amount = 0.005  # the same for D; 0 means PyTorch's default
+    d_y_init: Amount = 0.0  # D's weights for y start from N(0, d_y_init); 0 means as D's others
+    mismatch: Share = 0.0  # weight of real pictures with a wrong label in D's fake loss, 0 to 1
+    optimizer: Literal["sgd", "adam"] = "sgd"  # SGD has momentum
+    lr_g: Amount = 0.1  # step size of G
+    lr_d: Amount = 0.1  # step size of D
+    lr_decay: Amount = 1.00004  # SGD: divides both step sizes after each step
+    lr_least: Amount = 1e-6  # SGD: the smallest step size; there the decay ends
+    momentum: tuple[Share, Share] = (0.5, 0.7)  # SGD: at first, and from `momentum_steps` on
+    momentum_steps: Count = 125_000  # SGD: steps over which momentum rises (as in mnist.yaml)
+    betas: tuple[Share, Share] = (0.5, 0.999)  # Adam's two decay rates
+    ema_decay: Share = 0.0  # decay of the average of G's weights, which sample() uses; 0: none
+    batch_size: Count = 100  # pairs
+    steps: Count = 288_000  # updates of each player; after these the step size is `lr_least`
 
 
 # Smaller, with Adam and an average of G's weights, as in lesson 1.
@@ -319,7 +321,8 @@ def sample(gan, n, *, seed=0, z=None, labels=None):
     ----------
     gan : GAN
     n, seed : int
-        How many, and the seed of the noise. The random state of the training stays as it is.
+        How many, and the seed of the noise: the first samples are the same for every ``n``. The
+        random state of the training stays as it is.
     z : Tensor, (n, latent_dim), optional
         The noise itself; ``n`` and ``seed`` are then not used.
     labels : Tensor, (n,), optional
@@ -333,7 +336,7 @@ def sample(gan, n, *, seed=0, z=None, labels=None):
     with sampling(gan) as netG:
         device = device_of(netG)
         if z is None:
-            z = draw_z(gan.cfg, n, torch.Generator(device).manual_seed(seed), device)
+            z = draw_rows(draw_z, gan.cfg, n, seed)
         if labels is None:
             labels = torch.arange(len(z)) % gan.cfg.num_classes
         return netG(z.to(device), labels.to(device))

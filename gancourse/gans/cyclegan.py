@@ -7,6 +7,7 @@ discriminator for each domain; a picture that is translated there and back must 
 
 from dataclasses import dataclass, replace
 from itertools import pairwise
+from typing import Literal
 
 import torch
 import torch.nn.functional as F
@@ -15,6 +16,7 @@ from torch import nn
 from gancourse.errors import CourseError, choose
 from gancourse.fields import Pictures
 from gancourse.gans.blocks import ImagePool, device_of, init_normal, sampling
+from gancourse.schema import Amount, Channels, Count, Few, Listed, Share, Side, Width
 from gancourse.training.gan import GAN
 from gancourse.training.schedules import linear_decay
 
@@ -35,28 +37,28 @@ class Config:
     What the paper leaves open is as in github.com/junyanz/pytorch-CycleGAN-and-pix2pix.
     """
 
-    image_size: int = 256  # pixels; a multiple of 2 ** g_downs
-    channels_A: int = 3  # of the pictures of domain A: 3 for colour, 1 for grey
-    channels_B: int = 3  # the same for domain B
-    ngf: int = 64  # channels of G's first layer; each halving of the side doubles them (7.2)
-    g_downs: int = 2  # how often G halves the side, and doubles it again (7.2)
-    g_blocks: int = 9  # residual blocks in the middle; 6 for 128x128 (section 4)
-    g_kernel: int = 7  # pixels; odd; of G's first and last layer (7.2)
+    image_size: Side = 256  # pixels; a multiple of 2 ** g_downs
+    channels_A: Channels = 3  # of the pictures of domain A: 3 for colour, 1 for grey
+    channels_B: Channels = 3  # the same for domain B
+    ngf: Width = 64  # channels of G's first layer; each halving of the side doubles them (7.2)
+    g_downs: Few = 2  # how often G halves the side, and doubles it again (7.2)
+    g_blocks: Few = 9  # residual blocks in the middle; 6 for 128x128 (section 4)
+    g_kernel: Few = 7  # pixels; odd; of G's first and last layer (7.2)
     g_skip: bool = False  # G adds its input to its output: it need not learn to copy
-    ndf: int = 64  # channels of D's first layer; each further one doubles them, up to 8 ndf (7.2)
-    d_layers: int = 3  # of stride 2 in D; 3 make patches of 70 pixels, 2 of 34, 1 of 16 (section 4)
-    lambda_adv: float = 1.0  # weight of the adversarial loss; 0 trains without D (5.1.4)
-    lambda_cyc: float = 10.0  # weight of the cycle loss (section 4)
-    cycles: tuple = CYCLES  # "forward" is A -> B -> A, "backward" is B -> A -> B (5.1.4)
-    cycle_norm: str = "l1"  # of the cycle loss: "l1" (the paper's) or "l2"
-    lambda_idt: float = 0.5  # weight of the identity loss, times lambda_cyc (5.2); 0 means none
-    pool_size: int = 50  # earlier fakes kept for each D (section 4); 0 means none
-    lr: float = 2e-4  # first step size of all four networks (section 4)
-    constant: float = 0.5  # share of the steps before lr falls linearly to 0 (section 4)
-    betas: tuple = (0.5, 0.999)  # Adam's decay rates
-    init_std: float = 0.02  # weights start from N(0, init_std) (7.1)
-    batch_size: int = 1  # pictures of each domain (section 4)
-    steps: int = 266_800  # 200 epochs (section 4) of the 1,334 zebras, the larger of the two sets
+    ndf: Width = 64  # channels of D's first layer; each further one doubles them, up to 8 ndf (7.2)
+    d_layers: Few = 3  # of stride 2 in D; 3 make patches of 70 pixels, 2 of 34, 1 of 16 (section 4)
+    lambda_adv: Amount = 1.0  # weight of the adversarial loss; 0 trains without D (5.1.4)
+    lambda_cyc: Amount = 10.0  # weight of the cycle loss (section 4)
+    cycles: Listed[Literal["forward", "backward"]] = CYCLES  # A -> B -> A, B -> A -> B (5.1.4)
+    cycle_norm: Literal["l1", "l2"] = "l1"  # of the cycle loss; the paper's is "l1"
+    lambda_idt: Amount = 0.5  # weight of the identity loss, times lambda_cyc (5.2); 0 means none
+    pool_size: Literal[0] | Count = 50  # earlier fakes kept for each D (section 4); 0 means none
+    lr: Amount = 2e-4  # first step size of all four networks (section 4)
+    constant: Share = 0.5  # share of the steps before lr falls linearly to 0 (section 4)
+    betas: tuple[Share, Share] = (0.5, 0.999)  # Adam's decay rates
+    init_std: Amount = 0.02  # weights start from N(0, init_std) (7.1)
+    batch_size: Count = 1  # pictures of each domain (section 4)
+    steps: Count = 266_800  # 200 epochs (section 4) of the 1,334 zebras, the larger of the two sets
 
 
 _LAPTOP = Config(

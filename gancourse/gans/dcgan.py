@@ -15,7 +15,8 @@ import torch.nn.functional as F
 from torch import nn
 
 from gancourse.fields import Pictures
-from gancourse.gans.blocks import device_of, init_normal, sampling
+from gancourse.gans.blocks import device_of, draw_rows, init_normal, sampling
+from gancourse.schema import Amount, Channels, Count, Few, Share, Side, Width
 from gancourse.training.ema import EMA
 from gancourse.training.gan import GAN
 
@@ -34,20 +35,20 @@ class Config:
     ``faces/train_uncond_dcgan.py``, github.com/Newmu/dcgan_code.
     """
 
-    image_size: int = 64  # pixels; 4 times a power of two
-    image_channels: int = 3  # 3 for colour, 1 for grey
-    latent_dim: int = 100  # numbers in z, each uniform in [-1, 1] (section 4)
-    ngf: int = 128  # channels of G's last hidden layer; each earlier layer has twice as many
-    ndf: int = 128  # channels of D's first layer; each later layer has twice as many
-    kernel_size: int = 5  # pixels; 5 as in the authors' code; 4 is a multiple of the stride
-    init_std: float = 0.02  # weights start from N(0, init_std), gains from N(1, init_std)
-    lr_g: float = 2e-4  # Adam's step size for G (section 4)
-    lr_d: float = 2e-4  # the same for D
-    betas: tuple = (0.5, 0.999)  # Adam's decay rates; a first of 0.9 was unstable (section 4)
-    weight_decay: float = 1e-5  # weight of the L2 penalty, as in the authors' code
-    ema_decay: float = 0.0  # decay of the average of G's weights, which sample() uses; 0: none
-    batch_size: int = 128  # images (section 4)
-    steps: int = 68_350  # updates of each player: 25 epochs of 350,000 faces
+    image_size: Side = 64  # pixels; 4 times a power of two
+    image_channels: Channels = 3  # 3 for colour, 1 for grey
+    latent_dim: Width = 100  # numbers in z, each uniform in [-1, 1] (section 4)
+    ngf: Width = 128  # channels of G's last hidden layer; each earlier layer has twice as many
+    ndf: Width = 128  # channels of D's first layer; each later layer has twice as many
+    kernel_size: Few = 5  # pixels; 5 as in the authors' code; 4 is a multiple of the stride
+    init_std: Amount = 0.02  # weights start from N(0, init_std), gains from N(1, init_std)
+    lr_g: Amount = 2e-4  # Adam's step size for G (section 4)
+    lr_d: Amount = 2e-4  # the same for D
+    betas: tuple[Share, Share] = (0.5, 0.999)  # Adam's decay rates; 0.9 was unstable (section 4)
+    weight_decay: Amount = 1e-5  # weight of the L2 penalty, as in the authors' code
+    ema_decay: Share = 0.0  # decay of the average of G's weights, which sample() uses; 0: none
+    batch_size: Count = 128  # images (section 4)
+    steps: Count = 68_350  # updates of each player: 25 epochs of 350,000 faces
 
 
 # Drawn faces have flat colours, by which a D as wide as G tells them from all fakes. Therefore D is
@@ -265,7 +266,8 @@ def sample(gan, n, *, seed=0, z=None):
     gan : GAN
     n : int
     seed : int
-        Seed of the noise. The random state of the training stays as it is.
+        Seed of the noise: the first samples are the same for every ``n``. The random state of the
+        training stays as it is.
     z : Tensor, (n, latent_dim), optional
         The noise itself; ``n`` and ``seed`` are then not used.
 
@@ -277,5 +279,5 @@ def sample(gan, n, *, seed=0, z=None):
     with sampling(gan) as netG:
         device = device_of(netG)
         if z is None:
-            z = draw_z(gan.cfg, n, torch.Generator(device).manual_seed(seed), device)
+            z = draw_rows(draw_z, gan.cfg, n, seed)
         return netG(z.to(device))

@@ -9,12 +9,14 @@ those of the DCGAN, so that only the loss differs.
 import math
 from dataclasses import dataclass, replace
 from itertools import pairwise
+from typing import Literal
 
 import torch
 from torch import nn
 
 from gancourse.fields import Pictures
-from gancourse.gans.blocks import device_of, init_normal, sampling
+from gancourse.gans.blocks import device_of, draw_rows, init_normal, sampling
+from gancourse.schema import Amount, Channels, Count, Few, Finite, PerLayer, Share, Side, Width
 from gancourse.training.ema import EMA
 from gancourse.training.gan import GAN
 
@@ -33,26 +35,26 @@ class Config:
     github.com/xudonmao/LSGAN.
     """
 
-    image_size: int = 112  # pixels; a multiple of the product of G's strides, and of that of D's
-    image_channels: int = 3  # 3 for colour, 1 for grey
-    latent_dim: int = 1024  # numbers in z, each uniform in [-1, 1]
-    g_channels: tuple = (256, 256, 256, 256, 256, 128, 64)  # of G's hidden layers
-    g_strides: tuple = (2, 1, 2, 1, 2, 2, 1)  # of the convolution after each; 2 doubles the side
-    g_kernel: int = 3  # pixels; 4 needs a stride of 2 in every layer
-    d_channels: tuple = (64, 128, 256, 512)  # of D's layers, each with a stride of 2
-    d_kernel: int = 5  # pixels
-    a: float = 0.0  # D's target for fakes
-    b: float = 1.0  # D's target for real images
-    c: float = 1.0  # G's target for fakes; the paper's other choice of a, b, c is -1, 1, 0
-    optimizer: str = "adam"  # or "rmsprop", which the paper compares with Adam
-    lr_g: float = 1e-3  # step size of G
-    lr_d: float = 1e-3  # the same for D
-    betas: tuple = (0.5, 0.999)  # Adam's decay rates
-    alpha: float = 0.9  # RMSProp's decay rate, the default of the authors' framework
-    init_std: float = 0.02  # weights start from N(0, init_std), gains from N(1, init_std)
-    ema_decay: float = 0.0  # decay of the average of G's weights, which sample() uses; 0: none
-    batch_size: int = 64  # images
-    steps: int = 1_000_000  # updates of each player, the most that the authors' code makes
+    image_size: Side = 112  # pixels; a multiple of the product of G's strides, and of that of D's
+    image_channels: Channels = 3  # 3 for colour, 1 for grey
+    latent_dim: Width = 1024  # numbers in z, each uniform in [-1, 1]
+    g_channels: PerLayer = (256, 256, 256, 256, 256, 128, 64)  # of G's hidden layers
+    g_strides: PerLayer = (2, 1, 2, 1, 2, 2, 1)  # of the convolution after each; 2 doubles the side
+    g_kernel: Few = 3  # pixels; 4 needs a stride of 2 in every layer
+    d_channels: PerLayer = (64, 128, 256, 512)  # of D's layers, each with a stride of 2
+    d_kernel: Few = 5  # pixels
+    a: Finite = 0.0  # D's target for fakes
+    b: Finite = 1.0  # D's target for real images
+    c: Finite = 1.0  # G's target for fakes; the paper's other choice of a, b, c is -1, 1, 0
+    optimizer: Literal["adam", "rmsprop"] = "adam"  # the paper compares both
+    lr_g: Amount = 1e-3  # step size of G
+    lr_d: Amount = 1e-3  # the same for D
+    betas: tuple[Share, Share] = (0.5, 0.999)  # Adam's decay rates
+    alpha: Share = 0.9  # RMSProp's decay rate, the default of the authors' framework
+    init_std: Amount = 0.02  # weights start from N(0, init_std), gains from N(1, init_std)
+    ema_decay: Share = 0.0  # decay of the average of G's weights, which sample() uses; 0: none
+    batch_size: Count = 64  # images
+    steps: Count = 1_000_000  # updates of each player, the most that the authors' code makes
 
 
 # The networks and settings of lesson 2: only the loss differs.
@@ -288,7 +290,8 @@ def sample(gan, n, *, seed=0, z=None):
     gan : GAN
     n : int
     seed : int
-        Seed of the noise. The random state of the training stays as it is.
+        Seed of the noise: the first samples are the same for every ``n``. The random state of the
+        training stays as it is.
     z : Tensor, (n, latent_dim), optional
         The noise itself; ``n`` and ``seed`` are then not used.
 
@@ -300,5 +303,5 @@ def sample(gan, n, *, seed=0, z=None):
     with sampling(gan) as netG:
         device = device_of(netG)
         if z is None:
-            z = draw_z(gan.cfg, n, torch.Generator(device).manual_seed(seed), device)
+            z = draw_rows(draw_z, gan.cfg, n, seed)
         return netG(z.to(device))

@@ -7,6 +7,7 @@ and an L1 loss compares G's output with the target.
 
 from dataclasses import dataclass, replace
 from itertools import pairwise
+from typing import Literal
 
 import torch
 import torch.nn.functional as F
@@ -15,6 +16,7 @@ from torch import nn
 from gancourse.errors import CourseError, choose
 from gancourse.fields import Pictures
 from gancourse.gans.blocks import device_of, init_normal, sampling
+from gancourse.schema import Amount, Channels, Count, Few, PerLayer, Share, Side
 from gancourse.training.ema import EMA
 from gancourse.training.gan import GAN
 from gancourse.training.runtime import undisturbed
@@ -40,28 +42,28 @@ class Config:
     What the paper leaves open is as in ``train.lua`` of github.com/phillipi/pix2pix.
     """
 
-    image_size: int = 256  # pixels; a multiple of 2 for each of `g_channels`
-    channels_A: int = 3  # of the input x: 3 for colour, 1 for a sketch
-    channels_B: int = 3  # of the output y
-    g_channels: tuple = (64, 128, 256, 512, 512, 512, 512, 512)  # of G's encoder; a layer for each
+    image_size: Side = 256  # pixels; a multiple of 2 for each of `g_channels`
+    channels_A: Channels = 3  # of the input x: 3 for colour, 1 for a sketch
+    channels_B: Channels = 3  # of the output y
+    g_channels: PerLayer = (64, 128, 256, 512, 512, 512, 512, 512)  # of G's encoder's layers
     skips: bool = True  # True: the U-Net; False: the encoder-decoder (6.1.1)
-    dropout: float = 0.5  # share dropped; it is G's only noise, so also in sampling (3.1)
-    dropout_blocks: int = 3  # decoder layers with dropout, from the innermost on (6.1.1)
-    d_channels: tuple = (64, 128, 256, 512)  # of D's layers before the last (6.1.2)
-    d_strides: tuple = (2, 2, 2, 1)  # of the same layers; the last has a stride of 1
-    d_kernel: int = 4  # pixels
+    dropout: Share = 0.5  # share dropped; it is G's only noise, so also in sampling (3.1)
+    dropout_blocks: Few = 3  # decoder layers with dropout, from the innermost on (6.1.1)
+    d_channels: PerLayer = (64, 128, 256, 512)  # of D's layers before the last (6.1.2)
+    d_strides: PerLayer = (2, 2, 2, 1)  # of the same layers; the last has a stride of 1
+    d_kernel: Few = 4  # pixels
     conditional: bool = True  # True: D sees x and y (cGAN); False: y alone (GAN)
-    norm: str = "instance"  # "instance" or "batch"
-    lambda_adv: float = 1.0  # weight of the adversarial loss; 0 trains without D
-    lambda_l1: float = 100.0  # weight of the mean absolute error (equation 4)
-    lambda_l2: float = 0.0  # weight of the mean squared error
-    lr_g: float = 2e-4  # Adam's step size for G (3.3)
-    lr_d: float = 2e-4  # the same for D
-    betas: tuple = (0.5, 0.999)  # Adam's decay rates (3.3)
-    init_std: float = 0.02  # weights start from N(0, init_std), gains from N(1, init_std) (6.2)
-    ema_decay: float = 0.0  # decay of the average of G's weights, which sample() uses; 0: none
-    batch_size: int = 1  # pairs
-    steps: int = 80_000  # updates of each player: 200 epochs of 400 facades (6.2)
+    norm: Literal["instance", "batch"] = "instance"  # of both networks
+    lambda_adv: Amount = 1.0  # weight of the adversarial loss; 0 trains without D
+    lambda_l1: Amount = 100.0  # weight of the mean absolute error (equation 4)
+    lambda_l2: Amount = 0.0  # weight of the mean squared error
+    lr_g: Amount = 2e-4  # Adam's step size for G (3.3)
+    lr_d: Amount = 2e-4  # the same for D
+    betas: tuple[Share, Share] = (0.5, 0.999)  # Adam's decay rates (3.3)
+    init_std: Amount = 0.02  # weights start from N(0, init_std), gains from N(1, init_std) (6.2)
+    ema_decay: Share = 0.0  # decay of the average of G's weights, which sample() uses; 0: none
+    batch_size: Count = 1  # pairs
+    steps: Count = 80_000  # updates of each player: 200 epochs of 400 facades (6.2)
 
 
 _LAPTOP = Config(
@@ -355,13 +357,17 @@ def sample(gan, n=None, *, input, seed=0):
     input : Tensor, (N, channels_A, H, W)
         In [-1, 1].
     seed : int
-        Seed of the dropout. The random state of the training stays as it is.
+        Seed of the dropout, which is the same for each picture. The random state of the training
+        stays as it is.
 
     Returns
     -------
     Tensor, (N, channels_B, H, W)
         In [-1, 1].
     """
+    translated = []
     with sampling(gan) as netG, undisturbed():
-        torch.manual_seed(seed)
-        return netG(input.to(device_of(netG)))
+        for x in input.to(device_of(netG)).split(1):  # alone, so that no picture changes another's
+            torch.manual_seed(seed)
+            translated.append(netG(x))
+    return torch.cat(translated)

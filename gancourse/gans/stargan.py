@@ -14,8 +14,20 @@ import torch.nn.functional as F
 from torch import nn
 
 from gancourse.errors import CourseError, choose
-from gancourse.fields import Classes, Flags, Pictures
+from gancourse.fields import Classes, Flags, LabelKind, Pictures
 from gancourse.gans.blocks import device_of, sampling
+from gancourse.schema import (
+    Amount,
+    Channels,
+    Count,
+    Few,
+    Finite,
+    Listed,
+    PerLayer,
+    Share,
+    Side,
+    Width,
+)
 from gancourse.training.ema import EMA
 from gancourse.training.gan import GAN
 from gancourse.training.schedules import linear_decay
@@ -35,32 +47,32 @@ class Config:
     training with RaFD (section 3.2): ``label_kinds=("attributes", "classes")``, sizes (5, 8).
     """
 
-    image_size: int = 128  # pixels; a multiple of 2 ** g_downs and 2 ** d_layers (section 5.2)
-    image_channels: int = 3  # 3 for colour, 1 for grey
-    label_kinds: tuple = ("attributes",)  # "attributes": any hold; "classes": one holds
-    label_sizes: tuple = (5,)  # labels in each set; CelebA: black, blond, brown, gender, age
-    ngf: int = 64  # channels of G's first layer; each layer down doubles them (table 4)
-    g_downs: int = 2  # layers of G that halve the side, and as many that double it (table 4)
-    g_blocks: int = 6  # residual blocks in the middle of G (table 4)
-    g_kernel: int = 7  # pixels, of G's first and last layer (table 4)
+    image_size: Side = 128  # pixels; a multiple of 2 ** g_downs and 2 ** d_layers (section 5.2)
+    image_channels: Channels = 3  # 3 for colour, 1 for grey
+    label_kinds: Listed[LabelKind] = ("attributes",)  # "attributes": any hold; "classes": one
+    label_sizes: PerLayer = (5,)  # labels in each set; CelebA: black, blond, brown, gender, age
+    ngf: Width = 64  # channels of G's first layer; each layer down doubles them (table 4)
+    g_downs: Few = 2  # layers of G that halve the side, and as many that double it (table 4)
+    g_blocks: Few = 6  # residual blocks in the middle of G (table 4)
+    g_kernel: Few = 7  # pixels, of G's first and last layer (table 4)
     g_skip: bool = False  # G adds its input to its output: it need not learn to copy
-    ndf: int = 64  # channels of D's first layer; each later layer doubles them (table 5)
-    d_layers: int = 6  # layers of D before its outputs; each halves the side (table 5)
-    d_slope: float = 0.01  # slope of D's LeakyReLU below zero (section 7.2)
+    ndf: Width = 64  # channels of D's first layer; each later layer doubles them (table 5)
+    d_layers: Few = 6  # layers of D before its outputs; each halves the side (table 5)
+    d_slope: Finite = 0.01  # slope of D's LeakyReLU below zero (section 7.2)
     d_he: bool = False  # D's weights start from He's distribution, which is wider than PyTorch's
-    lambda_cls: float = 1.0  # weight of the domain classification loss (section 3.1)
-    lambda_rec: float = 10.0  # weight of the reconstruction loss (section 3.1)
-    lambda_gp: float = 10.0  # weight of the gradient penalty (section 4)
-    lambda_slope: float = 0.0  # weight of the R1 penalty on D_cls; none in the paper
-    clip: float = 0.0  # above 0: D's weights are clipped to +-clip, in place of lambda_gp (WGAN)
-    n_critic: int = 5  # updates of D for each update of G (section 5.3)
-    lr_g: float = 1e-4  # Adam's step size for G (section 5.3)
-    lr_d: float = 1e-4  # the same for D
-    betas: tuple = (0.5, 0.999)  # Adam's decay rates (section 5.3)
-    decay_from: float = 0.5  # share of the steps before both step sizes fall linearly to 0
-    ema_decay: float = 0.0  # decay of the average of G's weights, which sample() uses; 0: none
-    batch_size: int = 16  # pictures (section 5.3)
-    steps: int = 200_000  # updates of D (num_iters in the authors' code)
+    lambda_cls: Amount = 1.0  # weight of the domain classification loss (section 3.1)
+    lambda_rec: Amount = 10.0  # weight of the reconstruction loss (section 3.1)
+    lambda_gp: Amount = 10.0  # weight of the gradient penalty (section 4)
+    lambda_slope: Amount = 0.0  # weight of the R1 penalty on D_cls; none in the paper
+    clip: Amount = 0.0  # above 0: D's weights are clipped to +-clip, in place of lambda_gp (WGAN)
+    n_critic: Count = 5  # updates of D for each update of G (section 5.3)
+    lr_g: Amount = 1e-4  # Adam's step size for G (section 5.3)
+    lr_d: Amount = 1e-4  # the same for D
+    betas: tuple[Share, Share] = (0.5, 0.999)  # Adam's decay rates (section 5.3)
+    decay_from: Share = 0.5  # share of the steps before both step sizes fall linearly to 0
+    ema_decay: Share = 0.0  # decay of the average of G's weights, which sample() uses; 0: none
+    batch_size: Count = 16  # pictures (section 5.3)
+    steps: Count = 200_000  # updates of D (num_iters in the authors' code)
 
 
 # Smaller, with few steps, each of which updates G. The R1 penalty keeps D from classifying by a few
@@ -440,14 +452,14 @@ def sample(gan, n=None, *, real, labels, seed=0):
     Tensor, (N, image_channels, image_size, image_size)
         In [-1, 1].
     """
+    asked = torch.stack([part.ne(0).any(1) for part in labels.split(gan.cfg.label_sizes, 1)])
+    asked[0] |= ~asked.any(0)
     with sampling(gan) as netG:
-        images, labels = real.to(device_of(netG)), labels.to(device_of(netG))
-        asked = torch.stack([part.ne(0).any(1) for part in labels.split(gan.cfg.label_sizes, 1)])
-        asked[0] |= ~asked.any(0)
+        device = device_of(netG)
+        images, labels = real.to(device), labels.to(device)
         for i, rows in enumerate(asked):
             if rows.any():
-                source = torch.full_like(rows, i, dtype=torch.int64)
-                images = torch.where(
-                    rows[:, None, None, None], netG(images, labels, source), images
-                )
+                source = torch.full((len(rows),), i, device=device)
+                rows = rows[:, None, None, None].to(device)
+                images = torch.where(rows, netG(images, labels, source), images)
         return images

@@ -7,13 +7,15 @@ keeps the two players and changes the networks, the losses or the inputs.
 import math
 from dataclasses import dataclass, replace
 from itertools import pairwise
+from typing import Literal
 
 import torch
 import torch.nn.functional as F
 from torch import nn
 
 from gancourse.fields import Pictures, Points
-from gancourse.gans.blocks import device_of, sampling
+from gancourse.gans.blocks import device_of, draw_rows, sampling
+from gancourse.schema import Amount, Count, PerLayer, Share, Width
 from gancourse.training.ema import EMA
 from gancourse.training.gan import GAN
 from gancourse.training.schedules import Anneal, following
@@ -33,26 +35,26 @@ class Config:
     ``mnist.yaml``, github.com/goodfeli/adversarial.
     """
 
-    sample_shape: tuple = (1, 28, 28)  # one sample: (channels, height, width), or (2,) for points
-    latent_dim: int = 100  # numbers in z
-    prior: str = "uniform"  # of z, with mean 0 and variance 1: "uniform" or "normal"
-    g_hidden: tuple = (1200, 1200)  # ReLU units per hidden layer of G
-    d_hidden: tuple = (240, 240)  # units per hidden layer of D
-    maxout_pieces: int = 5  # linear pieces per unit of D; 1 means LeakyReLU(0.2) in place of maxout
-    dropout: tuple = (0.2, 0.5)  # shares dropped: of D's input, of its hidden units
-    g_init: float = 0.05  # weights of G start uniform in +-g_init; 0 means PyTorch's default
-    d_init: float = 0.005  # the same for D
+    sample_shape: PerLayer = (1, 28, 28)  # (channels, height, width), or (2,) for points
+    latent_dim: Width = 100  # numbers in z
+    prior: Literal["uniform", "normal"] = "uniform"  # of z, with mean 0 and variance 1
+    g_hidden: PerLayer = (1200, 1200)  # ReLU units per hidden layer of G
+    d_hidden: PerLayer = (240, 240)  # units per hidden layer of D
+    maxout_pieces: Width = 5  # linear pieces per unit of D; 1 means LeakyReLU(0.2), not maxout
+    dropout: tuple[Share, Share] = (0.2, 0.5)  # shares dropped: of D's input, of its hidden units
+    g_init: Amount = 0.05  # weights of G start uniform in +-g_init; 0 means PyTorch's default
+    d_init: Amount = 0.005  # the same for D
     saturating: bool = False  # G minimises log(1 - D(G(z))) instead of -log D(G(z)) (section 3)
-    optimizer: str = "sgd"  # "sgd" with momentum, or "adam"
-    lr_g: float = 0.1  # step size of G
-    lr_d: float = 0.1  # step size of D
-    lr_decay: float = 1.000004  # SGD: divides both step sizes after each step
-    momentum: tuple = (0.5, 0.7)  # SGD: at the first step, and from `momentum_steps` on
-    momentum_steps: int = 125_000  # SGD: steps over which momentum rises (250 epochs of 500)
-    betas: tuple = (0.5, 0.999)  # Adam's two decay rates
-    ema_decay: float = 0.0  # decay of the average of G's weights, which sample() uses; 0: none
-    batch_size: int = 100  # samples
-    steps: int = 125_000  # updates of each player; the paper does not say when it stopped
+    optimizer: Literal["sgd", "adam"] = "sgd"  # SGD has momentum
+    lr_g: Amount = 0.1  # step size of G
+    lr_d: Amount = 0.1  # step size of D
+    lr_decay: Amount = 1.000004  # SGD: divides both step sizes after each step
+    momentum: tuple[Share, Share] = (0.5, 0.7)  # SGD: at first, and from `momentum_steps` on
+    momentum_steps: Count = 125_000  # SGD: steps over which momentum rises (250 epochs of 500)
+    betas: tuple[Share, Share] = (0.5, 0.999)  # Adam's two decay rates
+    ema_decay: Share = 0.0  # decay of the average of G's weights, which sample() uses; 0: none
+    batch_size: Count = 100  # samples
+    steps: Count = 125_000  # updates of each player; the paper does not say when it stopped
 
 
 # Smaller, and with Adam, which came six months after the paper.
@@ -319,7 +321,8 @@ def sample(gan, n, *, seed=0, z=None):
     gan : GAN
     n : int
     seed : int
-        Seed of the noise. The random state of the training stays as it is.
+        Seed of the noise: the first samples are the same for every ``n``. The random state of the
+        training stays as it is.
     z : Tensor, (n, latent_dim), optional
         The noise itself; ``n`` and ``seed`` are then not used.
 
@@ -331,5 +334,5 @@ def sample(gan, n, *, seed=0, z=None):
     with sampling(gan) as netG:
         device = device_of(netG)
         if z is None:
-            z = draw_z(gan.cfg, n, torch.Generator(device).manual_seed(seed), device)
+            z = draw_rows(draw_z, gan.cfg, n, seed)
         return netG(z.to(device))

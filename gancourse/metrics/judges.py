@@ -4,15 +4,18 @@ They ship with the course. ``tools/train_judges.py`` trains them, and each file 
 with its data, its training and its accuracy on held-out pictures.
 """
 
+from dataclasses import dataclass, field
 from itertools import pairwise
+from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import nn
 
+from gancourse import schema, weights
 from gancourse.data import shipped
 from gancourse.data.emoji import STYLES
-from gancourse.errors import CourseError, choose
+from gancourse.errors import CheckpointError, CourseError, choose
 from gancourse.files import load
 from gancourse.toons import ATTRIBUTES, FACTORS, SCENE_CLASSES
 
@@ -201,6 +204,16 @@ JUDGES = {
     "emoji": lambda: StyleNet(classes=len(STYLES)),
     "scenes": lambda: SceneNet(classes=len(SCENE_CLASSES)),
 }
+
+
+@dataclass(frozen=True, kw_only=True)
+class Card:
+    """What the course needs of a judge's card, which holds more for its reader."""
+
+    data: str  # what it was trained on
+    accuracy: schema.Share  # on held-out pictures
+    attributes: dict[str, Any] = field(default_factory=dict)  # of faces, in the order of the logits
+    classes: tuple[str, ...] = ()  # of others, in the order of the logits
 
 
 class Judge:
@@ -397,12 +410,11 @@ def load_judge(name, device="cpu"):
         If there is no such judge, or its file is missing or damaged.
     """
     choose("judge", name, JUDGES)
-    state, header = load(shipped(f"judge-{name}.safetensors"))
-    # The weights are stored in half precision and used in single. The network is built on the
-    # "meta" device, where no initial weights are drawn, so that the random state does not change.
-    state = {k: v.float() if v.is_floating_point() else v for k, v in state.items()}
-    with torch.device("meta"):
+    path = shipped(f"judge-{name}.safetensors")
+    state, header = load(path)
+    schema.read(Card, header.get("card"), f"the card of {path}", CheckpointError)
+    with weights.META:
         net = JUDGES[name]()
-    net.load_state_dict(state, assign=True)
+    weights.fill(net, state, path)
     kind = {FaceNet: FaceJudge, SceneNet: SceneJudge}.get(type(net), Judge)
     return kind(name, net.to(device), header["card"])

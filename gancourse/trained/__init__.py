@@ -10,13 +10,12 @@ torch.Size([1, 3, 64, 64])
 
 from pathlib import Path
 
-import torch
-
-from gancourse import files, gans
+from gancourse import files, gans, weights
 from gancourse.data import shipped
-from gancourse.errors import CheckpointError, choose
-from gancourse.fields import tuples
+from gancourse.errors import CheckpointError, choose, printable
+from gancourse.trained import card as cards
 from gancourse.trained.generator import TrainedGenerator
+from gancourse.trained.trial import samples_at_once
 from gancourse.training.gan import GAN
 from gancourse.training.runtime import find_device
 
@@ -84,7 +83,8 @@ def frozen_for(module, device="cpu"):
 def load(path, device="cpu"):
     """Return the trained generator in a file or in the folder of a run.
 
-    The file holds numbers and text, and no code. The random state stays as it is.
+    The file holds numbers and text, and no code. Nothing that its card asks for is allocated before
+    it was compared with the weights that the file has. The random state stays as it is.
 
     Parameters
     ----------
@@ -99,38 +99,31 @@ def load(path, device="cpu"):
     Raises
     ------
     CheckpointError
-        If the file is missing or damaged, holds something else, or comes from another version.
+        If the file is missing or damaged, holds something else, or comes from another version; if
+        its card, its configuration and its weights contradict each other, or a weight is not
+        finite.
     """
     path, device = Path(path), find_device(device)
     path = path / "generator.safetensors" if path.is_dir() else path
     states, header = files.load(path)
-    card = header.get("card") or {}
-    if "model" not in card or "config" not in card:
+    card = header.get("card")
+    module, cfg = cards.read(card, path)
+    if not isinstance(states, dict) or states.keys() != {*module.PUBLISHED}:
+        found = printable(", ".join(map(str, states)) if isinstance(states, dict) else "", 80)
         raise CheckpointError(
-            f"{path} does not say which GAN it holds. Take a run's generator.safetensors."
-        )
-    module = gans.find(card["model"])
-    try:
-        cfg = module.Config(**{name: tuples(value) for name, value in card["config"].items()})
-    except TypeError as error:
-        raise CheckpointError(
-            f"{path} was written by another version of {card['model']}: {error}. Train it again."
-        ) from error
-    if states.keys() != {*module.PUBLISHED}:
-        raise CheckpointError(
-            f"{path} holds {', '.join(states)}, but {card['model']} publishes "
+            f"{path} holds {found or 'nothing'}, but {card['model']} publishes "
             f"{', '.join(module.PUBLISHED)}. Train it again."
         )
-    with torch.device("meta"):  # draws no initial weights: load_state_dict assigns them
+    with weights.computing(f"the configuration in {path} makes no networks"), weights.META:
         networks = module.networks(cfg)
     published = {name: networks[name] for name in module.PUBLISHED}
-    gan = GAN(cfg, module.PUBLISHED, **frozen_for(module, device), **published)
-    for name, net in gan.generators().items():
-        full = {k: v.float() if v.is_floating_point() else v for k, v in states[name].items()}
-        try:
-            net.load_state_dict(full, assign=True)
-        except RuntimeError as error:
-            raise CheckpointError(f"{path} does not fit {name!r}: {error}") from error
+    for name, net in published.items():
+        weights.compare(net, states[name], f"{name} of {path}")
+    gan = GAN(cfg, module.PUBLISHED, **frozen_for(module, weights.META), **published)
+    at_once = samples_at_once(gan, module, path)
+    for name, net in published.items():
+        weights.fill(net, states[name], f"{name} of {path}")
         net.to(device).eval().requires_grad_(False)
+    gan.frozen = frozen_for(module, device).get("frozen", {})
     gan.step = card["step"]
-    return TrainedGenerator(gan, module, card)
+    return TrainedGenerator(gan, module, card, at_once=at_once, path=path)

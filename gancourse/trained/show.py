@@ -1,5 +1,6 @@
 """Pictures of what a generator does: its inputs, its samples and, if known, the targets."""
 
+import functools
 from pathlib import Path
 
 import torch
@@ -8,6 +9,7 @@ from gancourse import plotting
 from gancourse.data import load
 from gancourse.data.own import files, reading
 from gancourse.errors import DataError
+from gancourse.trained import asked
 from gancourse.training.runtime import Run
 
 SHOWN = 12  # rows in a picture of a run
@@ -58,7 +60,11 @@ def watch(module, data, run):
     if data is None or not needed(module, data.fields):
         return lambda gan, n: module.sample(gan, n)
     batch, together = data.preview(SHOWN, run)
-    return lambda gan, n: rows_of(module, gan, data.fields, batch, together)
+
+    def sample(gan, n):
+        return rows_of(module, functools.partial(module.sample, gan), data.fields, batch, together)
+
+    return sample
 
 
 def needed(module, fields):
@@ -67,14 +73,15 @@ def needed(module, fields):
     return [name for name in names if name != "z" and fields[name].default(1) is None]
 
 
-def rows_of(module, gan, fields, batch, together, own=None, seed=0):
+def rows_of(module, sample, fields, batch, together, own=None):
     """Sample with the inputs of a batch, and put the samples beside the inputs.
 
     Parameters
     ----------
     module : module
         The GAN's file.
-    gan : GAN
+    sample : callable
+        ``sample(n, **given)`` returns samples.
     fields : dict of str to Field
         The fields of the batch.
     batch : dict of str to Tensor
@@ -82,8 +89,6 @@ def rows_of(module, gan, fields, batch, together, own=None, seed=0):
         Whether row i of one field belongs to row i of the others.
     own : dict of str to Tensor, optional
         A user's values, in place of those of the batch.
-    seed : int
-        Seed of the noise.
 
     Returns
     -------
@@ -103,7 +108,7 @@ def rows_of(module, gan, fields, batch, together, own=None, seed=0):
         given |= {name: batch[name].roll(1, 0) for name in labels}
     given |= own or {}
     rows = len(batch[made]) if made in batch else len(next(iter(given.values())))
-    after = module.sample(gan, rows, seed=seed, **given)
+    after = sample(rows, **given)
     columns = [fields[name].pictures(value) for name, value in given.items()]
     columns = [column for column in columns if column is not None]
     if not columns:
@@ -116,18 +121,18 @@ def rows_of(module, gan, fields, batch, together, own=None, seed=0):
         last = [batch[made]]
     else:
         back = [name for name, of in module.SAMPLES.items() if of == (made,)]
-        last = [module.sample(gan, rows, seed=seed, **{made: after}) for _ in back]
+        last = [sample(rows, **{made: after}) for _ in back]
     return plotting.side_by_side(*columns, after, *last)
 
 
-def examples(g, n, seed=0, *, path=None, given=None):
+def examples(g, n=None, seed=0, *, path=None, given=None):
     """Return samples of a trained generator, beside those inputs that can be shown.
 
     Parameters
     ----------
     g : TrainedGenerator
-    n : int
-        How many, at most.
+    n : int, optional
+        How many, at most. If left out, 64, or fewer large ones.
     seed : int
         Seed of the noise.
     path : str or pathlib.Path, optional
@@ -139,31 +144,61 @@ def examples(g, n, seed=0, *, path=None, given=None):
     -------
     Tensor, (N, C, H, W), or (N, 2)
         See :func:`rows_of`. Needed inputs, if none are given, are held-out rows of the generator's
-        data.
+        data, if these are a data set of the course: what a file says makes us read no other.
 
     Raises
     ------
     CourseError
-        If a picture cannot be read, or an input does not fit the generator.
+        If one picture cannot show ``n`` samples, a picture cannot be read, or an input is missing
+        or does not fit the generator.
     """
-    values = dict(given or {})
+    n, values = asked.how_many(g, n), asked.conditions(g, given or {})
     if path is not None:
         if g.pictures is None:
             raise DataError(f"{g!r} takes no pictures: leave out --input.")
         field = g.fields[g.pictures]
         values[g.pictures] = read_pictures(path, field.side, field.channels, n)
         n = len(values[g.pictures])
-    if not needed(g.module, g.fields):
+    wanted = needed(g.module, g.fields)
+    if not wanted:
         return g.sample(n, seed, **values).float().cpu()
-    if values.keys() >= {*needed(g.module, g.fields)}:
+    if values.keys() >= {*wanted}:
         samples = g.sample(n, seed, **values)
         shown = [g.fields[name].pictures(values[name]) for name in g.given if name == g.pictures]
         return plotting.side_by_side(*shown, samples) if shown else samples.float().cpu()
-    data = held_out(g.module, g.card["data"], g.cfg, n, g.fields)
+    data = held_out_by_card(g, n, [name for name in wanted if name not in values])
     batch, together = data.preview(n, Run(device=torch.device("cpu")))
     rows = len(next(iter(batch.values())))
     own = {name: g.fields[name].check(name, value, rows) for name, value in values.items()}
-    return rows_of(g.module, g.gan, data.fields, batch, together, own, seed).float().cpu()
+    sample = functools.partial(g.sample, seed=seed)
+    return rows_of(g.module, sample, data.fields, batch, together, own).float().cpu()
+
+
+def held_out_by_card(g, n, wanted):
+    """Return held-out rows of the data that a generator's card names; ``wanted`` is for messages.
+
+    Raises
+    ------
+    DataError
+        If the card names no data set of the course, or one that does not fit the generator.
+    """
+    options = " and ".join(
+        "--input PICTURES" if g.fields[name].side else f"--given {name} VALUE" for name in wanted
+    )
+    remedy = f"Say what to use instead, with {options}."
+    name = g.card.get("data")
+    if not asked.is_of_the_course(name):
+        raise DataError(
+            f"{g!r} needs {' and '.join(wanted)}, and its data are not the course's. {remedy}"
+        )
+    data = held_out(g.module, name, g.cfg, n, g.fields)
+    for field in g.given:
+        if field != "z" and not g.fields[field].fits(data.fields[field]):
+            there = data.fields[field]
+            raise DataError(
+                f"{g!r} takes {field} as {g.fields[field]}; {name} has {there}. {remedy}"
+            )
+    return data
 
 
 def read_pictures(path, size, channels, n=None):

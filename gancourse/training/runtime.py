@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from gancourse.errors import CourseError, choose
+from gancourse.errors import CourseError, choose, printable
 
 DEVICES = ("auto", "cuda", "mps", "cpu")
 PRECISIONS = ("fp32", "bf16")
@@ -87,8 +87,7 @@ def start(device="auto", seed=0, *, precision="fp32", channels_last=False, compi
         If the device is unknown or this machine lacks it, or the seed or precision is not valid.
     """
     choose("precision", precision, (*PRECISIONS, "auto"))
-    if isinstance(seed, bool) or not isinstance(seed, int) or not 0 <= seed < 2**63:
-        raise CourseError(f"seed must be a whole number of 0 or more, below 2**63, not {seed!r}")
+    check_seed(seed)
     device = find_device(device)
     run = Run(
         device=device,
@@ -99,6 +98,14 @@ def start(device="auto", seed=0, *, precision="fp32", channels_last=False, compi
     )
     seed_everything(seed)
     return run
+
+
+def check_seed(seed):
+    """Raise CourseError if a seed is no whole number from 0 to 2**63 - 1."""
+    if isinstance(seed, bool) or not isinstance(seed, int) or not 0 <= seed < 2**63:
+        raise CourseError(
+            f"seed must be a whole number from 0 to 2**63 - 1, not {printable(repr(seed), 60)}."
+        )
 
 
 def find_device(name="auto"):
@@ -120,14 +127,14 @@ def find_device(name="auto"):
         "cuda": torch.cuda.device_count(),
         "mps": int(torch.backends.mps.is_available()),
     }[kind]
-    if index and not index.isdigit():
+    if index and not (index.isascii() and index.isdigit() and len(index) < 4):
         raise CourseError(f"device {name!r} must have a number after the colon, as in cuda:0.")
     if int(index or 0) >= here:
         raise CourseError(
             f"device {name!r} is not here: PyTorch {torch.__version__} sees {here} {kind} "
             f"device{'' if here == 1 else 's'}. Use device='auto', or see `gancourse doctor`."
         )
-    return torch.device(name)
+    return torch.device(kind, int(index)) if index else torch.device(kind)
 
 
 def fast_precision(device):

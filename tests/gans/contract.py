@@ -13,10 +13,12 @@ from tempfile import TemporaryDirectory
 import pytest
 import torch
 
-from gancourse import fields, files, gans
+from gancourse import fields, files, gans, trained
 from gancourse.errors import CourseError
-from gancourse.trained import frozen_for
+from gancourse.gans import blocks
+from gancourse.trained import frozen_for, trial
 from gancourse.training import checkpoint, runtime, train
+from gancourse.training.gan import GAN
 from tools.lint import code_lines
 
 PRESETS = ("smoke", "laptop", "paper")
@@ -341,24 +343,44 @@ def samples_depend_on_everything_that_is_given(module):
 
 @promise
 def rows_do_not_see_each_other(module):
-    """A sample is that of its own row: the rows in another order give the same in that order."""
+    """A sample is that of its own row: in another order, and alone."""
     gan, _, _ = smallest(module)
     for names in module.SAMPLES.values():
         given = given_for(module, gan.cfg, names)
         if "z" in names:
             given["z"] = module.draw_z(gan.cfg, 8, torch.Generator().manual_seed(4))
-        elif not same_noise_for_each(module, gan, given):
-            continue
+        together = module.sample(gan, 8, seed=1, **given)
         turned = {name: value.flip(0) for name, value in given.items()}
-        first, second = (module.sample(gan, 8, seed=1, **some) for some in (given, turned))
-        torch.testing.assert_close(first.flip(0), second, rtol=0, atol=1e-4)
+        other_order = module.sample(gan, 8, seed=1, **turned).flip(0)
+        alone = [
+            module.sample(gan, 1, seed=1, **{n: value[i : i + 1] for n, value in given.items()})
+            for i in range(8)
+        ]
+        torch.testing.assert_close(other_order, together, rtol=0, atol=1e-4)
+        torch.testing.assert_close(torch.cat(alone), together, rtol=0, atol=1e-4)
 
 
-def same_noise_for_each(module, gan, given):
-    """Whether equal rows give equal samples; dropout in G differs from row to row."""
-    equal = {name: value[:1].expand_as(value) for name, value in given.items()}
-    samples = module.sample(gan, 8, seed=1, **equal)
-    return torch.allclose(samples, samples[:1].expand_as(samples), atol=1e-5)
+@promise
+def the_first_samples_do_not_depend_on_how_many_follow(module):
+    gan, _, _ = smallest(module)
+    for names in module.SAMPLES.values():
+        given = given_for(module, gan.cfg, names, 21)
+        all_21 = module.sample(gan, 21, seed=3, **given)
+        for n in (1, 5, 16, 17):
+            first = module.sample(gan, n, seed=3, **{m: v[:n] for m, v in given.items()})
+            torch.testing.assert_close(first, all_21[:n], rtol=0, atol=1e-4)
+
+
+@promise
+def samples_can_be_planned_without_numbers(module):
+    """Shapes and sizes are known before the weights are: on the meta device."""
+    for preset in PRESETS:
+        cfg = module.PRESETS[preset]
+        with torch.device("meta"):
+            networks = module.networks(cfg)
+        published = {name: networks[name] for name in module.PUBLISHED}
+        gan = GAN(cfg, module.PUBLISHED, **frozen_for(module, "meta"), **published)
+        assert trial.samples_at_once(gan, module, "a file") >= 1
 
 
 @promise
@@ -370,6 +392,7 @@ def z_has_the_shape_that_the_config_says(module):
     z = module.draw_z(gan.cfg, 6, torch.Generator().manual_seed(1), "cpu")
     assert z.shape == (6, gan.cfg.latent_dim) and z.dtype == torch.float32
     assert torch.equal(z, module.draw_z(gan.cfg, 6, torch.Generator().manual_seed(1), "cpu"))
+    z = blocks.draw_rows(module.draw_z, gan.cfg, 6, 1)
     given = given_for(module, gan.cfg, names, 6)
     by_z, by_seed = (module.sample(gan, 6, **given, **one) for one in ({"z": z}, {"seed": 1}))
     assert torch.equal(by_z, by_seed)

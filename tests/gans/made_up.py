@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from gancourse.fields import Pictures, Tokens
-from gancourse.gans.blocks import device_of, sampling
+from gancourse.gans.blocks import device_of, draw_rows, sampling
 from gancourse.training.ema import EMA
 from gancourse.training.gan import GAN
 from gancourse.training.schedules import linear_decay
@@ -166,5 +166,5 @@ def sample(gan, n=None, *, input, captions, seed=0, z=None):
     with sampling(gan) as netG, sampling(gan, "netE") as netE:
         device = device_of(netG)
         if z is None:
-            z = draw_z(gan.cfg, len(input), torch.Generator(device).manual_seed(seed), device)
+            z = draw_rows(draw_z, gan.cfg, len(input), seed)
         return netG(z.to(device), input.to(device), netE(captions.to(device)))

@@ -5,7 +5,7 @@ import torch
 from torch import nn
 
 from gancourse import files
-from gancourse.gans.blocks import ImagePool, init_normal, sampling
+from gancourse.gans.blocks import ImagePool, draw_rows, init_normal, sampling
 from gancourse.training import EMA, GAN
 
 
@@ -132,3 +132,15 @@ def test_a_pool_goes_on_from_its_state(held, tmp_path):
         first = pool(numbered(held + 2 * step, 2))
         torch.manual_seed(step)
         assert torch.equal(first, other(numbered(held + 2 * step, 2)))
+
+
+@pytest.mark.parametrize("draw", [torch.rand, torch.randn])
+@pytest.mark.parametrize("size", [1, 2, 7, 100])
+def test_the_first_rows_of_noise_do_not_depend_on_how_many_follow(draw, size):
+    def draw_z(cfg, n, generator):
+        return draw(n, cfg, generator=generator)
+
+    many = draw_rows(draw_z, size, 1_000, 3)
+    for n in (1, 2, 15, 16, 17, 33, 1_000):
+        assert torch.equal(draw_rows(draw_z, size, n, 3), many[:n])
+    assert not torch.equal(draw_rows(draw_z, size, 1_000, 4), many)

@@ -74,9 +74,18 @@ def test_z_may_be_given(tmp_path):
     [
         (lambda g: g.sample(0), "n is"),
         (lambda g: g.sample(2.5), "n is"),
+        (lambda g: g.sample(10**9), "1 to 1,000,000"),
+        (lambda g: g.sample(True), "n is"),
+        (lambda g: g.sample(2, seed=-1), "seed must be"),
+        (lambda g: g.sample(2, seed=2**70), "seed must be"),
+        (lambda g: g.sample(2, seed="a"), "seed must be"),
+        (lambda g: g.sample(2, z="noise"), "z must be"),
+        (lambda g: g.sample(2, z=torch.full((2, 64), torch.nan)), "not finite"),
+        (lambda g: g.sample(3, z=torch.zeros(2, 64)), r"\(3, 64\)"),
+        (lambda g: g(None), "needs n"),
         (lambda g: g.sample(), "needs n"),
         (lambda g: g.sample(3, labels=1), "labels"),
-        (lambda g: g(torch.zeros(3, 2)), r"\(3, 64\)"),
+        (lambda g: g(torch.zeros(3, 2)), r"\(N, 64\)"),
         (lambda g: g.translate(PICTURES), r"sample\(n\)"),
     ],
 )
@@ -99,6 +108,29 @@ def test_weights_that_do_not_fit_the_configuration_are_refused(tmp_path):
     files.save(path, states, **header)
     with pytest.raises(CheckpointError, match="does not fit"):
         trained.load(path)
+
+
+def test_samples_are_drawn_in_parts_that_change_nothing(tmp_path):
+    _, path = save(tmp_path)
+    g = trained.load(path)
+    whole = g.sample(20, seed=2)
+    g.at_once = 7
+    torch.testing.assert_close(g.sample(20, seed=2), whole, rtol=0, atol=1e-5)
+    torch.testing.assert_close(g.sample(3, seed=2), whole[:3], rtol=0, atol=1e-5)
+
+
+def test_a_picture_is_translated_alike_alone_and_among_others():
+    g = gancourse.pretrained("pix2pix-noto2fluent")
+    x = torch.rand(3, 3, 64, 64, generator=torch.Generator().manual_seed(0)) * 2 - 1
+    together = g.translate(x, seed=4)
+    alone = torch.cat([g.translate(picture[None], seed=4) for picture in x])
+    torch.testing.assert_close(alone, together, rtol=0, atol=1e-4)
+    assert (g.translate(x, seed=5) - together).abs().mean() > 0.01
+
+
+def test_a_generator_says_what_its_classes_are():
+    labels = gancourse.pretrained("cgan-fashion").fields["labels"]
+    assert "names=('T-shirt/top', 'Trouser'" in repr(labels)
 
 
 # Translators
@@ -165,6 +197,12 @@ def test_numbers_of_other_precision_are_taken_too(tmp_path):
         (stargan, lambda g: g.translate(PICTURES), "labels="),
         (stargan, lambda g: g.translate(PICTURES, labels=[1, 0]), "labels"),
         (stargan, lambda g: g.translate(PICTURES, labels=[0.5] * 14), "labels"),
+        (stargan, lambda g: g.translate(PICTURES, labels=[10**400] * 14), "labels"),
+        (stargan, lambda g: g.translate(PICTURES, [1] * 14, [1] * 14), "takes real, labels"),
+        (stargan, lambda g: g.translate(PICTURES, [1] * 14, labels=[1] * 14), "twice"),
+        (pix2pix, lambda g: g.translate(PICTURES, PICTURES), "takes input"),
+        (pix2pix, lambda g: g.translate(PICTURES, input=PICTURES), "twice"),
+        (pix2pix, lambda g: g.sample(z=torch.zeros(2, 8)), "'z'"),
     ],
 )
 def test_a_wrong_translation_is_explained(tmp_path, module, ask, message):
