@@ -13,7 +13,8 @@ from PIL import Image
 
 from gancourse.data import archives
 from gancourse.data.own.attributes import read_attributes
-from gancourse.data.own.reading import in_threads, square
+from gancourse.data.own.decoding import decode
+from gancourse.data.own.reading import in_threads
 from gancourse.data.packed import packed
 from gancourse.data.source import Column, ImageData
 from gancourse.errors import DataError, choose
@@ -64,7 +65,7 @@ def load(split="train"):
     """Return the faces of one of the authors' splits, once they are downloaded.
 
     The middle 178x178 of each picture is scaled down, the crop of StarGAN (``--celeba_crop_size
-    178`` in github.com/yunjey/stargan); see :func:`gancourse.data.own.reading.square`. Scores
+    178`` in github.com/yunjey/stargan); see :func:`gancourse.data.own.decoding.decode`. Scores
     published with another crop, such as the middle 108x108, are of pictures that show less around
     the face.
 
@@ -175,6 +176,6 @@ def _rows(names, all_names, image_size):
 def _decode(archive, image_size, name):
     try:
         with Image.open(io.BytesIO(archive.read(name)), formats=("JPEG",)) as image:
-            return square(image, image_size)
+            return decode(image, image_size)[0]
     except Exception as problem:  # Pillow's readers raise nearly everything on damaged files
         raise DataError(f"{name} in {IMAGES.path} cannot be read ({problem}).") from problem

@@ -51,7 +51,7 @@ def load_folder(option, split="train"):
         uint8 (N, 3, 64, 64) unless resized; with the sub-folders as labels, if there are any, and
         with ``attributes`` if a list of them lies in the folder, see
         :mod:`gancourse.data.own.attributes`. The order is that of the hash, so that the first N
-        are a fair sample. See :func:`gancourse.data.own.reading.square` for how a picture is read.
+        are a fair sample. See :func:`gancourse.data.own.decoding.decode` for how a picture is read.
 
     Raises
     ------
