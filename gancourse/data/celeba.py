@@ -90,6 +90,7 @@ def load(split="train"):
     for download in (ATTRIBUTES, PARTITION):
         archives.verify(download)
     names, attribute_names, attributes = read_attributes(ATTRIBUTES.path)
+    names = np.array(names)
     parts = read_partition(PARTITION.path, names)
     rows = np.flatnonzero(parts == wanted)
     if not len(rows):
@@ -122,7 +123,8 @@ def read_partition(path, names):
     DataError
         If it is of another form, or of other pictures.
     """
-    rows = [line.split() for line in path.read_text(encoding="utf-8").splitlines()]
+    lines = path.read_text(encoding="utf-8").split("\n")
+    rows = [line.strip().rsplit(None, 1) for line in lines if line.strip()]
     known = {str(number) for number in SPLITS.values()}
     if any(len(row) != 2 or row[1] not in known for row in rows):
         raise DataError(f"{path}: each line should be a picture's name and 0, 1 or 2")

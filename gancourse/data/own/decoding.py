@@ -13,7 +13,7 @@ from gancourse.data.own.room import Room
 # programs (EPS, which Ghostscript runs) or that few have tried.
 FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "GIF", "TIFF", "PPM")
 
-MEMORY = 400_000_000  # bytes for the pixels that all threads decode at once
+MEMORY = 250_000_000  # bytes for the pixels that all threads decode at once
 DECODING = Room(MEMORY)
 SLOW = ("ppm_plain", "bmp_rle")  # decoded by Pillow in Python, about a million pixels a second
 MOST_SLOW = 3_000_000  # pixels
@@ -167,11 +167,13 @@ def _memory(picture, whole):
     """Return about how many bytes decoding takes; ``whole`` are the pixels of the file."""
     pixels = math.prod(picture.size)
     if picture.format == "WEBP":  # canvas, last canvas, frame, copy, and Pillow's own pixels
-        return 20 * pixels
+        return 18 * pixels
     if picture.format == "TIFF":  # one strip may hold all rows; Pillow turns it by a copy
-        return 12 * pixels if TURNED in picture.tag_v2 else 8 * pixels
+        strip = 4 if picture.tile and picture.tile[0][0] == "libtiff" else 0
+        copy = 4 if picture.tag_v2.get(TURNED, 1) != 1 else 0
+        return (4 + strip + copy) * pixels
     if picture.info.get("progressive"):  # the coefficients of all components
-        return 4 * pixels + 8 * whole
+        return 4 * pixels + 6 * whole
     return 4 * pixels
 
 

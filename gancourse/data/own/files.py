@@ -73,6 +73,23 @@ class Record:
         return " + ".join(map(str, self.files))
 
 
+def divide(records):
+    """Divide records by their hashes: a tenth for testing, at least one on either side of two.
+
+    So a record stays on its side when others are added, except for the one of a small set.
+
+    Returns
+    -------
+    training, testing : list of Record
+        In the order of their hashes, so that the first N are a fair sample. A single record is
+        for training.
+    """
+    ordered = sorted(records, key=lambda record: (not record.for_testing, record.hash))
+    wanted = max(1, sum(record.for_testing for record in ordered))
+    count = min(wanted, max(0, len(ordered) - 1))
+    return ordered[count:], ordered[:count]
+
+
 def pictures_in(folder):
     """Return what lies below a folder, sorted by name.
 

@@ -28,7 +28,7 @@ from gancourse.errors import DataError
 
 SIZE = 64  # pixels a side, unless another size is asked for
 THREADS = 8  # at most
-MOST_BYTES = 250_000_000  # of a file, and of all that are open at once: some are read whole
+MOST_BYTES = 200_000_000  # of a file, and of all that are open at once: some are read whole
 FILES = Room(MOST_BYTES)
 
 
@@ -40,6 +40,11 @@ class Seen:
     size: tuple = ()
     mode: str = ""
     problem: str = ""
+
+    @property
+    def is_dark(self):
+        """Whether it, or a side of the pair, has no value in the upper three quarters."""
+        return min(side.max() for side in np.split(self.pixels, len(self.pixels) // 3)) < 64
 
 
 UNREAD = Seen(problem="a kind that is not read: save it as JPEG or PNG")

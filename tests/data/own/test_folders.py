@@ -1,6 +1,7 @@
 """Folders of pictures, the way people have them."""
 
 import errno
+import itertools
 import os
 import struct
 import sys
@@ -45,10 +46,14 @@ def noise(path, **options):
     return path
 
 
+def hashed(records):
+    return sorted(records, key=lambda record: record.hash)
+
+
 @pytest.fixture
 def no_test_split(monkeypatch):
     """Every picture is for training, so that a test of three files knows what it gets."""
-    monkeypatch.setattr(files, "TEST_SHARE", 2**64)
+    monkeypatch.setattr(layout, "divide", lambda records: (hashed(records), []))
 
 
 def centre(folder, image_size=8):
@@ -598,11 +603,44 @@ def test_batches_hold_pictures_and_labels_and_are_repeatable(tmp_path, no_test_s
 
 def test_a_split_without_pictures_is_told(tmp_path):
     make(tmp_path, "1.png")
-    empty = "train" if layout.Folder(tmp_path).records[0].for_testing else "test"
-    with pytest.raises(DataError, match=rf"{tmp_path}: .* {empty} split.*Add pictures"):
-        load(f"folder:{tmp_path}", split=empty)
+    assert len(load(f"folder:{tmp_path}")) == 1
+    with pytest.raises(DataError, match=rf"{tmp_path}: .* test split.*Add pictures"):
+        load(f"folder:{tmp_path}", split="test")
     with pytest.raises(CourseError, match="split 'valid'"):
         load(f"folder:{tmp_path}", split="valid")
+
+
+def names_of(for_testing, count):
+    """Names of pictures of which the hash says that all are for testing, or none."""
+    numbered = (f"{n}.png" for n in itertools.count())
+    return list(
+        itertools.islice(
+            (name for name in numbered if files.Record(name, ()).for_testing == for_testing), count
+        )
+    )
+
+
+@pytest.mark.parametrize("count", [2, 3, 15])
+@pytest.mark.parametrize("for_testing", [True, False])
+@pytest.mark.parametrize("place", ["", "cat/"])
+def test_a_small_folder_has_a_picture_in_each_split(tmp_path, for_testing, count, place):
+    names = names_of(for_testing, count)
+    records = [files.Record(name, ()) for name in names]
+    training, testing = files.divide(records)
+    assert sorted(r.name for r in training + testing) == sorted(names)
+    assert min(len(training), len(testing)) == 1
+    assert files.divide(records[::-1]) == (training, testing)
+    make(tmp_path, *(place + name for name in names))
+    sizes = [len(load(f"folder:{tmp_path}", split=split)) for split in ("train", "test")]
+    assert sum(sizes) == count
+    assert min(sizes) >= 1
+
+
+def test_where_the_hash_gives_both_splits_pictures_it_alone_decides():
+    records = [files.Record(f"{n}.png", ()) for n in range(100)]
+    training, testing = files.divide(records)
+    assert testing == hashed(r for r in records if r.for_testing)
+    assert training == hashed(r for r in records if not r.for_testing)
 
 
 # The report
