@@ -13,11 +13,11 @@ from gancourse.data.own.room import Room
 # programs (EPS, which Ghostscript runs) or that few have tried.
 FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "GIF", "TIFF", "PPM")
 
-MEMORY = 250_000_000  # bytes for the pixels that all threads decode at once
+MEMORY = 200_000_000  # bytes for the pixels that all threads decode at once
 DECODING = Room(MEMORY)
 SLOW = ("ppm_plain", "bmp_rle")  # decoded by Pillow in Python, about a million pixels a second
 MOST_SLOW = 3_000_000  # pixels
-STRIP = 1_000_000  # pixels that are converted at once
+STRIP = 500_000  # pixels that are converted at once
 GAP = 3.0  # larger pictures are reduced by whole numbers first, as by Pillow's reducing_gap
 
 WHITE_IS_ZERO, SIGNED = 0, 2  # values of the TIFF tags PhotometricInterpretation and SampleFormat
@@ -167,7 +167,7 @@ def _memory(picture, whole):
     """Return about how many bytes decoding takes; ``whole`` are the pixels of the file."""
     pixels = math.prod(picture.size)
     if picture.format == "WEBP":  # canvas, last canvas, frame, copy, and Pillow's own pixels
-        return 18 * pixels
+        return 16 * pixels
     if picture.format == "TIFF":  # one strip may hold all rows; Pillow turns it by a copy
         strip = 4 if picture.tile and picture.tile[0][0] == "libtiff" else 0
         copy = 4 if picture.tag_v2.get(TURNED, 1) != 1 else 0

@@ -8,7 +8,6 @@ import sys
 import unicodedata
 import zipfile
 import zlib
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -379,14 +378,14 @@ def test_this_layout_is_refused_with_a_remedy(tmp_path, kind):
 def test_a_folder_that_may_not_be_opened_is_named(tmp_path, monkeypatch):
     """Simulated, since root may open everything."""
     make(tmp_path, "cat/1.png", "dog/2.png")
-    iterdir = Path.iterdir
+    scandir = os.scandir
 
     def forbidden(path):
-        if path.name == "dog":
+        if os.path.basename(path) == "dog":
             raise PermissionError(errno.EACCES, "Permission denied")
-        return iterdir(path)
+        return scandir(path)
 
-    monkeypatch.setattr(Path, "iterdir", forbidden)
+    monkeypatch.setattr(os, "scandir", forbidden)
     assert f"{tmp_path / 'dog'} cannot be opened: Permission" in refusal(tmp_path)
 
 
@@ -459,6 +458,29 @@ def test_links_are_followed_but_not_in_circles(tmp_path, no_test_split):
     assert "4 pictures" in report
     assert "2: cat 2, dog 2" in report
     assert len(load(f"folder:{root}")) == 4
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="links need a privilege")
+def test_a_folder_that_many_ways_lead_to_is_read_once(tmp_path, no_test_split):
+    make(tmp_path, *(f"root/{n}/{n}.png" for n in range(25)))
+    for n in range(24):
+        for link in "ab":
+            (tmp_path / "root" / str(n) / link).symlink_to(tmp_path / "root" / str(n + 1))
+    (tmp_path / "root" / "0link").symlink_to(tmp_path / "root" / "9")  # before 9 in the alphabet
+    (tmp_path / "root" / "0" / "round").symlink_to(tmp_path / "root" / "0" / "round")
+    pictures, _ = files.pictures_in(tmp_path / "root")
+    assert {p.name for p in pictures} == {f"{n}/{n}.png" for n in range(25)}
+
+
+def test_folders_in_folders_have_a_limit(tmp_path):
+    make(tmp_path, "/".join("d" * 40) + "/1.png")
+    assert "30 levels deep" in refusal(tmp_path)
+
+
+def test_the_number_of_files_has_a_limit(tmp_path, monkeypatch):
+    make(tmp_path, *(f"{n}.png" for n in range(6)))
+    monkeypatch.setattr(files, "MOST_FILES", 5)
+    assert "more than 5 files" in refusal(tmp_path)
 
 
 # Paths as people write them
