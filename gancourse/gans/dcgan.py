@@ -15,7 +15,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from gancourse.fields import Pictures
-from gancourse.gans.blocks import device_of, init_normal, sampling
+from gancourse.gans.blocks import device_of, init_normal, r1_penalty, sampling
 from gancourse.training.ema import EMA
 from gancourse.training.gan import GAN
 
@@ -45,6 +45,8 @@ class Config:
     lr_d: float = 2e-4  # the same for D
     betas: tuple = (0.5, 0.999)  # Adam's decay rates; a first of 0.9 was unstable (section 4)
     weight_decay: float = 1e-5  # weight of the L2 penalty, as in the authors' code
+    r1: float = 0.0  # weight of the penalty on D's gradient; above 0, D has no batch norm; 0: none
+    r1_every: int = 8  # updates of D between two that are penalised
     ema_decay: float = 0.0  # decay of the average of G's weights, which sample() uses; 0: none
     batch_size: int = 128  # images (section 4)
     steps: int = 68_350  # updates of each player: 25 epochs of 350,000 faces
@@ -118,7 +120,8 @@ class Discriminator(nn.Module):
         self.down = nn.ModuleList(
             nn.Conv2d(before, after, k, 2, pad, bias=False) for before, after in pairwise(widths)
         )
-        norms = [nn.BatchNorm2d(width) for width in widths[2:]]
+        # Batch norm would let each image change the logits, and the gradients, of the others.
+        norms = [nn.Identity() if cfg.r1 else nn.BatchNorm2d(width) for width in widths[2:]]
         self.norms = nn.ModuleList([nn.Identity(), *norms])  # none at D's input
         self.activation = nn.LeakyReLU(0.2)
         self.out = nn.Linear(widths[-1] * 4 * 4, 1, bias=False)
@@ -229,15 +232,17 @@ def train_step(gan, batch, run):
     dict of str to Tensor, ()
         Both losses in nats, and D's mean probability of "real" for real and for fake images.
     """
-    real = batch["real"]
+    penalised = gan.cfg.r1 > 0 and gan.step % gan.cfg.r1_every == 0
+    real = batch["real"].requires_grad_(penalised)
     with run.autocast():
         fake = gan.netG(draw_z(gan.cfg, len(real), device=run.device))
 
         real_logits = gan.netD(real)
         fake_logits = gan.netD(fake.detach())
         loss_d = d_loss(real_logits, fake_logits)
+    penalty = gan.cfg.r1 * gan.cfg.r1_every * r1_penalty(real, real_logits) if penalised else 0
     gan.opt_d.zero_grad()
-    loss_d.backward()
+    (loss_d + penalty).backward()
     gan.opt_d.step()
 
     gan.netD.requires_grad_(False)
