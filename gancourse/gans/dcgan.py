@@ -205,7 +205,10 @@ def build(cfg, run):
     netG, netD = networks(cfg).values()
     for net in (netG, netD):
         init_normal(net, cfg.init_std, gain_std=cfg.init_std)
-    gan = GAN(cfg, PUBLISHED, netG=run.place(netG), netD=run.place(netD))
+    netG = run.place(netG)
+    if cfg.r1:
+        run = replace(run, compile=False)  # a compiled network has no second derivatives
+    gan = GAN(cfg, PUBLISHED, netG=netG, netD=run.place(netD))
     options = {"betas": cfg.betas, "weight_decay": cfg.weight_decay, "fused": True}
     gan.opt_g = torch.optim.Adam(netG.parameters(), lr=cfg.lr_g, **options)
     gan.opt_d = torch.optim.Adam(netD.parameters(), lr=cfg.lr_d, **options)
@@ -233,7 +236,7 @@ def train_step(gan, batch, run):
         Both losses in nats, and D's mean probability of "real" for real and for fake images.
     """
     penalised = gan.cfg.r1 > 0 and gan.step % gan.cfg.r1_every == 0
-    real = batch["real"].requires_grad_(penalised)
+    real = batch["real"].detach().requires_grad_(penalised)
     with run.autocast():
         fake = gan.netG(draw_z(gan.cfg, len(real), device=run.device))
 

@@ -43,7 +43,7 @@ class Config:
     g_downs: int = 2  # layers of G that halve the side, and as many that double it (table 4)
     g_blocks: int = 6  # residual blocks in the middle of G (table 4)
     g_kernel: int = 7  # pixels, of G's first and last layer (table 4)
-    g_skip: bool = False  # G adds its input to its output: it need not learn to copy
+    g_mask: bool = False  # G also draws a mask: where it is 0, the input stays as it is
     ndf: int = 64  # channels of D's first layer; each later layer doubles them (table 5)
     d_layers: int = 6  # layers of D before its outputs; each halves the side (table 5)
     d_slope: float = 0.01  # slope of D's LeakyReLU below zero (section 7.2)
@@ -72,7 +72,7 @@ _LAPTOP = Config(
     ngf=16,
     g_blocks=2,
     g_kernel=3,
-    g_skip=True,
+    g_mask=True,
     ndf=16,
     d_layers=4,
     d_he=True,
@@ -113,7 +113,7 @@ class Generator(nn.Module):
 
     def __init__(self, cfg):
         super().__init__()
-        self.label_sizes, self.g_skip = tuple(cfg.label_sizes), cfg.g_skip
+        self.label_sizes, self.g_mask = tuple(cfg.label_sizes), cfg.g_mask
         sets, k, width = len(cfg.label_sizes), cfg.g_kernel, cfg.ngf
         planes = sum(cfg.label_sizes) + (sets if sets > 1 else 0)
 
@@ -129,7 +129,8 @@ class Generator(nn.Module):
         for _ in range(cfg.g_downs):
             layers += normed(nn.ConvTranspose2d(width, width // 2, 4, 2, 1, bias=False))
             width //= 2
-        layers += [nn.Conv2d(width, cfg.image_channels, k, padding=k // 2, bias=False)]
+        drawn = cfg.image_channels + cfg.g_mask
+        layers += [nn.Conv2d(width, drawn, k, padding=k // 2, bias=False)]
         self.layers = nn.Sequential(*layers)
 
     def forward(self, x, c, source):
@@ -154,11 +155,11 @@ class Generator(nn.Module):
             c = torch.cat([*(c_i * m_i for c_i, m_i in sets), m], 1)  # equation 7
         planes = c.to(x.dtype)[:, :, None, None].expand(-1, -1, *x.shape[2:])
         y = self.layers(torch.cat([x, planes], 1))  # (N, C, H, W)
-        if self.g_skip:
-            # Where the layers return 0, G returns tanh(atanh(0.97 x)) = 0.97 x, nearly its input.
-            # Without the factor, atanh would be infinite at -1 and 1.
-            y = y + torch.atanh(0.97 * x.float())
-        return torch.tanh(y)
+        if not self.g_mask:
+            return torch.tanh(y)
+        # Pumarola et al. 2018, arXiv:1807.09251, equation 1: G need not learn to copy.
+        m = torch.sigmoid(y[:, -1:].float())  # (N, 1, H, W)
+        return m * torch.tanh(y[:, :-1].float()) + (1 - m) * x
 
 
 class Discriminator(nn.Module):
