@@ -15,7 +15,7 @@ import torch
 from torch import nn
 
 from gancourse.fields import Pictures
-from gancourse.gans.blocks import device_of, draw_rows, init_normal, sampling
+from gancourse.gans.blocks import device_of, draw_rows, init_normal, r1_penalty, sampling
 from gancourse.schema import Amount, Channels, Count, Few, Finite, PerLayer, Share, Side, Width
 from gancourse.training.ema import EMA
 from gancourse.training.gan import GAN
@@ -52,6 +52,8 @@ class Config:
     betas: tuple[Share, Share] = (0.5, 0.999)  # Adam's decay rates
     alpha: Share = 0.9  # RMSProp's decay rate, the default of the authors' framework
     init_std: Amount = 0.02  # weights start from N(0, init_std), gains from N(1, init_std)
+    r1: Amount = 0.0  # weight of the penalty on D's gradient; above 0, D has no batch norm
+    r1_every: Count = 8  # updates of D between two that are penalised
     ema_decay: Share = 0.0  # decay of the average of G's weights, which sample() uses; 0: none
     batch_size: Count = 64  # images
     steps: Count = 1_000_000  # updates of each player, the most that the authors' code makes
@@ -140,7 +142,8 @@ class Discriminator(nn.Module):
         self.down = nn.ModuleList(
             nn.Conv2d(before, after, k, 2, pad, bias=False) for before, after in pairwise(widths)
         )
-        norms = [nn.BatchNorm2d(width) for width in widths[2:]]
+        # Batch norm would let each image change the outputs, and the gradients, of the others.
+        norms = [nn.Identity() if cfg.r1 else nn.BatchNorm2d(width) for width in widths[2:]]
         self.norms = nn.ModuleList([nn.Identity(), *norms])  # none at D's input
         self.activation = nn.LeakyReLU(0.2)
         side = cfg.image_size // 2 ** len(cfg.d_channels)
@@ -224,7 +227,10 @@ def build(cfg, run):
     netG, netD = networks(cfg).values()
     for net in (netG, netD):
         init_normal(net, cfg.init_std, gain_std=cfg.init_std)
-    gan = GAN(cfg, PUBLISHED, netG=run.place(netG), netD=run.place(netD))
+    netG = run.place(netG)
+    if cfg.r1:
+        run = replace(run, compile=False)  # a compiled network has no second derivatives
+    gan = GAN(cfg, PUBLISHED, netG=netG, netD=run.place(netD))
     if cfg.optimizer == "adam":
         optimizer, options = torch.optim.Adam, {"betas": cfg.betas, "fused": True}
     else:
@@ -254,15 +260,17 @@ def train_step(gan, batch, run):
     dict of str to Tensor, ()
         Both losses, and D's mean output for real and for fake images.
     """
-    real = batch["real"]
+    penalised = gan.cfg.r1 > 0 and gan.step % gan.cfg.r1_every == 0
+    real = batch["real"].detach().requires_grad_(penalised)
     with run.autocast():
         fake = gan.netG(draw_z(gan.cfg, len(real), device=run.device))
 
         real_logits = gan.netD(real)
         fake_logits = gan.netD(fake.detach())
         loss_d = d_loss(real_logits, fake_logits, gan.cfg.a, gan.cfg.b)
+    penalty = gan.cfg.r1 * gan.cfg.r1_every * r1_penalty(real, real_logits) if penalised else 0
     gan.opt_d.zero_grad()
-    loss_d.backward()
+    (loss_d + penalty).backward()
     gan.opt_d.step()
 
     gan.netD.requires_grad_(False)
