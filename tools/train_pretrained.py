@@ -261,7 +261,9 @@ def measure_faces(g, n=300):
     dict of str to float
         By the judge of faces: ``asked`` and ``worst_asked``, the mean and the largest share of
         faces that do not show the target label; ``others``, the share of other attributes that
-        changed. ``faces`` is their number.
+        changed. By the renderer's own drawing of the change: ``inside``, the error where it must
+        change, as a share of the error of doing nothing, mean and largest over the labels;
+        ``outside``, the error elsewhere. ``faces`` is their number.
     """
     data = load("toons", split="test", image_size=g.cfg.image_size)
     factors = data.drawing.factors
@@ -270,14 +272,20 @@ def measure_faces(g, n=300):
     columns = [data.attribute_names.index(name) for name in names]
     own = data.attributes[shown][:, columns]
     judge, names = metrics.load_judge("toons"), (*names, *data.classes)
-    found = metrics.errors_by_label(judge, g.translate, before, own, names).values()
-    errors = [errors.asked for errors in found]
-    return {
-        "asked": round(sum(errors) / len(errors), 4),
-        "worst_asked": round(max(errors), 4),
-        "others": round(sum(errors.others for errors in found) / len(found), 4),
-        "faces": len(shown),
-    }
+    missed, others, inside, outside = [], [], [], []
+    for name in names:
+        target, asked = metrics.label_target(own, names, name)
+        after = in_parts(g, real=before, labels=target)
+        errors = metrics.domain_errors(judge, before, after, asked)
+        truth = metrics.counterfactual_errors(factors[shown], name, before, after)
+        missed.append(errors.asked)
+        others.append(errors.others)
+        inside.append(truth.inside / truth.untouched)
+        outside.append(truth.outside)
+    means = {"asked": missed, "others": others, "inside": inside, "outside": outside}
+    quality = {name: sum(values) / len(values) for name, values in means.items()}
+    quality |= {"worst_asked": max(missed), "worst_inside": max(inside)}
+    return {name: round(value, 4) for name, value in quality.items()} | {"faces": len(shown)}
 
 
 def measure_studios(g):

@@ -1,6 +1,7 @@
 """Measures of generated data: modes, colours, layouts; judges, and scores on their features."""
 
 from gancourse.metrics.colour import histogram_intersection, lab_histograms, rgb_to_lab
+from gancourse.metrics.counterfactual import CounterfactualErrors, counterfactual_errors
 from gancourse.metrics.domains import (
     DomainErrors,
     domain_errors,
@@ -14,11 +15,13 @@ from gancourse.metrics.segmentation import SegmentationScores, segmentation_scor
 
 __all__ = [
     "JUDGES",
+    "CounterfactualErrors",
     "DomainErrors",
     "FaceJudge",
     "Judge",
     "ModeScores",
     "SegmentationScores",
+    "counterfactual_errors",
     "domain_errors",
     "errors_by_label",
     "histogram_intersection",

@@ -13,7 +13,7 @@ from tempfile import TemporaryDirectory
 import pytest
 import torch
 
-from gancourse import fields, files, gans, trained
+from gancourse import fields, files, gans
 from gancourse.errors import CourseError
 from gancourse.gans import blocks
 from gancourse.trained import frozen_for, trial
