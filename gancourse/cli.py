@@ -183,12 +183,26 @@ def run(names, given, out, check_claims, timeout):
 @click.option("--device", default="auto", show_default=True, help="auto, cuda, cuda:1, mps, cpu.")
 @click.option("--precision", default="fp32", show_default=True, help="fp32, bf16 or auto.")
 @click.option(
+    "--threads", type=click.IntRange(1, 1024), help="CPU threads [1 for small networks, else all]."
+)
+@click.option(
     "--compile", "compiled", is_flag=True, help="Compile the networks with torch.compile."
 )
 @click.option("--out", required=True, type=Place(), help="Folder of the run.")
 @click.option("--resume", is_flag=True, help="Go on with the run in --out.")
 def train(
-    name, preset, data_name, seed, steps, batch_size, device, precision, compiled, out, resume
+    name,
+    preset,
+    data_name,
+    seed,
+    steps,
+    batch_size,
+    device,
+    precision,
+    threads,
+    compiled,
+    out,
+    resume,
 ):
     """Train GAN (vanilla, dcgan, ...); write generator, checkpoint, log and samples to --out.
 
@@ -203,6 +217,8 @@ def train(
     changes = {field: value for field, value in given.items() if value is not None}
     plan = runs.prepare(name, data_name, preset, **changes)
     run = runtime.start(device, seed, precision=precision, compile=compiled)
+    if run.device.type == "cpu":
+        runtime.use_threads(threads or plan.threads)
     gan = plan.build(run)
     history = plan.train(gan, run, out_dir=out, resume=resume)
     if not history.finished:

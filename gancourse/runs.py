@@ -9,12 +9,15 @@ import dataclasses
 from dataclasses import dataclass
 from types import ModuleType
 
+import torch
+
 from gancourse import gans, trained
 from gancourse.data import DATASETS, load
 from gancourse.data.source import Data
 from gancourse.errors import CourseError, DataError, choose
 from gancourse.fields import Classes, Flags
 from gancourse.trained import show
+from gancourse.training import effort
 from gancourse.training.loop import train
 
 
@@ -50,6 +53,18 @@ class Plan:
     def build(self, run):
         """Return the untrained GAN, with the frozen networks that it needs."""
         return self.module.build(self.cfg, run, **trained.frozen_for(self.module, run.device))
+
+    @property
+    def threads(self):
+        """The number of CPU threads for this run: 1 if a step is small, else PyTorch's number.
+
+        It follows from the networks and the batch, and not from a measurement: results differ in
+        the last digits between numbers of threads, and one seed gives one curve on a machine.
+        """
+        step, _ = gans.step_function(self.module, self.cfg)
+        fields = {name: self.data.fields[name] for name in self.module.TAKES}
+        work = effort.operations(self.build, step, fields, self.cfg.batch_size)
+        return 1 if work < effort.FEW else torch.get_num_threads()
 
     def train(self, gan, run, **options):
         """Train a GAN that :meth:`build` returned; see :func:`gancourse.training.train`.

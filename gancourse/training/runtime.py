@@ -63,7 +63,9 @@ class Run:
         return torch.Generator(device=self.device).manual_seed(seed)
 
 
-def start(device="auto", seed=0, *, precision="fp32", channels_last=False, compile=False):
+def start(
+    device="auto", seed=0, *, precision="fp32", channels_last=False, compile=False, threads=None
+):
     """Choose the device, seed every random source, and return the :class:`Run`.
 
     Parameters
@@ -76,6 +78,9 @@ def start(device="auto", seed=0, *, precision="fp32", channels_last=False, compi
         See :class:`Run`. ``auto`` takes what :func:`fast_precision` returns.
     channels_last, compile : bool
         See :class:`Run`.
+    threads : int, optional
+        How many threads PyTorch computes with on the CPU, from here on; as many as before if left
+        out. Results for different numbers differ in the last digits.
 
     Returns
     -------
@@ -84,11 +89,13 @@ def start(device="auto", seed=0, *, precision="fp32", channels_last=False, compi
     Raises
     ------
     CourseError
-        If the device is unknown or this machine lacks it, or the seed or precision is not valid.
+        If the device is unknown or this machine lacks it, or another value is not valid.
     """
     choose("precision", precision, (*PRECISIONS, "auto"))
     check_seed(seed)
     device = find_device(device)
+    if precision == "bf16" and device.type == "cuda" and fast_precision(device) != "bf16":
+        raise CourseError(f"{device} does not compute in bf16. Use precision fp32, or auto.")
     run = Run(
         device=device,
         seed=seed,
@@ -96,6 +103,8 @@ def start(device="auto", seed=0, *, precision="fp32", channels_last=False, compi
         channels_last=channels_last,
         compile=compile,
     )
+    if threads is not None:
+        use_threads(threads)
     seed_everything(seed)
     return run
 
@@ -106,6 +115,19 @@ def check_seed(seed):
         raise CourseError(
             f"seed must be a whole number from 0 to 2**63 - 1, not {printable(repr(seed), 60)}."
         )
+
+
+def use_threads(count):
+    """Let PyTorch compute with so many threads on the CPU.
+
+    Raises
+    ------
+    CourseError
+        If ``count`` is no whole number from 1 to 1024.
+    """
+    if isinstance(count, bool) or not isinstance(count, int) or not 0 < count <= 1024:
+        raise CourseError(f"threads must be a whole number, 1 to 1024, not {count!r}")
+    torch.set_num_threads(count)
 
 
 def find_device(name="auto"):
