@@ -16,7 +16,7 @@ from gancourse.errors import CourseError, choose, printable
 
 # Seconds that a cell may take; a cell of the paper's size may train for days.
 TIMEOUTS = {"smoke": 600, "laptop": 4 * 3600, "paper": None}
-MAX_ERROR = 2_000  # characters of an error's message
+MAX_ERROR = 1_000  # characters of an error's message
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -18,13 +18,14 @@ from papermill.translators import PythonTranslator, papermill_translators
 
 from gancourse import paths
 from gancourse.batch import lessons
-from gancourse.errors import CourseError
+from gancourse.errors import CourseError, printable
 
 MAX_OUTPUT = 32 * 2**20  # characters of output in a notebook
 MAX_ERROR = 2**20  # characters of an error that is kept even then
 START_TIMEOUT = 180  # seconds until a kernel answers; a busy machine takes more than papermill's 60
 LEFT_OUT = f"[what follows is left out: a notebook keeps {MAX_OUTPUT >> 20} MB of output]\n"
 MALFORMED = "[an output of an unknown shape is left out]\n"
+LOG = "kernel.log"  # what a kernel prints outside of a cell
 ENGINE = "gancourse"
 
 
@@ -91,7 +92,15 @@ def execute(notebook, parameters, *, cwd, timeout=None, progress=False):
             if not after.exists():
                 raise
             error = problem
+        if isinstance(error, RuntimeError):
+            error = RuntimeError(f"{error} {_last_words(folder / LOG)}".strip())
         return lessons.read(after), error
+
+
+def _last_words(log):
+    """Return the last line that a kernel printed outside of a cell, such as why it died."""
+    lines = log.read_text(encoding="utf-8", errors="replace").split("\n") if log.exists() else []
+    return next((f"({printable(line)})" for line in reversed(lines) if line.strip()), "")
 
 
 @contextlib.contextmanager
@@ -152,7 +161,8 @@ class _Client(PapermillNotebookClient):
     def execute(self, **options):
         """Execute the notebook; no kernel is left."""
         try:
-            return super().execute(**options)
+            with open(os.path.join(self.folder, LOG), "wb") as log:
+                return super().execute(stdout=log, stderr=log, **options)
         finally:
             if self.km is not None and self.km.has_kernel:  # stopped while the kernel started
                 self.km.shutdown_kernel(now=True)

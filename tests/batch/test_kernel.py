@@ -131,6 +131,13 @@ def test_a_cell_that_kills_its_kernel_fails_the_notebook(tmp_path):
     assert notebook.cells[0].outputs[0].text == "first\n"
 
 
+def test_a_kernel_that_cannot_start_says_why(tmp_path, monkeypatch):
+    monkeypatch.setenv("PYTHONHOME", str(tmp_path))
+    _, error = executed("1", tmp_path=tmp_path)
+    assert isinstance(error, RuntimeError)
+    assert "Python" in str(error)
+
+
 def test_no_room_for_temporary_files_is_told(tmp_path, monkeypatch):
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "missing"))
     with pytest.raises(CourseError, match="TMPDIR"):
