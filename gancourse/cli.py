@@ -111,6 +111,7 @@ def run(names, given, out, check_claims):
 @click.option(
     "--steps", type=click.IntRange(min=1), help="Training steps, of the last stage [the preset's]."
 )
+@click.option("--batch-size", type=click.IntRange(min=1), help="Samples a batch [the preset's].")
 @click.option("--device", default="auto", show_default=True, help="auto, cuda, cuda:1, mps, cpu.")
 @click.option("--precision", default="fp32", show_default=True, help="fp32, bf16 or auto.")
 @click.option(
@@ -118,15 +119,20 @@ def run(names, given, out, check_claims):
 )
 @click.option("--out", required=True, type=click.Path(path_type=Path), help="Folder of the run.")
 @click.option("--resume", is_flag=True, help="Go on with the run in --out.")
-def train(name, preset, data_name, seed, steps, device, precision, compiled, out, resume):
+def train(
+    name, preset, data_name, seed, steps, batch_size, device, precision, compiled, out, resume
+):
     """Train GAN (vanilla, dcgan, ...); write generator, checkpoint, log and samples to --out.
 
     Ctrl-C stops after the current step; --resume goes on from there.
     """
     from gancourse import runs
-    from gancourse.training import runtime
+    from gancourse.training import runtime, store
 
-    changes = {} if steps is None else {"steps": steps}
+    if resume:
+        store.require(out)
+    given = {"steps": steps, "batch_size": batch_size}
+    changes = {field: value for field, value in given.items() if value is not None}
     plan = runs.prepare(name, data_name, preset, **changes)
     run = runtime.start(device, seed, precision=precision, compile=compiled)
     gan = plan.build(run)

@@ -13,6 +13,7 @@ from gancourse import gans, trained
 from gancourse.data import DATASETS, load
 from gancourse.data.source import Data
 from gancourse.errors import CourseError, DataError, choose
+from gancourse.fields import Classes, Flags
 from gancourse.trained import show
 from gancourse.training.loop import train
 
@@ -116,6 +117,7 @@ def prepare(name, data_name, preset, *, like=None, **changes):
                 f"{name} does not take {field} of the kind that {data.name} has: {there}. Take "
                 "other data, see `gancourse data list`."
             )
+    refuse_one_class(name, data)
     cfg = dataclasses.replace(module.configure(preset, data.fields), **changes)
     data = show.sized(data, module.inputs(cfg))
     for field in module.TAKES:
@@ -126,6 +128,20 @@ def prepare(name, data_name, preset, *, like=None, **changes):
                 f"{there}. Take other data, or change the configuration."
             )
     return Plan(module=module, name=name, preset=preset, cfg=cfg, data=data)
+
+
+def refuse_one_class(name, data):
+    """Raise a CourseError if the labels are of one class: there is nothing to tell apart."""
+    labels = data.fields.get("labels")
+    single = isinstance(labels, Classes) and labels.count < 2
+    if isinstance(labels, Flags):
+        single = any(kind == "classes" and len(names) < 2 for kind, names in labels.sets)
+    if single:
+        raise CourseError(
+            f"{name} learns from labels, and {data.name} has one class alone: "
+            f"{', '.join(labels.names)}. Take data with two classes or more; in a folder, each "
+            "sub-folder is one."
+        )
 
 
 def wanted(module):

@@ -162,11 +162,63 @@ def test_resume_knows_a_folder_by_another_path(tmp_path, monkeypatch):
         (["--device", "cuda:99"], "gancourse doctor"),
         (["--precision", "fp8"], "there are: fp32, bf16"),
         (["--seed", "-1"], "0 or more"),
+        (["--seed", str(2**70)], "2**63"),
+        (["--resume"], "nothing to resume"),
+        (["--batch-size", "5000"], "--batch-size"),
     ],
 )
 def test_a_wrong_setting_is_refused_before_anything_is_written(tmp_path, options, message):
     assert message in refusal("train", "vanilla", "--out", tmp_path / "run", *options)
     assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize(
+    ("gan", "sub", "words"),
+    [
+        ("acgan", "", "labels"),
+        ("cgan", "", "labels"),
+        ("stargan", "", "attributes"),
+        ("acgan", "cat", "one class alone: cat"),
+        ("cgan", "cat", "one class alone: cat"),
+        ("stargan", "cat", "one class alone: cat"),
+    ],
+)
+def test_missing_or_single_classes_are_told_before_anything_is_written(tmp_path, gan, sub, words):
+    folder = tmp_path / "pictures" / sub
+    folder.mkdir(parents=True)
+    for number in range(24):
+        Image.new("RGB", (40, 40), (number, 0, 0)).save(folder / f"{number}.png")
+    data = f"folder:{tmp_path / 'pictures'}"
+    options = ("--preset", "smoke", "--device", "cpu", "--batch-size", 4, "--out", tmp_path / "run")
+    assert words in refusal("train", gan, "--data", data, *options)
+    assert not (tmp_path / "run").exists()
+
+
+def test_few_pictures_can_be_trained_on_with_a_smaller_batch(tmp_path):
+    for number in range(46):
+        (tmp_path / "pictures").mkdir(exist_ok=True)
+        Image.new("RGB", (40, 40), (number, 0, 0)).save(tmp_path / "pictures" / f"{number}.png")
+    options = ("--preset", "smoke", "--device", "cpu", "--steps", 1, "--out", tmp_path / "run")
+    training = ("train", "dcgan", "--data", f"folder:{tmp_path / 'pictures'}", *options)
+    assert re.search(
+        r"batch_size=(\d+) or less \(--batch-size\)", refusal(*training, "--batch-size", 60)
+    )
+    assert "2 or more" in refusal(*training, "--batch-size", 1)
+    assert not (tmp_path / "run").exists()
+    result = call(*training, "--batch-size", 16)
+    assert result.exit_code == 0, result.output
+
+
+def test_a_picture_that_was_replaced_is_noticed_by_resume(tmp_path):
+    for number in range(30):
+        (tmp_path / "pictures").mkdir(exist_ok=True)
+        Image.new("L", (8, 8), number).save(tmp_path / "pictures" / f"{number}.png")
+    data = f"folder:{tmp_path / 'pictures'}"
+    assert train(tmp_path / "run", "--batch-size", 8, data=data).exit_code == 0
+    for number in (0, 13, 29):  # some are in the test split
+        Image.new("L", (8, 8), 100 + number).save(tmp_path / "pictures" / f"{number}.png")
+    result = train(tmp_path / "run", "--batch-size", 8, "--resume", data=data, steps=6)
+    assert result.exit_code == 2 and "content.real" in result.stderr
 
 
 def test_a_gan_of_pictures_refuses_points(tmp_path):

@@ -17,7 +17,7 @@ ROOMS = {
     "lesson": "batch __init__ exercises training data plotting errors",
     "doctor": "batch schema cache errors",
     "batch": "__init__ training data schema files errors",
-    "runs": "trained gans training data errors",
+    "runs": "trained gans training data fields errors",
     "__init__": "trained",
     "exercises": "gans training data errors",
     "widgets": "data latent plotting files errors",

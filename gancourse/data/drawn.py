@@ -77,7 +77,7 @@ def drawn(factors, name, show=None, channels=3):
         def make(count, field, device):
             return show(draw(count, field.side or SIZE, device))
 
-        return Column(field, len(factors), make)
+        return Column(field, len(factors), make, drawn=True)
 
     text = vocabulary(type(factors))
     more = {

@@ -110,6 +110,10 @@ class JointImages:
         """The device of the pictures."""
         return self.members[0].device
 
+    def fingerprint(self):
+        """Return what tells the members from others; see :class:`gancourse.data.source.Data`."""
+        return {str(i): data.fingerprint() for i, data in enumerate(self.members)}
+
     def labels(self, number, index=None):
         """Return labels of the pictures of one member as a model takes them.
 

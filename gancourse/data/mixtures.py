@@ -40,6 +40,10 @@ class Mixture:
         """Return the same mixture on another device."""
         return Mixture(self.means.to(device), self.std, self.name)
 
+    def fingerprint(self):
+        """Return the modes and their spread; see :class:`gancourse.data.source.Data`."""
+        return {"means": self.means.tolist(), "std": self.std}
+
     def take(self, *names, like=None):
         """Return the mixture: a batch holds points, "real", and nothing else."""
         for name in names:

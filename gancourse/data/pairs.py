@@ -67,6 +67,11 @@ class _TwoSides:
         """Return the same data on another device."""
         return self._each(lambda side: side.to(device))
 
+    def fingerprint(self):
+        """Return how many rows A and B have, how they vary, and a text for each field."""
+        found = {"A": len(self.a), "B": len(self.b), "jitter": self.jitter, "mirror": self.mirror}
+        return found | {name: self._columns[name].fingerprint for name in self._taken}
+
     def _sizes_fit(self):
         return self.a.shape[1:] == self.b.shape[1:]
 

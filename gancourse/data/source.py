@@ -9,6 +9,7 @@
 """
 
 import copy
+import hashlib
 from dataclasses import replace
 from functools import cached_property, lru_cache
 from pathlib import Path
@@ -56,6 +57,13 @@ class Data(Protocol):
         ------
         DataError
             If the data have no such field; the message lists those that they have.
+        """
+
+    def fingerprint(self):
+        """Return what tells these data from others: JSON values, the same on every device.
+
+        A run is resumed only with data of the same name, fields and fingerprint. Data without this
+        method are known by name and fields.
         """
 
     def preview(self, n, run):
@@ -110,10 +118,13 @@ class Column:
         ``make(count, field, device)`` returns the first ``count`` rows, as they are stored, at the
         field's size.
     device : str or torch.device
+    drawn : bool
+        Whether the course draws the rows, each device in its own rounding.
     """
 
-    def __init__(self, field, count, make, device="cpu"):
+    def __init__(self, field, count, make, device="cpu", drawn=False):
         self.field, self.count, self.make, self.device = field, count, make, torch.device(device)
+        self.drawn = drawn
 
     @classmethod
     def of(cls, field, values):
@@ -128,7 +139,7 @@ class Column:
         return cls(field, len(values), make, values.device)
 
     @classmethod
-    def read(cls, read, count, size, channels=3):
+    def read(cls, read, count, size, channels=3, drawn=False):
         """Return a column of pictures that ``read(count, size)`` makes, uint8 (count, C, H, W).
 
         Columns that are derived of it share the array that was read last.
@@ -138,7 +149,7 @@ class Column:
         def make(count, field, device):
             return read(count, field.side)
 
-        return cls(Pictures(shape=(channels, size, size)), count, make)
+        return cls(Pictures(shape=(channels, size, size)), count, make, drawn=drawn)
 
     def channels(self, first, last):
         """Return a column of the channels ``first`` to ``last - 1`` of pictures."""
@@ -148,7 +159,18 @@ class Column:
             return whole.values[:, first:last]
 
         field = replace(self.field, shape=(last - first, *self.field.shape[1:]))
-        return Column(field, self.count, make, self.device)
+        return Column(field, self.count, make, self.device, self.drawn)
+
+    @property
+    def fingerprint(self):
+        """A text that two columns share if their rows are equal; it does not depend on the device.
+
+        Rows that are drawn are known by the name of the data.
+        """
+        if self.drawn:
+            return "drawn"
+        stored = self.values.cpu().contiguous().numpy()
+        return hashlib.blake2b(stored, digest_size=8).hexdigest()
 
     @property
     def made(self):
@@ -166,7 +188,8 @@ class Column:
 
     def changed(self, *, field=None, count=None, device=None):
         """Return the column at another size, of fewer rows, or on another device."""
-        other = Column(field or self.field, count or self.count, self.make, device or self.device)
+        field, count, device = field or self.field, count or self.count, device or self.device
+        other = Column(field, count, self.make, device, self.drawn)
         if self.made and other.field == self.field:
             other.values = self.values[: other.count].to(other.device)
         return other
@@ -302,6 +325,10 @@ class ImageData:
         other._taken = names
         return other
 
+    def fingerprint(self):
+        """Return the number of pictures and a text for each field; see :class:`Data`."""
+        return {"rows": len(self)} | {n: self.columns[n].fingerprint for n in self._taken}
+
     # What is known of the pictures
 
     @property
@@ -409,7 +436,7 @@ class ImageData:
             means = torch.nn.functional.avg_pool2d(column.values.float(), factor)
             return means.round().byte()
 
-        small = Column.read(read, len(self), size // factor, channels)
+        small = Column.read(read, len(self), size // factor, channels, large.drawn)
         return ImageData(small, None, f"{self.name} / {factor}").to(self.device)
 
     def first(self, limit):
@@ -470,9 +497,10 @@ class ImageData:
         """
         epoch_steps = len(self) // size
         if not epoch_steps:
+            smaller = f", or batch_size={len(self)} or less (--batch-size)" * (len(self) > 1)
             raise DataError(
                 f"a batch of {size:,} was asked for, but {self.name} has {len(self):,} pictures. "
-                f"Take more pictures; or, in Python, a Config with batch_size={len(self)} or less."
+                f"Take more pictures{smaller}."
             )
         epoch, place = divmod(step, epoch_steps)
         return self._epoch_order(run, epoch, *key)[place * size : (place + 1) * size]

@@ -19,7 +19,6 @@ from gancourse.training.guards import (
 from gancourse.training.history import History
 from gancourse.training.progress import make_view
 from gancourse.training.runtime import undisturbed
-from gancourse.training.stages import Stages
 from gancourse.training.store import Store
 
 
@@ -95,7 +94,7 @@ def train(
         If the device runs out of memory, the disk is full, an interval is not a whole number
         above 0, ``steps`` does not fit a schedule, or the data are too few for a batch.
     """
-    planned = train_step.steps if isinstance(train_step, Stages) else gan.cfg.steps
+    planned = getattr(train_step, "steps", gan.cfg.steps)  # of all stages
     steps = planned if steps is None else steps
     every = intervals(
         steps, log=log_every, sample=sample_every, checkpoint=checkpoint_every, record=record_every

@@ -88,7 +88,7 @@ def start(device="auto", seed=0, *, precision="fp32", channels_last=False, compi
     """
     choose("precision", precision, (*PRECISIONS, "auto"))
     if isinstance(seed, bool) or not isinstance(seed, int) or not 0 <= seed < 2**63:
-        raise CourseError(f"seed must be a whole number of 0 or more, not {seed!r}")
+        raise CourseError(f"seed must be a whole number of 0 or more, below 2**63, not {seed!r}")
     device = find_device(device)
     run = Run(
         device=device,

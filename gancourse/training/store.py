@@ -268,6 +268,15 @@ class Store:
             checkpoint.save_generator(self.folder / GENERATOR, self.gan, **about | self.card)
 
 
+def require(folder):
+    """Raise a CheckpointError unless a folder holds a checkpoint."""
+    if not (Path(folder) / CHECKPOINT).is_file():
+        raise CheckpointError(
+            f"there is nothing to resume: {folder} has no {CHECKPOINT}. Check the path, or begin "
+            "a run without resuming."
+        )
+
+
 def remains(folder):
     """Return the names of what a run has left in a folder."""
     names = [name for name in (CHECKPOINT, GENERATOR, HISTORY) if os.path.lexists(folder / name)]

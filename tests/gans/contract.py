@@ -6,13 +6,17 @@ The functions know what the file declares, and nothing else of it.
 import ast
 import dataclasses
 import inspect
+import signal
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 import torch
 
-from gancourse import fields, gans, trained
-from gancourse.training import checkpoint, runtime
+from gancourse import fields, files, gans
+from gancourse.errors import CourseError
+from gancourse.trained import frozen_for
+from gancourse.training import checkpoint, runtime, train
 from tools.lint import code_lines
 
 PRESETS = ("smoke", "laptop", "paper")
@@ -30,7 +34,7 @@ def promise(function):
 def smallest(module, **options):
     run = runtime.start("cpu", 0, **options)
     cfg = module.PRESETS["smoke"]
-    return module.build(cfg, run, **trained.frozen_for(module)), run, batch_for(module, cfg)
+    return module.build(cfg, run, **frozen_for(module)), run, batch_for(module, cfg)
 
 
 def batch_for(module, cfg, n=8):
@@ -54,6 +58,44 @@ def steps(module, gan, batch, run):
             moved = {player for player in movable if changed(before[player], after[player])}
             if moved == movable:
                 break
+
+
+def stopping(step, at):
+    """Return a step function in whose step number ``at`` the stop button is pressed."""
+
+    def pressed(gan, batch, run):
+        if gan.step == at - 1:
+            signal.raise_signal(signal.SIGINT)
+        return step(gan, batch, run)
+
+    return pressed
+
+
+class MadeUpData:
+    """Made-up rows, others in each step."""
+
+    name = "made up"
+
+    def __init__(self, module, cfg):
+        known = module.inputs(cfg)
+        self.fields = {name: field for name, field in known.items() if name in module.TAKES}
+
+    def batch(self, step, size, run):
+        return fields.example(self.fields, size, run.generator(step), run.device)
+
+
+def trained(module, plan, folder=None, stop=None, steps=None, **changes):
+    """Train for ``plan`` steps in each stage; return the GAN and its history."""
+    run = runtime.start("cpu", 3)
+    counts = dict.fromkeys(module.STAGES.values(), plan)
+    cfg = dataclasses.replace(module.PRESETS["smoke"], **counts, **changes)
+    gan = module.build(cfg, run, **frozen_for(module))
+    step, total = gans.step_function(module, cfg)
+    held = stopping(step, stop or 0)
+    held.steps = total
+    options = {"steps": steps or total, "out_dir": folder, "resume": folder is not None}
+    options |= {"log_every": 3, "record": lambda gan: (gan.step, torch.rand(1)), "quiet": True}
+    return gan, train(gan, held, MadeUpData(module, cfg), run, **options)
 
 
 def networks_of(module, gan, player):
@@ -165,7 +207,7 @@ def a_config_follows_the_data(module):
         other[name] = field
     cfg = module.configure("smoke", other)
     assert all(field.fits(other[name]) for name, field in module.inputs(cfg).items())
-    gan = module.build(cfg, runtime.start("cpu", 0), **trained.frozen_for(module))
+    gan = module.build(cfg, runtime.start("cpu", 0), **frozen_for(module))
     losses = next(steps(module, gan, batch_for(module, cfg), runtime.start("cpu", 0)))
     assert all(value.isfinite() for value in losses.values())
 
@@ -362,3 +404,53 @@ def sampling_changes_nothing(module):
     assert all(torch.equal(before[name], after[name]) for name in before)
     assert torch.equal(random, torch.get_rng_state())
     assert modes == [part.training for part in parts.values()]
+
+
+# A run
+
+
+def state_of(gan):
+    return files.flatten({name: part.state_dict() for name, part in gan.parts().items()})
+
+
+def assert_same(gan, other):
+    (tree, tensors), (other_tree, others) = state_of(gan), state_of(other)
+    assert tree == other_tree
+    assert all(torch.equal(tensor, others[name]) for name, tensor in tensors.items())
+
+
+@promise
+def a_run_that_was_stopped_ends_bit_for_bit_like_a_whole_one(module):
+    with TemporaryDirectory() as place:
+        whole, history = trained(module, 4, Path(place) / "whole")
+        trained(module, 4, Path(place) / "parts", stop=2)
+        parts, resumed = trained(module, 4, Path(place) / "parts")
+    assert_same(whole, parts)
+    assert resumed.steps == history.steps and resumed.values == history.values
+    assert resumed.records == history.records
+
+
+@promise
+def the_number_of_steps_reaches_the_schedules(module):
+    """A run that is told to be longer moves its weights to its end, or is refused."""
+    short, _ = trained(module, 3)
+    try:
+        other, _ = trained(module, 3, steps=9 * len(module.STAGES))
+    except CourseError as refusal:
+        assert "Build it with" in str(refusal)
+        other, _ = trained(module, 9)
+    assert changed(weights_of(short), weights_of(other))
+
+
+def weights_of(gan):
+    return dict(enumerate(state_of(gan)[1].values()))
+
+
+@promise
+def a_batch_of_one_is_trained_on_or_refused_before_anything_is_written(module):
+    with TemporaryDirectory() as place:
+        folder = Path(place) / "run"
+        try:
+            trained(module, 2, folder, batch_size=1)
+        except CourseError as refusal:
+            assert "batch" in str(refusal) and not folder.exists()

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import torch
 from click.testing import CliRunner
-from contract import PROMISES
+from contract import PROMISES, stopping
 from PIL import Image
 
 from benchmarks import throughput
@@ -63,11 +63,14 @@ def test_both_stages_are_trained_and_logged(folder):
 
 @pytest.mark.parametrize("stopped", [3, 7])
 def test_a_run_that_was_stopped_in_either_stage_ends_bit_for_bit_like_a_whole_one(
-    module, folder, tmp_path, stopped
+    module, folder, tmp_path, stopped, monkeypatch
 ):
     plan = runs.prepare("madeup", DATA, "smoke")
     run = runtime.start("cpu", 0)
-    plan.train(plan.build(run), run, out_dir=tmp_path, quiet=True, steps=stopped)
+    with monkeypatch.context() as patch:
+        for stage in module.STAGES:
+            patch.setattr(module, stage, stopping(getattr(module, stage), stopped))
+        plan.train(plan.build(run), run, out_dir=tmp_path, quiet=True)
     call(*TRAIN, "--out", tmp_path, "--resume")
     ours, theirs = (files.load(f / "checkpoint.safetensors")[0] for f in (tmp_path, folder))
     (ours, our_tensors), (theirs, their_tensors) = map(files.flatten, (ours, theirs))

@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import pytest
 import torch
+from contract import stopping
 
 from gancourse.errors import CourseError
 from gancourse.gans import stargan
@@ -334,7 +335,7 @@ def test_a_run_that_was_interrupted_ends_bit_for_bit_as_one_that_was_not(tmp_pat
             run = runtime.start("cpu", 3)
             gan = stargan.build(cfg, run)
             history = train(
-                gan, stargan.train_step, Data(), run, steps=stop, out_dir=tmp_path / folder,
+                gan, stopping(stargan.train_step, stop), Data(), run, out_dir=tmp_path / folder,
                 resume=True, log_every=1, checkpoint_every=1, quiet=True, sample=pictures,
             )  # fmt: skip
         return gan, history

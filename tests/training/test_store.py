@@ -10,7 +10,8 @@ import pytest
 import torch
 
 from gancourse import files
-from gancourse.data.mixtures import ring
+from gancourse.data.mixtures import Mixture, ring
+from gancourse.data.pairs import UnpairedImages
 from gancourse.data.source import ImageData
 from gancourse.errors import CheckpointError, CourseError
 from gancourse.gans import cyclegan, vanilla
@@ -295,8 +296,6 @@ def test_a_state_that_was_saved_fits(copied, whole):
 def unpaired(size):
     pictures = torch.randint(256, (8, 3, size, size), generator=torch.Generator().manual_seed(0))
     sides = (ImageData(pictures.byte(), None, name) for name in "ab")
-    from gancourse.data.pairs import UnpairedImages
-
     return UnpairedImages(*sides, "made up")
 
 
@@ -423,3 +422,112 @@ def test_a_history_that_is_gone_is_told(copied, capsys):
     fit(copied, resume=True)
     assert "4 rows are damaged or missing" in capsys.readouterr().err
     assert History.read(copied / "history.jsonl", until=99).steps == [10, 12]
+
+
+# What identifies a run
+
+
+def resumed(folder, data, cfg=CFG, seed=0, **options):
+    run = runtime.start("cpu", seed)
+    gan = vanilla.build(cfg, run)
+    train(gan, vanilla.train_step, data, run, out_dir=folder, resume=True, quiet=True, **options)
+    return gan
+
+
+def pictures(count=20, changed=None, classes=("cat", "dog")):
+    values = torch.randint(256, (count, 1, 2, 2), generator=torch.Generator().manual_seed(0))
+    if changed is not None:
+        values[changed, 0, 0, 0] ^= 1
+    labels = torch.arange(count) % len(classes)
+    return ImageData(values.byte(), labels, "mine", classes)
+
+
+IMAGES = replace(CFG, sample_shape=(1, 2, 2))
+
+
+@pytest.fixture
+def of_pictures(tmp_path):
+    resumed(tmp_path / "run", pictures(), IMAGES, steps=4)
+    return tmp_path / "run"
+
+
+@pytest.mark.parametrize(
+    ("data", "line"),
+    [
+        (pictures(21), "content.rows: 20 -> 21"),
+        (pictures(19), "content.rows: 20 -> 19"),
+        (pictures(changed=0), "content.real: "),
+        (pictures(changed=13), "content.real: "),
+        (pictures(classes=("dog", "cat")), r"fields.labels.names: \['cat', 'dog'\] -> \['dog', 'c"),
+        (pictures(classes=("cat", "dog", "fox")), "fields.labels.count: 2 -> 3"),
+        (pictures().take("real"), "fields.labels: .* -> \\(absent\\)"),
+    ],
+)
+def test_other_data_are_refused_with_a_line_for_each_difference(of_pictures, data, line):
+    with pytest.raises(CheckpointError, match=line):
+        resumed(of_pictures, data, IMAGES)
+    assert resumed(of_pictures, pictures().to("cpu"), IMAGES).step == 12
+
+
+@pytest.mark.parametrize(
+    ("changes", "line"),
+    [
+        ({"cfg": replace(CFG, batch_size=15, lr_g=1.0)}, "lr_g: .* -> 1.0\n  batch_size: 16 -> 15"),
+        ({"seed": 3}, "seed: 0 -> 3"),
+        ({"data": ring(12)}, "data: ring -> ring:12"),
+        ({"data": Mixture(ring().means, 0.5, "ring")}, "content.std: 0.01 -> 0.5"),
+    ],
+)
+def test_another_setting_is_refused_with_a_line_for_each_difference(copied, changes, line):
+    with pytest.raises(CheckpointError, match=line):
+        resumed(copied, **({"data": ring()} | changes))
+
+
+def test_what_may_change_is_said(copied, capsys):
+    gan = resumed(copied, ring(), steps=20)
+    assert gan.step == 20
+    assert "goes on with another setting: steps: 8 -> 20" in capsys.readouterr().err
+
+
+def test_the_generators_card_names_the_classes(of_pictures):
+    card = files.load(of_pictures / "generator.safetensors")[1]["card"]
+    assert card["fields"]["labels"]["names"] == ["cat", "dog"]
+
+
+SCHEDULED = replace(cyclegan.PRESETS["smoke"], image_size=32, steps=6)
+
+
+@pytest.mark.parametrize("steps", [3, 18])
+def test_a_schedule_takes_no_other_number_of_steps(tmp_path, steps):
+    def go(cfg, **options):
+        run = runtime.start("cpu", 0)
+        gan = cyclegan.build(cfg, run)
+        train(gan, cyclegan.train_step, unpaired(32), run, out_dir=tmp_path / "run", quiet=True,
+              **options)  # fmt: skip
+
+    with pytest.raises(CourseError, match=rf"built for 6 steps.*Config of {steps} steps"):
+        go(SCHEDULED, steps=steps)
+    assert not (tmp_path / "run").exists()
+    go(SCHEDULED)
+    with pytest.raises(CheckpointError, match=f"steps: 6 -> {steps}"):
+        go(replace(SCHEDULED, steps=steps), resume=True)
+
+
+# What is known before anything is written
+
+
+@pytest.mark.parametrize(
+    ("module", "batch_size", "count", "words"),
+    [
+        (vanilla, 0, 20, "batch_size must be a whole number"),
+        (vanilla, 1.5, 20, "batch_size must be a whole number"),
+        (vanilla, 64, 20, r"a batch of 64 .* 20 pictures.*batch_size=20"),
+        (vanilla, 64, 1, r"1 pictures\. Take more pictures\.$"),
+    ],
+)
+def test_a_batch_that_cannot_be_made_is_refused_and_leaves_no_folder(
+    tmp_path, module, batch_size, count, words
+):
+    with pytest.raises(CourseError, match=words):
+        resumed(tmp_path / "run", pictures(count), replace(IMAGES, batch_size=batch_size))
+    assert not (tmp_path / "run").exists()
