@@ -24,11 +24,14 @@ def cache_folder():
     import pooch
 
     chosen = os.environ.get(CACHE)
-    place = os.path.expanduser(chosen or pooch.os_cache("gancourse"))
+    try:
+        place = os.path.expanduser(chosen or pooch.os_cache("gancourse"))
+    except RuntimeError:  # of platformdirs, which names no place then
+        place = "~"
     if str(place).startswith("~"):
-        who = "that user's" if chosen else "your"
+        where = f"in {chosen}" if chosen else "in your home folder"
         raise DataError(
-            f"downloads would be kept in {place}, but {who} home folder is not known. Set HOME, or "
-            f"set {CACHE} to a folder that you may write to."
+            f"downloads would be kept {where}, but that home folder is not known. Set HOME, or set "
+            f"{CACHE} to a folder that you may write to."
         )
     return Path(place)

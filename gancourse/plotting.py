@@ -68,7 +68,7 @@ def _small_png(figure):
     """
     data = io.BytesIO()
     figure.savefig(data, format="png", dpi=2 * STYLE["figure.dpi"])
-    picture = Image.open(data).convert("RGB")
+    picture = Image.open(data, formats=("PNG",)).convert("RGB")
     width, height = picture.size
     data = io.BytesIO()
     few = picture.resize((width // 4, height // 4), Image.Resampling.NEAREST)

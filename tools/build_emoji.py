@@ -177,7 +177,7 @@ def psnr(content, colours, count):
     rows = colours.height // SIZE
     original = np.asarray(colours).reshape(rows, SIZE, COLUMNS, SIZE, 3).transpose(0, 2, 4, 1, 3)
     original = original.reshape(-1, 3, SIZE, SIZE)[:count].astype(float)
-    stored, _ = read_sheet(Image.open(io.BytesIO(content)), count)
+    stored, _ = read_sheet(Image.open(io.BytesIO(content), formats=("WEBP",)), count)
     error = np.square(stored - original).mean(axis=(1, 2, 3))
     return 10 * np.log10(255**2 / np.maximum(error, 1e-9))
 
@@ -194,7 +194,7 @@ def build(folder):
         images = []
         for entry in entries:
             content = packages[name][path.format(Path(entry["image"]).stem)]
-            images.append(framed(Image.open(io.BytesIO(content)), fill))
+            images.append(framed(Image.open(io.BytesIO(content), formats=("PNG", "WEBP")), fill))
         colours, alpha = sheet_of(images)
         contents[f"{style}.webp"] = encode(colours, alpha)
         noise = psnr(contents[f"{style}.webp"], colours, len(entries))

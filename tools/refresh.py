@@ -186,7 +186,7 @@ def soft_pictures_as_jpeg(notebook):
         encoded = output.get("data", {}).get("image/png", "")
         if len(encoded) < LARGE:
             continue
-        picture = Image.open(io.BytesIO(base64.b64decode(encoded))).convert("RGB")
+        picture = open_png(encoded).convert("RGB")
         shown = output.metadata.setdefault("image/png", {"width": picture.width // 2})
         size = [shown["width"] * 4 // 3, shown["width"] * 4 // 3 * picture.height // picture.width]
         data = io.BytesIO()
@@ -198,9 +198,14 @@ def soft_pictures_as_jpeg(notebook):
             output.metadata["image/jpeg"] = {"width": output.metadata.pop("image/png")["width"]}
 
 
+def open_png(encoded):
+    """Open a PNG in base64, as an output of a notebook holds it; other formats are refused."""
+    return Image.open(io.BytesIO(base64.b64decode(encoded)), formats=("PNG",))
+
+
 def smaller_png(encoded):
     """Return a base64 PNG with the same pixels in as few bytes as Pillow achieves."""
-    original = Image.open(io.BytesIO(base64.b64decode(encoded)))
+    original = open_png(encoded)
     candidates = [original]
     if original.mode == "RGBA" and original.getextrema()[3] == (255, 255):
         candidates.append(original.convert("RGB"))

@@ -13,7 +13,8 @@ from PIL import Image
 
 from gancourse.data import archives
 from gancourse.data.own.attributes import read_attributes
-from gancourse.data.own.reading import in_threads, square
+from gancourse.data.own.decoding import decode
+from gancourse.data.own.reading import in_threads
 from gancourse.data.packed import packed
 from gancourse.data.source import Column, ImageData
 from gancourse.errors import DataError, choose
@@ -64,7 +65,7 @@ def load(split="train"):
     """Return the faces of one of the authors' splits, once they are downloaded.
 
     The middle 178x178 of each picture is scaled down, the crop of StarGAN (``--celeba_crop_size
-    178`` in github.com/yunjey/stargan); see :func:`gancourse.data.own.reading.square`. Scores
+    178`` in github.com/yunjey/stargan); see :func:`gancourse.data.own.decoding.decode`. Scores
     published with another crop, such as the middle 108x108, are of pictures that show less around
     the face.
 
@@ -89,6 +90,7 @@ def load(split="train"):
     for download in (ATTRIBUTES, PARTITION):
         archives.verify(download)
     names, attribute_names, attributes = read_attributes(ATTRIBUTES.path)
+    names = np.array(names)
     parts = read_partition(PARTITION.path, names)
     rows = np.flatnonzero(parts == wanted)
     if not len(rows):
@@ -121,7 +123,8 @@ def read_partition(path, names):
     DataError
         If it is of another form, or of other pictures.
     """
-    rows = [line.split() for line in path.read_text(encoding="utf-8").splitlines()]
+    lines = path.read_text(encoding="utf-8").split("\n")
+    rows = [line.strip().rsplit(None, 1) for line in lines if line.strip()]
     known = {str(number) for number in SPLITS.values()}
     if any(len(row) != 2 or row[1] not in known for row in rows):
         raise DataError(f"{path}: each line should be a picture's name and 0, 1 or 2")
@@ -175,6 +178,6 @@ def _rows(names, all_names, image_size):
 def _decode(archive, image_size, name):
     try:
         with Image.open(io.BytesIO(archive.read(name)), formats=("JPEG",)) as image:
-            return square(image, image_size)
+            return decode(image, image_size)[0]
     except Exception as problem:  # Pillow's readers raise nearly everything on damaged files
         raise DataError(f"{name} in {IMAGES.path} cannot be read ({problem}).") from problem

@@ -226,7 +226,7 @@ def _sheet(style):
     """Return all pictures on white, (N, 3, 64, 64), and their alpha, (N, 1, 64, 64)."""
     path = shipped(f"emoji/{style}.webp")
     try:
-        with Image.open(path) as sheet:
+        with Image.open(path, formats=("WEBP",)) as sheet:
             images, alpha = read_sheet(sheet, len(_index()))
     except (OSError, UnidentifiedImageError, ValueError) as problem:
         raise changed(path, problem) from problem

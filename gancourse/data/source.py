@@ -16,7 +16,6 @@ from pathlib import Path
 from typing import Protocol
 
 import torch
-from torchvision.transforms.v2 import functional as transforms
 
 from gancourse.errors import DataError
 from gancourse.fields import Classes, Flags, Pictures
@@ -202,6 +201,9 @@ def resize(pixels, size, blended=True):
     this does not blur. Every other size is reached by bilinear interpolation with antialiasing.
     Class numbers must not be ``blended``: each pixel takes the number of the nearest.
     """
+    # It takes a second and 170 MB to import, and few data need it.
+    from torchvision.transforms.v2 import functional as transforms
+
     if not blended:
         how = transforms.InterpolationMode.NEAREST_EXACT
         return transforms.resize(pixels[:, None], [size, size], how)[:, 0]

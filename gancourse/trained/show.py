@@ -173,7 +173,7 @@ def read_pictures(path, size, channels, n=None):
     ----------
     path : str or pathlib.Path
     size : int
-        Side in pixels; see :func:`gancourse.data.own.reading.square`.
+        Side in pixels; see :func:`gancourse.data.own.decoding.decode`.
     channels : int
         3 for colour; 1 makes the pictures grey.
     n : int, optional

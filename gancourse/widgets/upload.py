@@ -1,7 +1,7 @@
 """A picture from the reader's disk, checked before anything is done with it."""
 
-import tempfile
-import warnings
+import io
+from functools import partial
 from pathlib import Path, PurePath
 
 import anywidget
@@ -81,13 +81,11 @@ def read_picture(name, content, size):
     DataError
         If it is no picture, or damaged, or too large.
     """
-    ending = PurePath(name).suffix.lower()
-    with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
-        warnings.filterwarnings("ignore", module=r"PIL\.")  # large pictures, odd EXIF tags
-        known = files.ENDINGS + files.FOREIGN
-        path = Path(folder, f"picture{ending if ending in known else ''}")
-        path.write_bytes(content)
-        seen = reading.look(files.Picture(path, name), size)
+    if PurePath(name).suffix.lower() in files.FOREIGN:
+        seen = reading.UNREAD
+    else:
+        with reading.quiet():
+            seen = reading.look_into(partial(io.BytesIO, content), size)
     if seen.problem:
         raise DataError(f"{files.shown(name)} cannot be read: {seen.problem}.")
     return torch.from_numpy(seen.pixels.copy())[None] / 127.5 - 1

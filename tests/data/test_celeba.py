@@ -320,7 +320,7 @@ WRONG = {
     ),
     "attributes-with-a-word": (
         {"attributes": attribute_list(values=changed(VALUES, 5, ["a", "b", "c"]))},
-        "3 attributes.*'a'",
+        "3 attributes.*'000006.jpg a  b  c' has 0",
     ),
     "attributes-with-a-zero": (
         {"attributes": attribute_list(values=changed(VALUES, 5, [1, 0, 1]))},

@@ -15,8 +15,8 @@ pix2pix; or in two folders, in which the same name makes a pair::
 
 Unpaired pictures (``unpaired:PATH``) lie in two folders, as in the data sets of CycleGAN. What is
 for testing lies in folders ``test`` or ``val``, above or below those of A and B, or in ``testA``
-and ``testB``; without them it is one picture in ten, chosen by a hash of its name. Two folders
-that lie apart are written with a comma between: ``pairs:PATH,PATH``.
+and ``testB``; without them it is one picture in ten, at least one, chosen by a hash of its name.
+Two folders that lie apart are written with a comma between: ``pairs:PATH,PATH``.
 """
 
 import os
@@ -42,8 +42,9 @@ def load_folder(option, split="train"):
     option : str or pathlib.Path
         The folder's path; quotes around it and ``~`` are understood.
     split : {"train", "test"}
-        A tenth of the pictures is for testing, chosen by a hash of the name below the folder: a
-        picture stays in its split when others are added, or the folder is moved.
+        A tenth of the pictures is for testing, at least one of two, chosen by a hash of the name
+        below the folder: a picture stays in its split when others are added, or the folder is
+        moved.
 
     Returns
     -------
@@ -51,7 +52,7 @@ def load_folder(option, split="train"):
         uint8 (N, 3, 64, 64) unless resized; with the sub-folders as labels, if there are any, and
         with ``attributes`` if a list of them lies in the folder, see
         :mod:`gancourse.data.own.attributes`. The order is that of the hash, so that the first N
-        are a fair sample. See :func:`gancourse.data.own.reading.square` for how a picture is read.
+        are a fair sample. See :func:`gancourse.data.own.decoding.decode` for how a picture is read.
 
     Raises
     ------
@@ -63,8 +64,8 @@ def load_folder(option, split="train"):
     rows = folder.split(split)
     if not rows:
         raise DataError(
-            f"{folder.root}: none of its {len(folder.records):,} pictures is in the {split} "
-            "split, which a hash of the names decides. Add pictures."
+            f"{folder.root}: its only picture is for training, and none is in the {split} split. "
+            "Add pictures."
         )
     chosen = [folder.records[row] for row in rows]
     labels = [folder.classes.index(folder.label(record)) for record in chosen if folder.classes]

@@ -11,13 +11,18 @@ CelebA, is a table.
 """
 
 import csv
+import re
+import stat
 from collections import Counter
+from itertools import takewhile
 
 import numpy as np
 
+from gancourse.data.own.files import shown
 from gancourse.errors import DataError
 
 TABLE = "attributes.csv"
+MOST_BYTES = 64_000_000  # twice the list of CelebA
 YES_AND_NO = ({"1", "0"}, {"1", "-1"})
 
 
@@ -36,8 +41,8 @@ def read(path):
 
     Returns
     -------
-    names : numpy.ndarray of str, (N,)
-        The pictures' files.
+    names : list of str
+        The pictures' files, N of them.
     attribute_names : tuple of str
     attributes : bool numpy.ndarray, (N, number of attributes)
 
@@ -47,6 +52,14 @@ def read(path):
         If it cannot be read, names a picture or an attribute twice, or has other values.
     """
     try:
+        facts = path.stat()
+        if not stat.S_ISREG(facts.st_mode):  # opening a pipe would wait for ever
+            raise DataError(f"{path} is no file. Remove it, or write the attributes there.")
+        if facts.st_size > MOST_BYTES:
+            raise DataError(
+                f"{path} has {facts.st_size / 1e6:,.0f} MB, and the limit is "
+                f"{MOST_BYTES / 1e6:.0f} MB. Leave out pictures or attributes."
+            )
         found = read_attributes(path) if path.suffix.lower() == ".txt" else read_table(path)
     except UnicodeDecodeError as problem:
         raise DataError(f"{path} is not in UTF-8 ({problem}): save it as UTF-8") from problem
@@ -56,7 +69,7 @@ def read(path):
     for what, some in (("picture", names), ("attribute", attribute_names)):
         name, count = Counter(some).most_common(1)[0] if len(some) else ("", 0)
         if count > 1:
-            raise DataError(f"{path} has the {what} {str(name)!r} {count} times: leave one of them")
+            raise DataError(f"{path} has the {what} {shown(name)!r} {count} times: leave one")
     return found
 
 
@@ -74,42 +87,63 @@ def read_table(path):
         With the number of the first line that is wrong.
     """
     with open(path, encoding="utf-8-sig", newline="") as file:
-        header = file.readline()
-        # Where a comma stands before decimals, spreadsheets separate cells by semicolons.
-        separator = max(",;\t", key=header.count)
-        file.seek(0)
-        rows = [(line, row) for line, row in enumerate(csv.reader(file, delimiter=separator), 1)]
-    rows = [(line, [cell.strip() for cell in row]) for line, row in rows if any(row)]
-    if len(rows) < 2 or len(rows[0][1]) < 2:
+        rows = _rows(file)
+        _, header = next(rows, (0, []))
+        unnamed = DataError(
+            f"{path} should begin with the names of its columns, name,Attribute1,Attribute2, not "
+            f"with {shown(','.join(header))}"
+        )
+        cells = len(header)
+        while header and not header[-1]:  # spreadsheets end lines with empty cells
+            header.pop()
+        wide, names, table, found, odd = len(header), [], bytearray(), set(), None
+        if wide > 1 and (not all(header[1:]) or set(header[1:]) <= {"0", "1", "-1"}):
+            raise unnamed
+        for line, row in rows if wide > 1 else ():
+            if any(row[wide:cells]):
+                raise unnamed
+            if len(row) < wide or any(row[cells:]):
+                raise DataError(
+                    f"{path}, line {line}: {len(row)} values, but the first line names {wide}"
+                )
+            name, values = row[0], row[1:wide]
+            odd = odd or next(((line, v) for v in values if v not in ("0", "1")), None)
+            found |= {*values}
+            names.append(name)
+            table += bytes(value == "1" for value in values)
+    if not names:
         raise DataError(
             f"{path} should have a line name,Attribute1,Attribute2 and then one for each picture, "
-            f"such as 1.jpg,1,0; it has {len(rows):,} lines"
+            "such as 1.jpg,1,0; it has no such lines"
         )
-    (_, header), rows = rows[0], rows[1:]
-    if not all(header[1:]) or set(header[1:]) <= {"0", "1", "-1"}:
+    if not any(found <= pair for pair in YES_AND_NO):
+        line, value = odd
         raise DataError(
-            f"{path} should begin with the names of its columns, name,Attribute1,Attribute2, not "
-            f"with {','.join(header)}"
+            f"{path}, line {line}: {shown(value)!r} is neither 0 nor 1. Write 1 for yes and 0 "
+            "for no; or -1 for no, everywhere."
         )
-    values = {value for _, row in rows for value in row[1:]}
-    for line, row in rows:
-        if len(row) != len(header):
-            raise DataError(
-                f"{path}, line {line}: {len(row)} values, but the first line names {len(header)}"
-            )
-        if not any(values <= pair for pair in YES_AND_NO):
-            odd = [value for value in row[1:] if value not in ("0", "1")]
-            if odd:
-                raise DataError(
-                    f"{path}, line {line}: {odd[0]!r} is neither 0 nor 1. Write 1 for yes and 0 "
-                    "for no; or -1 for no, everywhere."
-                )
-    table = np.array([row for _, row in rows])
-    return table[:, 0], tuple(header[1:]), table[:, 1:] == "1"
+    return names, tuple(header[1:]), _flags(table, len(names))
+
+
+def _rows(file):
+    """Yield the number and the cells of each line that is not empty."""
+    header = file.readline()
+    if header.lower().startswith("sep=") and len(header) > 4:  # a word to spreadsheets
+        separator = header[4]
+    else:
+        # Where a comma stands before decimals, spreadsheets separate cells by semicolons.
+        separator = max(",;\t", key=re.sub('"[^"]*"', "", header).count)
+        file.seek(0)
+    reader = csv.reader(file, delimiter=separator)
+    for row in reader:
+        if any(cell.strip() for cell in row):
+            yield reader.line_num, [cell.strip() for cell in row]
 
 
 def read_attributes(path):
     """Read the list of CelebA: a count, the attributes' names, then a line for each picture.
+
+    The last columns are the values; what stands before them is the name, with its blanks.
 
     Returns
     -------
@@ -121,29 +155,31 @@ def read_attributes(path):
     DataError
         If the lines do not fit the count, the names, or the values 1 and -1.
     """
-    lines = [line for line in path.read_text(encoding="utf-8-sig").splitlines() if line.strip()]
+    lines = [line for line in path.read_text(encoding="utf-8-sig").split("\n") if line.strip()]
     count, header, rows = lines[:1], lines[1:2], lines[2:]
     if not rows or count[0].strip() != str(len(rows)):
         raise DataError(
             f"{path} should begin with the number of its pictures, {len(rows):,}, not with "
-            f"{count[0]!r}. It is cut off, or of another form."
+            f"{shown(count[0])!r}. It is cut off, or of another form."
             if count
             else f"{path} is empty"
         )
-    attribute_names = tuple(header[0].split())
-    try:
-        for row in rows:
-            name, *values = row.split()
-            if len(values) != len(attribute_names):
-                raise ValueError(f"{name!r} has {len(values)}")
-        values = np.loadtxt(
-            rows, np.int8, usecols=range(1, 1 + len(attribute_names)), ndmin=2, comments=None
-        )
-    except ValueError as problem:
-        raise DataError(
-            f"{path} names {len(attribute_names)} attributes, but {problem}. Write the picture's "
-            "name and 1 or -1 for each attribute in each line."
-        ) from problem
-    if not np.isin(values, (-1, 1)).all():
-        raise DataError(f"{path} has values other than 1 (yes) and -1 (no). Write one of these.")
-    return np.array([row.split(None, 1)[0] for row in rows]), attribute_names, values == 1
+    attribute_names, names, table = tuple(header[0].split()), [], bytearray()
+    wide = len(attribute_names)
+    for row in rows:
+        words = row.split()
+        values = list(takewhile(YES_AND_NO[1].__contains__, reversed(words[1:])))[::-1]
+        if len(values) != wide:
+            name = shown(row.strip().rsplit(None, len(values))[0])
+            raise DataError(
+                f"{path} names {wide} attributes, but {name!r} has {len(values)}. Write the "
+                "picture's name and 1 or -1 for each attribute in each line."
+            )
+        names.append(row.strip().rsplit(None, wide)[0])
+        table += bytes(value == "1" for value in values)
+    return names, attribute_names, _flags(table, len(names))
+
+
+def _flags(table, count):
+    """Return bytes of 0 and 1 as bool (count, number of attributes)."""
+    return np.frombuffer(bytes(table), bool).reshape(count, -1)

@@ -4,6 +4,7 @@ import difflib
 import hashlib
 import os
 import unicodedata
+from collections import deque
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -12,6 +13,9 @@ from gancourse.errors import DataError
 
 KINDS = ("folder", "pairs", "unpaired")  # of data sets that are read from a user's folders
 TEST_SHARE = 10  # one record in so many is for testing
+
+MOST_FILES = 500_000  # below one folder
+MOST_LEVELS = 30
 
 ENDINGS = (".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".webp", ".bmp", ".gif", ".tif", ".tiff")
 ENDINGS += (".ppm", ".pgm")
@@ -73,11 +77,28 @@ class Record:
         return " + ".join(map(str, self.files))
 
 
+def divide(records):
+    """Divide records by their hashes: a tenth for testing, at least one on either side of two.
+
+    So a record stays on its side when others are added, except for the one of a small set.
+
+    Returns
+    -------
+    training, testing : list of Record
+        In the order of their hashes, so that the first N are a fair sample. A single record is
+        for training.
+    """
+    ordered = sorted(records, key=lambda record: (not record.for_testing, record.hash))
+    wanted = max(1, sum(record.for_testing for record in ordered))
+    count = min(wanted, max(0, len(ordered) - 1))
+    return ordered[count:], ordered[:count]
+
+
 def pictures_in(folder):
     """Return what lies below a folder, sorted by name.
 
-    Hidden files and those of file managers are left out. Links are followed, except back into a
-    folder that they lie in.
+    Hidden files and those of file managers are left out. A link to a folder is followed if no
+    other way leads there, so that the walk ends.
 
     Returns
     -------
@@ -88,35 +109,61 @@ def pictures_in(folder):
     Raises
     ------
     DataError
-        If a folder cannot be opened.
+        If a folder cannot be opened, or there are more levels or files than ``MOST_LEVELS`` or
+        ``MOST_FILES``.
     """
-    around = tuple(map(str, Path(os.path.realpath(folder)).parents))
-    files = [(file, file.relative_to(folder).as_posix()) for file in _walk(folder, around)]
-    wanted = ENDINGS + FOREIGN
-    pictures = [Picture(*file) for file in files if file[0].suffix.lower() in wanted]
-    others = [name for file, name in files if file.suffix.lower() not in wanted]
+    pictures, others = [], []
+    for name in _walk(folder):
+        if name.lower().endswith(ENDINGS + FOREIGN):
+            pictures.append(Picture(Path(folder, name), name))
+        else:
+            others.append(name)
     return sorted(pictures, key=lambda picture: picture.name), sorted(others)
 
 
-def _walk(folder, around=()):
-    """Yield the files below a folder; ``around`` are the real paths that it lies in."""
-    here = os.path.realpath(folder)
-    if here in around:
-        return
+def _walk(top):
+    """Yield the name of each file below a folder, with slashes; links after what lies there."""
+    real = Path(os.path.realpath(top))
+    seen = {str(parent) for parent in real.parents}
+    folders, links, count = [("", str(real))], deque(), 0
+    while folders or links:
+        name, real = folders.pop() if folders else links.popleft()
+        real = real or os.path.realpath(os.path.join(top, name))
+        if real in seen:
+            continue
+        seen.add(real)
+        if name.count("/") >= MOST_LEVELS:
+            raise DataError(
+                f"{top} has folders in folders, more than {MOST_LEVELS} levels deep: "
+                f"{shown(name)}. Name the folder in which the pictures lie."
+            )
+        for entry in _entries(os.path.join(top, name)):
+            count += 1
+            if count > MOST_FILES:
+                raise DataError(
+                    f"{top} has more than {MOST_FILES:,} files. Name a folder with fewer, in which "
+                    "the pictures lie."
+                )
+            below = f"{name}/{entry.name}" if name else entry.name
+            if is_litter(entry):
+                continue
+            if not os.path.isdir(entry):  # unlike the entry's own is_dir, never raises
+                yield below
+            elif entry.is_symlink():
+                links.append((below, ""))
+            else:
+                folders.append((below, os.path.join(real, entry.name)))
+
+
+def _entries(folder):
     try:
-        entries = sorted(folder.iterdir())
+        with os.scandir(folder) as entries:
+            return sorted(entries, key=lambda entry: entry.name)
     except OSError as problem:
         raise DataError(
-            f"{folder} cannot be opened: {problem.strerror or problem}. Give yourself the "
+            f"{shown(folder)} cannot be opened: {problem.strerror or problem}. Give yourself the "
             "permission to read it, or move it elsewhere."
         ) from problem
-    for entry in entries:
-        if is_litter(entry):
-            continue
-        if os.path.isdir(entry):
-            yield from _walk(entry, (*around, here))
-        else:
-            yield entry
 
 
 def is_litter(path):

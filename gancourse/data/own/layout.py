@@ -16,6 +16,7 @@ from gancourse.data.own.files import (
     Record,
     among,
     composed,
+    divide,
     find_folder,
     find_folders,
     is_litter,
@@ -80,13 +81,10 @@ class Folder:
         return record.name.partition("/")[0] if "/" in record.name else ""
 
     def split(self, split):
-        """Return the indices of a split's records, in the order of their hashes.
-
-        So the first N are a fair sample, and a picture stays in its split when others are added.
-        """
-        testing = choose("split", split, SPLITS) == "test"
-        rows = [row for row, record in enumerate(self.records) if record.for_testing == testing]
-        return sorted(rows, key=lambda row: self.records[row].hash)
+        """Return the indices of a split's records, in the order of their hashes; see `divide`."""
+        parts = dict(zip(SPLITS, divide(self.records), strict=True))
+        rows = {record.name: row for row, record in enumerate(self.records)}
+        return [rows[record.name] for record in parts[choose("split", split, SPLITS)]]
 
     def _check_layout(self):
         if not self.pictures:
@@ -154,7 +152,7 @@ class Folder:
         self.others.remove(lists[0])
         path = self.root / lists[0]
         names, self.attribute_names, values = attributes.read(path)
-        rows = {composed(name.replace("\\", "/")): row for row, name in enumerate(names.tolist())}
+        rows = {composed(name.replace("\\", "/")): row for row, name in enumerate(names)}
         found = [rows.get(composed(p.name), rows.get(composed(p.path.name))) for p in self.pictures]
         missing = [p for p, row in zip(self.pictures, found, strict=True) if row is None]
         if missing:
@@ -175,7 +173,7 @@ class Folder:
                 )
         if len(self.classes) == 1:
             self.classes = ()
-        self.attributes = torch.from_numpy(values[found])
+        self.attributes = torch.from_numpy(values[found].copy())
 
 
 class Sides:
@@ -320,7 +318,7 @@ class Sides:
         """Return the records of a split: a list of pairs, or one of A and one of B.
 
         They come in the order of their hashes, so that the first N are a fair sample. Where the
-        folders name no splits, the hash also chooses a tenth for testing, at least one of two.
+        folders name no splits, the hash also chooses a tenth for testing, see `divide`.
         """
         choose("split", split, INSTEAD)
         if len(self.parts) > 1 or not self.parts.keys() & {"", "train"}:
@@ -328,14 +326,8 @@ class Sides:
                 if part in self.parts:
                     return tuple(sorted(side, key=_hash) for side in self.parts[part])
             raise self._refusal(f"there is no part for training, only for {some([*self.parts])}")
-        taken = []
-        for side in next(iter(self.parts.values())):
-            side = sorted(side, key=_hash)
-            # At least one, whatever the hash says: a run shows what was held out.
-            count = sum(record.for_testing for record in side) or len(side) > 1
-            side.sort(key=lambda record: not record.for_testing)
-            taken.append(side[count:] if split == "train" else side[:count])
-        return tuple(taken)
+        sides = next(iter(self.parts.values()))
+        return tuple(divide(side)[split != "train"] for side in sides)
 
 
 @dataclass(frozen=True)

@@ -7,108 +7,29 @@ JPEGs and twice the time for those of a camera, which Pillow decodes at a fracti
 middle of training.
 """
 
-import math
 import os
 import stat
 import warnings
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
 import torch
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, UnidentifiedImageError
 from tqdm import tqdm
 
+from gancourse.data.own import png
+from gancourse.data.own.decoding import FORMATS, MEMORY, TooLarge, decode
 from gancourse.data.own.files import FOREIGN
+from gancourse.data.own.room import Room
 from gancourse.errors import DataError
 
 SIZE = 64  # pixels a side, unless another size is asked for
-MOST_PIXELS = 100_000_000  # of one decoded picture: 0.4 GB in each thread
 THREADS = 8  # at most
-# Without this list Pillow also tries formats that start other programs.
-FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "GIF", "TIFF", "PPM")
-
-
-def square(picture, size):
-    """Return the middle of a picture, the largest square that fits, at another size.
-
-    The picture is turned as its EXIF tag says, and is laid on white where it is transparent. Of
-    16 bits the upper 8 are kept, of an animation the first frame. It is scaled by bilinear
-    interpolation with antialiasing.
-
-    Parameters
-    ----------
-    picture : PIL.Image.Image
-        Just opened.
-    size : int
-        Pixels a side.
-
-    Returns
-    -------
-    uint8 numpy.ndarray, (3, size, size)
-
-    Raises
-    ------
-    Exception
-        Whatever Pillow raises for damaged files, and ValueError for pixels of unknown range.
-    """
-    picture = decoded(picture, (2 * size, 2 * size))
-    side = min(picture.size)
-    left, top = ((length - side) / 2 for length in picture.size)
-    picture = picture.resize(
-        (size, size),
-        Image.Resampling.BILINEAR,
-        box=(left, top, left + side, top + side),
-        reducing_gap=3.0,
-    )
-    if picture.mode == "RGBA":
-        white = Image.new("RGBA", picture.size, "white")
-        picture = Image.alpha_composite(white, picture).convert("RGB")
-    return np.asarray(picture).transpose(2, 0, 1)  # (H, W, 3) -> (3, H, W)
-
-
-def halves(picture, size):
-    """Return the left half of a picture over its right half, uint8 (6, size, size).
-
-    Raises
-    ------
-    ValueError
-        If it is not twice as wide as high; and whatever :func:`square` raises.
-    """
-    draft = picture.size
-    # A JPEG is decoded smaller only if the seam stays between two pixels.
-    if sorted(draft) == [max(draft) / 2, max(draft)] and max(draft) % 16 == 0:
-        draft = (4 * size, 2 * size) if draft[0] > draft[1] else (2 * size, 4 * size)
-    picture = decoded(picture, draft)
-    width, height = picture.size
-    if width != 2 * height:
-        raise ValueError(
-            f"{width}x{height} pixels, expected a file twice as wide as high: A left, B right"
-        )
-    parts = (picture.crop((left, 0, left + height, height)) for left in (0, height))
-    return np.concatenate([square(part, size) for part in parts])
-
-
-def decoded(picture, draft):
-    """Return a picture turned upright, in RGB or RGBA with 8 bits; see :func:`square`.
-
-    Parameters
-    ----------
-    picture : PIL.Image.Image
-        Just opened.
-    draft : tuple of int
-        A width and height that suffice: a JPEG can be decoded at 1/2, 1/4 or 1/8 of its size.
-    """
-    picture.draft(None, draft)
-    if math.prod(picture.size) > MOST_PIXELS:
-        raise Image.DecompressionBombError
-    ImageOps.exif_transpose(picture, in_place=True)
-    if picture.mode.startswith("I;16") or (picture.mode == "I" and picture.format == "PNG"):
-        picture = Image.fromarray((np.asarray(picture) >> 8).astype(np.uint8))
-    elif picture.mode in ("I", "F"):
-        raise ValueError("numbers of 32 bits, whose range is unknown: save it with 8 bits")
-    return picture.convert("RGBA" if picture.has_transparency_data else "RGB")
+MOST_BYTES = 200_000_000  # of a file, and of all that are open at once: some are read whole
+FILES = Room(MOST_BYTES)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -120,8 +41,16 @@ class Seen:
     mode: str = ""
     problem: str = ""
 
+    @property
+    def is_dark(self):
+        """Whether it, or a side of the pair, has no value in the upper three quarters."""
+        return min(side.max() for side in np.split(self.pixels, len(self.pixels) // 3)) < 64
 
-def look(picture, size=SIZE, read=square):
+
+UNREAD = Seen(problem="a kind that is not read: save it as JPEG or PNG")
+
+
+def look(picture, size=SIZE, pair=False):
     """Read one file, and return what was :class:`Seen`; a damaged file raises nothing.
 
     Parameters
@@ -129,25 +58,57 @@ def look(picture, size=SIZE, read=square):
     picture : gancourse.data.own.files.Picture
     size : int
         Pixels a side.
-    read : callable
-        ``read(image, size)`` returns the pixels, uint8 (C, size, size).
+    pair : bool
+        Whether it holds A on the left and B on the right.
     """
     path = picture.path
+    if path.suffix.lower() in FOREIGN:
+        return UNREAD
     try:
-        if path.suffix.lower() in FOREIGN:
-            return Seen(problem="a kind that is not read: save it as JPEG or PNG")
         if not stat.S_ISREG(path.stat().st_mode):  # opening a pipe would wait for ever
             return Seen(problem="not a file")
-        with Image.open(path, formats=FORMATS) as image:
-            (width, height), mode = image.size, image.mode
-            pixels = read(image, size)
-            if (width - height) * (image.width - image.height) < 0:  # it has been turned
-                width, height = height, width
-            return Seen(pixels=pixels, size=(width, height), mode=mode)
-    except Image.DecompressionBombError:
-        return Seen(problem="more pixels than are read: scale it down")
-    except Exception as problem:  # Pillow's readers raise nearly everything on damaged files
-        return Seen(problem=_why(path, problem))
+        return look_into(partial(open, path, "rb"), size, pair)
+    except PermissionError:
+        return Seen(problem="no permission to read it")
+    except FileNotFoundError:
+        return Seen(problem="a link to nowhere" if path.is_symlink() else "it has gone")
+    except OSError as problem:
+        return Seen(problem=problem.strerror or str(problem))
+
+
+def look_into(opened, size=SIZE, pair=False):
+    """Read a file as :func:`look` does; ``opened()`` returns it open, from its beginning."""
+    with opened() as file:
+        head = file.read(256)
+        length = file.seek(0, os.SEEK_END)
+    if not length:
+        return Seen(problem="empty: 0 bytes")
+    if length > MOST_BYTES:
+        limit = f"{MOST_BYTES / 1e6:.0f} MB"
+        return Seen(problem=f"{length / 1e6:,.0f} MB, and the limit is {limit}: scale it down")
+    with FILES.taken(length):
+        try:
+            with opened() as file:
+                return _decoded(file, size, pair)
+        except TooLarge as problem:
+            return Seen(problem=str(problem))
+        except Image.DecompressionBombError:
+            most = f"{MEMORY // 4:,} pixels"
+            return Seen(problem=f"more than {most}, which is the limit: scale it down")
+        except Exception as problem:  # Pillow's readers raise nearly everything on damaged files
+            if isinstance(problem, PermissionError):
+                raise
+            if head.startswith(png.SIGNATURE):  # what is damaged may be a text that nobody needs
+                with suppress(Exception), opened() as file:
+                    return _decoded(png.pixels_alone(file), size, pair)
+            return Seen(problem=_why(head, problem))
+
+
+def _decoded(file, size, pair):
+    with Image.open(file, formats=FORMATS) as image:
+        mode = image.mode
+        pixels, whole = decode(image, size, pair)
+    return Seen(pixels=pixels, size=whole, mode=mode)
 
 
 def look_at(record, size=SIZE):
@@ -168,7 +129,7 @@ def look_at(record, size=SIZE):
     if not record.pair:
         return look(record.files[0], size)
     if len(record.files) == 1:
-        return look(record.files[0], size, halves)
+        return look(record.files[0], size, pair=True)
     a, b = (look(file, size) for file in record.files)
     for file, seen in zip(record.files, (a, b), strict=True):
         if seen.problem:
@@ -181,25 +142,24 @@ def look_at(record, size=SIZE):
     return Seen(pixels=np.concatenate([a.pixels, b.pixels]), size=a.size + b.size, mode=mode)
 
 
-def _why(path, problem):
-    """Say what is wrong with a file that Pillow could not read."""
-    if isinstance(problem, PermissionError):
-        return "no permission to read it"
-    if isinstance(problem, FileNotFoundError):
-        return "a link to nowhere" if path.is_symlink() else "it has gone"
-    if isinstance(problem, UnidentifiedImageError):
-        with open(path, "rb") as file:
-            head = file.read(256)
-        if not head:
-            return "empty: 0 bytes"
-        if head[4:8] == b"ftyp":
-            return "HEIC, AVIF or a film, whatever its name says: save it as JPEG or PNG"
-        if head.startswith(b"version https://git-lfs"):
-            return "a placeholder of Git LFS: run `git lfs pull`"
-        if head.lstrip()[:1] == b"<":
-            return "a web page or a drawing in XML, whatever its name says"
-        return "not a picture of a known kind"
-    return str(problem) or type(problem).__name__
+KINDS = {b"\xff\xd8": "JPEG", b"\x89PNG": "PNG", b"GIF8": "GIF", b"RIFF": "WebP", b"BM": "BMP"}
+KINDS |= {b"II*\0": "TIFF", b"MM\0*": "TIFF"}  # by the first bytes
+
+
+def _why(head, problem):
+    """Say what is wrong with a file that Pillow could not read; ``head`` are its first bytes."""
+    if not isinstance(problem, UnidentifiedImageError):
+        return str(problem) or type(problem).__name__
+    if head[4:8] == b"ftyp":
+        return "HEIC, AVIF or a film, whatever its name says: save it as JPEG or PNG"
+    if head.startswith(b"version https://git-lfs"):
+        return "a placeholder of Git LFS: run `git lfs pull`"
+    if head.lstrip()[:1] == b"<":
+        return "a web page or a drawing in XML, whatever its name says"
+    for start, kind in KINDS.items():
+        if head.startswith(start):
+            return f"a {kind} that is damaged, or of a rare kind: save it anew as PNG"
+    return "not a picture of a known kind"
 
 
 def rows(title, records, size=SIZE):
@@ -252,11 +212,18 @@ def refused(unreadable):
     yield "Remove or replace the unreadable ones before training."
 
 
+@contextmanager
+def quiet():
+    """Silence Pillow's warnings, of large pictures and odd EXIF tags."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", module=r"PIL\.")
+        yield
+
+
 def in_threads(function, items, title):
     """Yield ``function(item)`` for each item, in order, computed by several threads."""
     pool = ThreadPoolExecutor(min(THREADS, os.cpu_count() or 1))
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", module=r"PIL\.")  # large pictures, odd EXIF tags
+    with quiet():
         try:
             results = pool.map(function, items)
             yield from tqdm(results, title, len(items), unit=" pictures", leave=False, disable=None)

@@ -2,7 +2,7 @@
 
 import os
 from collections import Counter, defaultdict
-from dataclasses import replace
+from dataclasses import dataclass
 
 import pooch
 
@@ -106,19 +106,30 @@ def _of_sides(path, kind):
     return [*lines, *_others(sides.others)], unreadable
 
 
+@dataclass(frozen=True)
+class _Facts:
+    """What is told of a record: width and height, of a pair of two files twice; and the mode."""
+
+    size: tuple
+    mode: str
+    is_dark: bool
+
+
 def _look(record):
-    return replace(look_at(record), pixels=None)
+    seen = look_at(record)
+    return seen.problem or _Facts(seen.size, seen.mode, seen.is_dark)
 
 
 def _read(records, title):
-    """Return what was seen of each record, without its pixels; and a line for each problem."""
-    seen, unreadable = {}, []
-    for record, found in zip(records, in_threads(_look, records, str(title)), strict=True):
-        if found.problem:
-            unreadable.append(f"{record} ({found.problem})")
+    """Return the facts of each record that can be read, and a line for each problem."""
+    found = zip(records, in_threads(_look, records, str(title)), strict=True)
+    facts, unreadable = {}, []
+    for record, what in found:
+        if isinstance(what, _Facts):
+            facts[record] = what
         else:
-            seen[record] = found
-    return seen, unreadable
+            unreadable.append(f"{record} ({what})")
+    return facts, unreadable
 
 
 def _of_pictures(seen):
@@ -137,6 +148,7 @@ def _of_pictures(seen):
     small = [record for record, file in seen.items() if min(file.size) < SIZE]
     if small:
         yield f"  small       {len(small):,} below {SIZE} pixels: {some(small)}; enlarged"
+    yield from _dark(seen)
 
 
 def _of_pairs(seen):
@@ -147,6 +159,16 @@ def _of_pairs(seen):
     scaled = [record for record, pair in seen.items() if pair.size[:2] != pair.size[-2:]]
     if scaled:
         yield f"  sizes       {len(scaled):,} differ between A and B: {some(scaled)}"
+    yield from _dark(seen)
+
+
+def _dark(seen):
+    dark = [record for record, file in seen.items() if file.is_dark]
+    if dark:
+        yield (
+            f"  dark        {len(dark):,} nearly black: {some(dark)}; if they hold fewer bits than "
+            "they have room for, such as 12 in 16, stretch them and save them with 8 bits"
+        )
 
 
 def _modes(seen):

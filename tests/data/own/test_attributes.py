@@ -1,5 +1,7 @@
 """Lists of attributes: who writes one by hand is told the line that is wrong."""
 
+import os
+import sys
 import unicodedata
 
 import pytest
@@ -8,7 +10,7 @@ from PIL import Image
 
 from gancourse.data import check, load
 from gancourse.data.joint import JointImages
-from gancourse.data.own import attributes, files
+from gancourse.data.own import attributes, layout
 from gancourse.errors import DataError
 from gancourse.training import runtime
 
@@ -21,7 +23,7 @@ VALUES = {"a.png": [1, 0], "b.png": [0, 0], "c.png": [1, 1]}
 @pytest.fixture
 def folder(tmp_path, monkeypatch):
     """Three pictures, of which none is for testing; the brightness tells which is which."""
-    monkeypatch.setattr(files, "TEST_SHARE", 2**64)
+    monkeypatch.setattr(layout, "divide", lambda records: (records, []))
     for number, name in enumerate(NAMES):
         Image.new("L", (8, 8), number).save(tmp_path / name)
     return tmp_path
@@ -65,6 +67,69 @@ def test_this_list_gives_every_picture_its_attributes(folder, name, text):
     assert data.attribute_names == ("Red", "Round")
     assert data.attributes.dtype == torch.float32
     assert (data.labels, data.classes) == (None, ())
+
+
+@pytest.mark.parametrize(
+    ("text", "names"),
+    [
+        ("sep=;\n" + TABLE.replace(",", ";"), ("Red", "Round")),
+        (TABLE.replace("\n", ",,\n"), ("Red", "Round")),
+        (TABLE.replace("\n", "\r\n"), ("Red", "Round")),
+        (TABLE.replace("\n", "\r"), ("Red", "Round")),
+        (TABLE.replace("\n", "\n\n , \n"), ("Red", "Round")),
+        (TABLE.replace("Red", '"Red, dark"'), ("Red, dark", "Round")),
+        (
+            TABLE.replace(",", ";").replace("Red", '"a,b"').replace("Round", '"c,d"'),
+            ("a,b", "c,d"),
+        ),
+        (TABLE.replace("a.png", '"a.png"'), ("Red", "Round")),
+    ],
+    ids=["sep", "empty-cells", "windows", "old-mac", "gaps", "comma", "commas", "quoted-name"],
+)
+def test_a_table_may_be_written_this_way(folder, text, names):
+    with open(folder / "attributes.csv", "w", encoding="utf-8-sig", newline="") as file:
+        file.write(text)
+    data = load(f"folder:{folder}", image_size=8)
+    assert found(folder) == VALUES
+    assert data.attribute_names == names
+
+
+def test_names_in_a_list_of_celeba_may_have_blanks(folder):
+    (folder / "b.png").rename(folder / "my b.png")
+    write(folder, CELEBA.replace("b.png", "my b.png"), "list_attr_celeba.txt")
+    names, _, values = attributes.read(folder / "list_attr_celeba.txt")
+    assert dict(zip(names, values.tolist(), strict=True)) == {
+        "a.png": [True, False],
+        "my b.png": [False, False],
+        "c.png": [True, True],
+    }
+    assert len(load(f"folder:{folder}").attributes) == 3
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs pipes")
+@pytest.mark.parametrize("name", ["attributes.csv", "list_attr_celeba.txt"])
+def test_a_pipe_in_place_of_a_list_is_told_and_not_waited_for(folder, name):
+    os.mkfifo(folder / name)
+    for call in (load, check):
+        with pytest.raises(DataError, match=rf"{name} is no file"):
+            call(f"folder:{folder}")
+
+
+@pytest.mark.parametrize("name", ["attributes.csv", "list_attr_celeba.txt"])
+def test_a_folder_in_place_of_a_list_is_told(folder, name):
+    (folder / name).mkdir()
+    assert load(f"folder:{folder}", image_size=8).attributes is None
+    Image.new("L", (8, 8)).save(folder / name / "d.png")
+    with pytest.raises(DataError, match=f"lie beside folders of pictures.*{name}"):
+        load(f"folder:{folder}")
+
+
+def test_a_list_beyond_all_measure_is_not_read(folder, monkeypatch):
+    path = write(folder)
+    with open(path, "ab") as file:
+        file.truncate(10 * attributes.MOST_BYTES)
+    with pytest.raises(DataError, match=r"640 MB, and the limit is 64 MB"):
+        load(f"folder:{folder}")
 
 
 def test_a_list_by_a_spreadsheet_may_begin_with_a_mark(folder):
@@ -129,7 +194,7 @@ def test_a_picture_without_a_line_is_told_beside_lines_without_a_picture(folder)
 
 
 def test_each_split_has_its_own_rows(folder, monkeypatch):
-    monkeypatch.setattr(files, "TEST_SHARE", 2)
+    monkeypatch.setattr(layout, "divide", lambda records: (records[::2], records[1::2]))
     for number in range(3, 12):
         Image.new("L", (8, 8), number).save(folder / f"{number}.png")
     names = [*NAMES, *(f"{number}.png" for number in range(3, 12))]
@@ -182,10 +247,10 @@ def test_this_table_is_refused_with_what_is_wrong(folder, kind):
     [
         (CELEBA.replace("b.png -1", "b.png -1 1"), "2 attributes.*'b.png' has 3"),
         (CELEBA.replace("b.png -1 -1", "b.png"), "2 attributes.*'b.png' has 0"),
-        (CELEBA.replace("b.png", "my b.png"), "2 attributes.*'my' has 3"),
+        (CELEBA.replace("b.png -1", "b.png yes"), "2 attributes.*'b.png yes' has 1"),
         ("0\nRed Round\n", "number of its pictures"),
     ],
-    ids=["one-more-value", "no-values", "space-in-a-name", "no-pictures"],
+    ids=["one-more-value", "no-values", "word", "no-pictures"],
 )
 def test_this_list_is_refused_with_what_is_wrong(folder, text, message):
     write(folder, text, "list_attr_celeba.txt")

@@ -1,13 +1,13 @@
 """Folders of pictures, the way people have them."""
 
 import errno
+import itertools
 import os
 import struct
 import sys
 import unicodedata
 import zipfile
 import zlib
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -45,10 +45,14 @@ def noise(path, **options):
     return path
 
 
+def hashed(records):
+    return sorted(records, key=lambda record: record.hash)
+
+
 @pytest.fixture
 def no_test_split(monkeypatch):
     """Every picture is for training, so that a test of three files knows what it gets."""
-    monkeypatch.setattr(files, "TEST_SHARE", 2**64)
+    monkeypatch.setattr(layout, "divide", lambda records: (hashed(records), []))
 
 
 def centre(folder, image_size=8):
@@ -374,14 +378,14 @@ def test_this_layout_is_refused_with_a_remedy(tmp_path, kind):
 def test_a_folder_that_may_not_be_opened_is_named(tmp_path, monkeypatch):
     """Simulated, since root may open everything."""
     make(tmp_path, "cat/1.png", "dog/2.png")
-    iterdir = Path.iterdir
+    scandir = os.scandir
 
     def forbidden(path):
-        if path.name == "dog":
+        if os.path.basename(path) == "dog":
             raise PermissionError(errno.EACCES, "Permission denied")
-        return iterdir(path)
+        return scandir(path)
 
-    monkeypatch.setattr(Path, "iterdir", forbidden)
+    monkeypatch.setattr(os, "scandir", forbidden)
     assert f"{tmp_path / 'dog'} cannot be opened: Permission" in refusal(tmp_path)
 
 
@@ -454,6 +458,29 @@ def test_links_are_followed_but_not_in_circles(tmp_path, no_test_split):
     assert "4 pictures" in report
     assert "2: cat 2, dog 2" in report
     assert len(load(f"folder:{root}")) == 4
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="links need a privilege")
+def test_a_folder_that_many_ways_lead_to_is_read_once(tmp_path, no_test_split):
+    make(tmp_path, *(f"root/{n}/{n}.png" for n in range(25)))
+    for n in range(24):
+        for link in "ab":
+            (tmp_path / "root" / str(n) / link).symlink_to(tmp_path / "root" / str(n + 1))
+    (tmp_path / "root" / "0link").symlink_to(tmp_path / "root" / "9")  # before 9 in the alphabet
+    (tmp_path / "root" / "0" / "round").symlink_to(tmp_path / "root" / "0" / "round")
+    pictures, _ = files.pictures_in(tmp_path / "root")
+    assert {p.name for p in pictures} == {f"{n}/{n}.png" for n in range(25)}
+
+
+def test_folders_in_folders_have_a_limit(tmp_path):
+    make(tmp_path, "/".join("d" * 40) + "/1.png")
+    assert "30 levels deep" in refusal(tmp_path)
+
+
+def test_the_number_of_files_has_a_limit(tmp_path, monkeypatch):
+    make(tmp_path, *(f"{n}.png" for n in range(6)))
+    monkeypatch.setattr(files, "MOST_FILES", 5)
+    assert "more than 5 files" in refusal(tmp_path)
 
 
 # Paths as people write them
@@ -598,11 +625,44 @@ def test_batches_hold_pictures_and_labels_and_are_repeatable(tmp_path, no_test_s
 
 def test_a_split_without_pictures_is_told(tmp_path):
     make(tmp_path, "1.png")
-    empty = "train" if layout.Folder(tmp_path).records[0].for_testing else "test"
-    with pytest.raises(DataError, match=rf"{tmp_path}: .* {empty} split.*Add pictures"):
-        load(f"folder:{tmp_path}", split=empty)
+    assert len(load(f"folder:{tmp_path}")) == 1
+    with pytest.raises(DataError, match=rf"{tmp_path}: .* test split.*Add pictures"):
+        load(f"folder:{tmp_path}", split="test")
     with pytest.raises(CourseError, match="split 'valid'"):
         load(f"folder:{tmp_path}", split="valid")
+
+
+def names_of(for_testing, count):
+    """Names of pictures of which the hash says that all are for testing, or none."""
+    numbered = (f"{n}.png" for n in itertools.count())
+    return list(
+        itertools.islice(
+            (name for name in numbered if files.Record(name, ()).for_testing == for_testing), count
+        )
+    )
+
+
+@pytest.mark.parametrize("count", [2, 3, 15])
+@pytest.mark.parametrize("for_testing", [True, False])
+@pytest.mark.parametrize("place", ["", "cat/"])
+def test_a_small_folder_has_a_picture_in_each_split(tmp_path, for_testing, count, place):
+    names = names_of(for_testing, count)
+    records = [files.Record(name, ()) for name in names]
+    training, testing = files.divide(records)
+    assert sorted(r.name for r in training + testing) == sorted(names)
+    assert min(len(training), len(testing)) == 1
+    assert files.divide(records[::-1]) == (training, testing)
+    make(tmp_path, *(place + name for name in names))
+    sizes = [len(load(f"folder:{tmp_path}", split=split)) for split in ("train", "test")]
+    assert sum(sizes) == count
+    assert min(sizes) >= 1
+
+
+def test_where_the_hash_gives_both_splits_pictures_it_alone_decides():
+    records = [files.Record(f"{n}.png", ()) for n in range(100)]
+    training, testing = files.divide(records)
+    assert testing == hashed(r for r in records if r.for_testing)
+    assert training == hashed(r for r in records if not r.for_testing)
 
 
 # The report

@@ -356,6 +356,18 @@ def test_a_split_without_pictures_is_told_with_a_remedy(tmp_path, no_test_split)
         load(f"pairs:{tmp_path}", split="test")
 
 
+@pytest.mark.parametrize("kind", ["pairs", "unpaired"])
+@pytest.mark.parametrize("for_testing", [True, False])
+def test_small_sides_have_something_in_each_split(tmp_path, kind, for_testing):
+    numbers = [n for n in range(100) if files.Record(str(n), ()).for_testing == for_testing][:3]
+    make(tmp_path, *(f"{side}/{n}.png" for side in "AB" for n in numbers))
+    training, testing = (load(f"{kind}:{tmp_path}", split=split) for split in ("train", "test"))
+    for side in "ab":
+        train, test = (len(getattr(data, side)) for data in (training, testing))
+        assert train + test == 3
+        assert min(train, test) >= 1
+
+
 def test_a_missing_folder_is_told_with_the_nearest_name(tmp_path):
     (tmp_path / "facades").mkdir()
     with pytest.raises(DataError, match=r"Did you mean .*facades"):

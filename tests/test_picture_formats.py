@@ -1,0 +1,79 @@
+"""Every place that opens a picture names the formats that it takes.
+
+By itself Pillow takes a file for what its bytes say, and hands some formats to other programs:
+PostScript is a programming language, and Ghostscript runs it.
+"""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+from gancourse.data.own.decoding import FORMATS
+
+ROOT = Path(__file__).parents[1]
+READERS = {"PNG", "JPEG", "WEBP", "BMP", "GIF", "TIFF", "PPM"}
+# Other readers of pictures, which take what they find.
+OTHERS = ("imread", "read_image", "decode_image", "decode_gif", "default_loader", "ImageFolder")
+
+
+def opened(source):
+    """Yield the line of each call that opens a picture, and the formats that it names."""
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("PIL."):
+            yield node.lineno, f"a name from {node.module}"  # its open would not be recognised
+        if isinstance(node, ast.Attribute | ast.Name):
+            name = getattr(node, "attr", getattr(node, "id", None))
+            if name in OTHERS:
+                yield node.lineno, name
+        if not (isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute)):
+            continue
+        if node.func.attr == "open" and ast.unparse(node.func.value).endswith("Image"):
+            named = {word.arg: word.value for word in node.keywords}
+            yield node.lineno, named.get("formats")
+
+
+def is_safe(formats):
+    """Return whether formats are the course's list, or written out and a part of it."""
+    if isinstance(formats, ast.Name):
+        return formats.id == "FORMATS"
+    try:
+        named = {*ast.literal_eval(formats)}
+    except (ValueError, TypeError, SyntaxError):
+        return False
+    return bool(named) and named <= READERS
+
+
+def test_every_picture_is_opened_with_a_list_of_formats():
+    paths = [path for room in ("gancourse", "tools") for path in (ROOT / room).rglob("*.py")]
+    found = [
+        (f"{path.relative_to(ROOT)}:{line}", formats)
+        for path in paths
+        for line, formats in opened(path.read_text(encoding="utf-8"))
+    ]
+    assert len(found) > 5
+    assert [place for place, formats in found if not is_safe(formats)] == []
+
+
+def test_the_list_holds_no_format_that_starts_a_program():
+    assert {*FORMATS} == READERS
+
+
+@pytest.mark.parametrize(
+    ("source", "safe"),
+    [
+        ("Image.open(path, formats=FORMATS)", True),
+        ("PIL.Image.open(path, formats=('PNG',))", True),
+        ("Image.open(path)", False),
+        ("PIL.Image.open(path, 'r')", False),
+        ("Image.open(path, formats=None)", False),
+        ("Image.open(path, formats=('EPS', 'PNG'))", False),
+        ("Image.open(path, formats=())", False),
+        ("Image.open(path, formats=some)", False),
+        ("plt.imread(path)", False),
+        ("torchvision.io.read_image(path)", False),
+        ("from PIL.Image import open", False),
+    ],
+)
+def test_every_form_of_opening_is_seen(source, safe):
+    assert [is_safe(formats) for _, formats in opened(source)] == [safe]
