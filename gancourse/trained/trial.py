@@ -8,8 +8,8 @@ from gancourse import fields
 from gancourse.errors import CheckpointError
 from gancourse.weights import computing
 
-MOST = 2**26  # bytes of one sample's largest intermediate result
-TOGETHER = 2**25  # bytes that this result may take for all samples that are made together
+MOST = 2**27  # bytes of one sample's largest intermediate result
+TOGETHER = 2**24  # bytes that this result may take for all samples that are made together
 
 
 class Largest(TorchDispatchMode):

@@ -8,10 +8,11 @@ from safetensors import safe_open
 
 from gancourse import toons
 from gancourse.data import load, shipped
-from gancourse.errors import CourseError
+from gancourse.errors import CheckpointError, CourseError
 from gancourse.metrics import (
     JUDGES,
     judge_fid,
+    judges,
     load_judge,
     segmentation_scores,
 )
@@ -349,3 +350,22 @@ def test_the_card_of_scenes_names_the_held_out_scenes(scene_judge):
 def test_pictures_that_the_judge_of_scenes_does_not_know_are_refused(scene_judge, images, culprit):
     with pytest.raises(CourseError, match=rf"scenes.*{culprit}"):
         scene_judge.predict(images)
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        (lambda state, card: card.pop("accuracy"), "accuracy"),
+        (lambda state, card: card.update(accuracy=7), "accuracy"),
+        (lambda state, card: card.update(classes=[1]), "classes.0"),
+        (lambda state, card: state.pop("head.bias"), "lacks head.bias"),
+        (lambda state, card: state.update({"head.bias": torch.zeros(11)}), r"\(11,\)"),
+        (lambda state, card: state["head.bias"].fill_(torch.nan), "NaN"),
+    ],
+)
+def test_a_judge_whose_file_was_changed_is_refused(monkeypatch, change, says):
+    state, header = judges.load(judges.shipped("judge-digits.safetensors"))
+    change(state, header["card"])
+    monkeypatch.setattr(judges, "load", lambda path: (state, header))
+    with pytest.raises(CheckpointError, match=rf"judge-digits\.safetensors.*{says}"):
+        load_judge("digits")
