@@ -338,8 +338,8 @@ class Sides:
                     return tuple(sorted(side, key=_hash) for side in self.parts[part])
             raise DataError(
                 f"{self.written}: there is no part for training, only for {some([*self.parts])}. "
-                "Put pictures into trainA and trainB; or rename the folders to A and B, and a tenth "
-                "is held out for testing."
+                "Put pictures into trainA and trainB; or rename the folders to A and B, of which a "
+                "tenth is held out for testing."
             )
         sides = next(iter(self.parts.values()))
         return tuple(divide(side)[split != "train"] for side in sides)
