@@ -1,6 +1,9 @@
 """Where downloads are kept; this imports little, so that it can be asked on a broken machine."""
 
+import errno
 import os
+import sys
+from contextlib import contextmanager
 from pathlib import Path
 
 from gancourse.errors import DataError
@@ -35,3 +38,61 @@ def cache_folder():
             f"{CACHE} to a folder that you may write to."
         )
     return Path(place)
+
+
+@contextmanager
+def locked(entry):
+    """Keep a folder of the cache for one process while a ``with`` block runs; others wait.
+
+    The system frees the lock of a process that is killed.
+
+    Parameters
+    ----------
+    entry : pathlib.Path
+        The folder of a data set; it need not exist.
+
+    Raises
+    ------
+    DataError
+        If the cache folder cannot be written.
+    """
+    from filelock import FileLock, Timeout
+
+    lock = FileLock(cache_folder() / ".locks" / f"{entry.name}.lock")
+    with writing(entry):
+        Path(lock.lock_file).parent.mkdir(parents=True, exist_ok=True)
+        try:
+            lock.acquire(timeout=0)
+        except Timeout:
+            print(f"Waiting for another process, which writes {entry} ...", file=sys.stderr)
+            lock.acquire()
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+@contextmanager
+def writing(path, size=None):
+    """Turn an error of the disk into one that says what to do.
+
+    Parameters
+    ----------
+    path : pathlib.Path
+        What is written, in the cache folder.
+    size : int or None
+        How large it will be, in bytes.
+    """
+    try:
+        yield
+    except OSError as problem:
+        place = f"{path}{f' ({size / 2**20:.1f} MB)' if size else ''} cannot be written: "
+        if problem.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise DataError(
+                f"{place}the disk is full. Free some space, or set the environment variable "
+                f"{CACHE} to a folder on another disk, and fetch again."
+            ) from problem
+        raise DataError(
+            f"{place}{problem.strerror or problem}. "
+            f"Set the environment variable {CACHE} to a folder that you may write to."
+        ) from problem

@@ -1,33 +1,18 @@
-"""Downloads that are whole or not there at all, and archives that write only into their folder.
+"""Downloads that are whole or not there at all.
 
-Pooch does the transfer, the progress bar, the hash and the cache folder's place; Python's tarfile
-and zipfile unpack. What they lack stands here: several addresses for a file, resuming after an
-interruption, messages that say what to do, and a check of all entries before one is written.
-
-Pooch's own ``Untar`` and torchvision's ``extract_archive`` do not suffice (tried with pooch 1.9,
-torchvision 0.29 and Python 3.11): both write an entry ``../evil`` outside the folder, and follow
-links out of it; pooch does not from Python 3.12 on. Neither resumes a download. Pooch takes the
-folder of an interrupted unpacking for complete if every name is there. The filter "data" of
-tarfile refuses an entry when those before it are written already.
+Pooch does the transfer, the progress bar, the hash and the cache folder's place. What it lacks
+stands here: several addresses for a file, resuming after an interruption (tried with pooch 1.9),
+and messages that say what to do.
 """
 
-import contextlib
-import errno
-import gzip
-import lzma
 import os
-import shutil
-import stat
-import tarfile
 import urllib.request
-import zipfile
-import zlib
 from dataclasses import dataclass, replace
-from pathlib import Path, PurePosixPath, PureWindowsPath
 
 import pooch
 
-from gancourse.cache import CACHE, cache_folder
+from gancourse.cache import cache_folder, locked, writing
+from gancourse.data.unpacking import damage
 from gancourse.errors import DataError
 
 ATTEMPTS = 5  # at one address, as long as each brings something
@@ -109,7 +94,7 @@ def is_whole(download):
     if not path.is_file():
         return False
     if download.known_hash is None:
-        if _damage(path, download.file) or download.size not in (None, path.stat().st_size):
+        if damage(path, download.file) or download.size not in (None, path.stat().st_size):
             return False
         _record(download, pooch.file_hash(path))
     return pooch.file_hash(path) == download.known_hash
@@ -117,34 +102,6 @@ def is_whole(download):
 
 def _record(download, sha256):
     download.record.write_text(f"{sha256}  {download.file}\n", encoding="utf-8")
-
-
-def _damage(path, name):
-    """Read an archive to its end, and return what is wrong with it; "" if nothing.
-
-    The kind that it should be of is that of its name.
-    """
-    try:
-        if zipfile.is_zipfile(path):
-            with zipfile.ZipFile(path) as archive:
-                bad = archive.testzip()
-            return f"{bad} is damaged in it" if bad else ""
-        with open(path, "rb") as file:
-            head = file.read(64)
-        if head.startswith(b"\x1f\x8b"):
-            with gzip.open(path) as file:
-                while file.read(2**20):
-                    pass
-        elif name.endswith((".zip", ".gz", ".tgz")):
-            page = "it is a web page" if head.lstrip().startswith(b"<") else "it is no archive"
-            return f"{page}; it begins with {head!r}" if head else "it is empty"
-        if name.endswith((".tar", ".tar.gz", ".tgz")) and not tarfile.is_tarfile(path):
-            return "there is no tar archive in it"
-        if name.endswith(".zip"):
-            return "there is no zip archive in it"
-    except BROKEN as problem:
-        return str(problem) or type(problem).__name__
-    return ""
 
 
 def verify(download):
@@ -159,7 +116,7 @@ def verify(download):
         wrong = f"its SHA-256 is not {download.known_hash}"
         if download.known_hash is None:
             wrong = (
-                _damage(download.path, download.file) or f"it should have {download.size:,} bytes"
+                damage(download.path, download.file) or f"it should have {download.size:,} bytes"
             )
         raise DataError(
             f"{download.path} is damaged: {wrong}. "
@@ -194,8 +151,16 @@ def fetch(download, *, progress=False):
         If no address sent the file, or it cannot be written. The part that has arrived is kept
         under another name, and the next call resumes there.
     """
+    if download.path.is_file() and is_whole(download):
+        return download.path
+    with locked(download.path.parent):
+        return _fetch(download, progress)
+
+
+def _fetch(download, progress):
+    """Bring a file into the cache folder, which no other process writes to."""
     with writing(download.path, download.size):
-        if is_whole(download):
+        if is_whole(download):  # another process has brought it
             return download.path
         download.path.parent.mkdir(parents=True, exist_ok=True)
     failures = []
@@ -250,18 +215,20 @@ def _fetch_from(address, download, progress):
                 raise _Failed(failure or f"ended after {arrived:,} of {download.size:,} bytes")
         found = pooch.file_hash(download.part)
         known = download.known_hash
-        damage = "" if known else _damage(download.part, download.file)
+        bad = "" if known else damage(download.part, download.file)
         with writing(download.path, download.size):
-            if not damage and known in (None, found):
+            if not bad and known in (None, found):
                 if not known:
                     _record(download, found)
                 os.replace(download.part, download.path)
+                for old in download.path.parent.glob(f"{download.file}.*.part"):
+                    old.unlink()  # of another version
                 return
             download.part.unlink()
         if begun:  # the bad part may be of an earlier download
             continue
-        if damage:
-            raise _Failed(f"sent a damaged file: {damage}")
+        if bad:
+            raise _Failed(f"sent a damaged file: {bad}")
         failure = f"sent another file: SHA-256 {found}, expected {known}"
         if not download.sha256:
             failure += f", as recorded at the first download in {download.record.name}"
@@ -322,32 +289,6 @@ class _Writer:
             self.file.flush()
 
 
-@contextlib.contextmanager
-def writing(path, size):
-    """Turn an error of the disk into one that says what to do.
-
-    Parameters
-    ----------
-    path : pathlib.Path
-        What is written, in the cache folder.
-    size : int or None
-        How large it will be, in bytes.
-    """
-    try:
-        yield
-    except OSError as problem:
-        place = f"{path}{f' ({size / 2**20:.1f} MB)' if size else ''} cannot be written: "
-        if problem.errno in (errno.ENOSPC, errno.EDQUOT):
-            raise DataError(
-                f"{place}the disk is full. Free some space, or set the environment variable "
-                f"{CACHE} to a folder on another disk, and fetch again."
-            ) from problem
-        raise DataError(
-            f"{place}{problem.strerror or problem}. "
-            f"Set the environment variable {CACHE} to a folder that you may write to."
-        ) from problem
-
-
 def _root(problem):
     """Return the text of the error that led to all others: it is the most specific."""
     response = getattr(problem, "response", None)
@@ -360,83 +301,3 @@ def _root(problem):
 
 def _size(path):
     return path.stat().st_size if path.exists() else 0
-
-
-# Unpacking
-
-BROKEN = (OSError, EOFError, ValueError, RuntimeError, NotImplementedError, zlib.error)
-BROKEN += (lzma.LZMAError, zipfile.BadZipFile, tarfile.TarError)
-
-
-def unpack(archive, folder):
-    """Unpack a .zip or .tar file, which may be compressed, into a folder of its own.
-
-    Every entry is checked before the first is written. The files are written beside the folder,
-    which gets its name when all are there: a folder that exists is complete.
-
-    Parameters
-    ----------
-    archive : str or pathlib.Path
-    folder : str or pathlib.Path
-        If it exists, nothing is done.
-
-    Returns
-    -------
-    pathlib.Path
-        ``folder``.
-
-    Raises
-    ------
-    DataError
-        If an entry would lie outside the folder, or is a link, a device or anything else but a
-        file or a folder; if the archive is damaged or of another kind; if the disk is full or
-        the folder cannot be written. Nothing is left behind.
-    """
-    archive, folder = Path(archive), Path(folder)
-    if folder.is_dir():
-        return folder
-    part = folder.with_name(f"{folder.name}.{os.getpid()}.part")
-    try:
-        with _opened(archive) as (file, entries):
-            for name, is_plain in entries:
-                _refuse_unsafe(archive, name, is_plain)
-            part.mkdir(parents=True)
-            file.extractall(part)
-        os.replace(part, folder)
-    except BROKEN as problem:
-        raise DataError(
-            f"{archive} cannot be unpacked into {folder}: {problem}. If the disk is full, free "
-            "some space; if the archive is damaged, delete it and fetch it again."
-        ) from problem
-    finally:
-        shutil.rmtree(part, ignore_errors=True)
-    return folder
-
-
-@contextlib.contextmanager
-def _opened(archive):
-    """Yield an open archive, and for each entry its name and whether it is a file or a folder."""
-    if zipfile.is_zipfile(archive):
-        with zipfile.ZipFile(archive) as file:
-            # The upper half holds Unix's mode; 0 where the archive was made elsewhere.
-            plain = (0, stat.S_IFREG, stat.S_IFDIR)
-            yield (
-                file,
-                [(i.filename, stat.S_IFMT(i.external_attr >> 16) in plain) for i in file.filelist],
-            )
-    elif tarfile.is_tarfile(archive):
-        with tarfile.open(archive) as file:
-            if hasattr(tarfile, "data_filter"):  # from Python 3.10.12 on; it drops setuid bits
-                file.extraction_filter = tarfile.data_filter
-            yield file, [(info.name, info.isreg() or info.isdir()) for info in file]
-    else:
-        raise DataError(f"{archive} is damaged, or of a kind other than .zip, .tar and .tar.gz.")
-
-
-def _refuse_unsafe(archive, name, is_plain):
-    # Both kinds of path: a name that is harmless here may not be so on Windows.
-    paths = PurePosixPath(name), PureWindowsPath(name)
-    if any(path.anchor or ".." in path.parts for path in paths):
-        raise DataError(f"{archive} was not unpacked: {name!r} would be written outside its folder")
-    if not is_plain:
-        raise DataError(f"{archive} was not unpacked: {name!r} is neither a file nor a folder")

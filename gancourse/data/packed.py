@@ -7,7 +7,7 @@ from math import prod
 import numpy as np
 import torch
 
-from gancourse.data.archives import writing
+from gancourse.cache import locked, writing
 
 
 def packed(path, shape, rows):
@@ -32,11 +32,29 @@ def packed(path, shape, rows):
     DataError
         If the file cannot be written. Nothing is left behind then.
     """
-    with contextlib.suppress(OSError, ValueError, EOFError):  # not there, or not whole
+    pixels = _stored(path, shape)
+    if pixels is None:
+        with locked(path.parent):
+            pixels = _stored(path, shape)  # another process may have been at work
+            if pixels is None:
+                _write(path, shape, rows)
+                pixels = np.load(path, mmap_mode="c", allow_pickle=False)
+    return torch.from_numpy(pixels)
+
+
+def _stored(path, shape):
+    """Return the first pictures of a file; None if it is not there, or not whole."""
+    with contextlib.suppress(OSError, ValueError, EOFError):
         pixels = np.load(path, mmap_mode="c", allow_pickle=False)
         if pixels.dtype == np.uint8 and pixels.shape[1:] == shape[1:] and len(pixels) >= shape[0]:
-            return torch.from_numpy(pixels[: shape[0]])
-    part = path.with_name(f"{path.name}.{os.getpid()}.part")
+            return pixels[: shape[0]]
+    return None
+
+
+def _write(path, shape, rows):
+    for old in path.parent.glob(f"{path.name}.*.part"):  # of a killed process
+        old.unlink()
+    part = path.with_name(f"{path.name}.part")
     header = {"descr": "|u1", "fortran_order": False, "shape": shape}
     try:
         with writing(path, prod(shape)), open(part, "wb") as file:
@@ -47,4 +65,3 @@ def packed(path, shape, rows):
             os.replace(part, path)
     finally:
         part.unlink(missing_ok=True)
-    return torch.from_numpy(np.load(path, mmap_mode="c", allow_pickle=False))

@@ -45,14 +45,14 @@ class Upload(anywidget.AnyWidget):
         self.on_msg(self._received)
 
     def _received(self, _, facts, buffers):
-        name = str(facts.get("name", ""))
+        name = files.shown(facts.get("name", ""))
 
         def read(size):
             if facts.get("problem"):
                 raise DataError(f"{name} could not be read: {facts['problem']}")
             if not buffers:
                 raise DataError(
-                    f"{files.shown(name)} has {facts['size'] / 1e6:.1f} MB, and the limit is "
+                    f"{name} has {facts.get('size', 0) / 1e6:.1f} MB, and the limit is "
                     f"{self.most / 1e6:.0f} MB: scale the picture down."
                 )
             return read_picture(name, bytes(buffers[0]), size)

@@ -1,5 +1,6 @@
 """A web server on this machine that can be told to misbehave."""
 
+import contextlib
 import gzip
 import hashlib
 import threading
@@ -33,6 +34,9 @@ class Server:
     says_length: bool = True
     compresses: bool = False  # for those who accept it, as some servers do with every file
     asked: list = field(default_factory=list)
+    hold_after: dict = field(default_factory=dict)  # path: bytes, after which the server waits
+    held: threading.Event = field(default_factory=threading.Event)
+    released: threading.Event = field(default_factory=threading.Event)
 
     def offer(self, path, content, **known):
         """Serve ``content`` under ``path``, and return the Download that describes it."""
@@ -77,7 +81,14 @@ class Handler(BaseHTTPRequestHandler):
         limits = state.break_after.get(self.path, [])
         body = content[begin:][: limits.pop(0) if limits else None]
         state.asked.append(Asked(self.path, begin, len(body)))
-        self.wfile.write(body)  # HTTP/1.0: the connection is closed after it
+        if self.path in state.hold_after:
+            count = state.hold_after[self.path]
+            self.wfile.write(body[:count])
+            state.held.set()
+            state.released.wait()
+            body = body[count:]
+        with contextlib.suppress(OSError):  # whoever asked may be gone
+            self.wfile.write(body)  # HTTP/1.0: the connection is closed after it
 
     def log_message(self, *args):
         pass

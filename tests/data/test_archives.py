@@ -3,27 +3,28 @@ import gzip
 import hashlib
 import io
 import os
-import stat
-import tarfile
+import select
+import subprocess
+import sys
 import zipfile
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
 import pytest
+from packing import CONTENT, GOOD, make_tar, make_zip
 
 from gancourse.data import archives
-from gancourse.data.archives import fetch, unpack, verify
+from gancourse.data.archives import fetch, verify
 from gancourse.errors import DataError
 
-CONTENT = np.random.default_rng(0).bytes(500_000)
 HALF = 300_000
 PATH = "/set/file.gz"
 SHA256 = "0123456789abcdef" * 4
 
 
 def holds(folder):
-    return sorted(path.name for path in folder.rglob("*") if path.is_file())
+    return sorted(p.name for p in folder.rglob("*") if p.is_file() and p.suffix != ".lock")
 
 
 def failure(download):
@@ -182,6 +183,56 @@ def test_an_interrupted_download_goes_on_at_the_next_call(server, cache, monkeyp
     assert HALF <= arrived < len(CONTENT)
     assert fetch(download).read_bytes() == CONTENT
     assert [asked.begin for asked in server.asked] == [0, arrived]
+
+
+def test_of_two_fetches_at_once_one_loads_and_the_other_waits_and_finds_it(server, cache):
+    download = server.offer(PATH, CONTENT)
+    with ThreadPoolExecutor(4) as pool:
+        paths = list(pool.map(fetch, [download] * 4))
+    assert paths == [download.path] * 4
+    assert download.path.read_bytes() == CONTENT
+    assert len(server.asked) == 1
+    assert holds(cache) == ["file.gz"]
+
+
+FETCH = """
+import sys
+from gancourse.data.archives import Download, fetch
+size, sha256, address = sys.argv[1:]
+download = Download(
+    dataset="set", file="file.gz", size=int(size), sha256=sha256, addresses=(address,)
+)
+fetch(download)
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="select takes no pipes there")
+def test_a_fetch_that_waits_for_one_that_is_killed_goes_on_where_that_was(server, cache):
+    download = server.offer(PATH, CONTENT)
+    server.hold_after[PATH] = HALF
+    arguments = (str(len(CONTENT)), download.sha256, download.addresses[0])
+    first, second = (
+        subprocess.Popen(
+            [sys.executable, "-c", FETCH, *arguments],
+            stderr=subprocess.PIPE,
+            text=True,
+            env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)},
+        )
+        for _ in range(2)
+    )
+    # Whichever came first holds the lock; the other says that it waits.
+    waiting = select.select([first.stderr, second.stderr], [], [])[0][0]
+    assert "Waiting for another process" in waiting.readline()
+    assert server.held.wait(60)
+    loading, other = (first, second) if waiting is second.stderr else (second, first)
+    server.hold_after.clear()
+    loading.kill()
+    server.released.set()
+    loading.communicate()
+    assert other.wait(60) == 0
+    other.communicate()
+    assert download.path.read_bytes() == CONTENT
+    assert holds(cache) == ["file.gz"]
 
 
 def test_a_server_that_ignores_ranges_sends_everything_again(server, cache):
@@ -384,131 +435,3 @@ def test_a_server_that_hides_the_size_is_passed_over(server, cache, no_server):
     message = failure(replace(download, addresses=(no_server, server.address + "/none")))
     assert "404" in message
     assert "unknown size" in message
-
-
-# Unpacking
-
-ESCAPES = ["../evil", "a/../../evil", "/evil", "..\\evil", "C:\\evil", "C:evil", "\\\\host\\evil"]
-
-
-def make_zip(path, entries):
-    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
-        for name, content in entries.items():
-            archive.writestr(name, content)
-    return path
-
-
-def make_tar(path, entries, kind="w"):
-    with tarfile.open(path, kind) as archive:
-        for name, content in entries.items():
-            info = tarfile.TarInfo(name)
-            info.size = len(content)
-            archive.addfile(info, io.BytesIO(content))
-    return path
-
-
-def refused(archive, folder):
-    before = sorted(folder.parent.rglob("*"))
-    with pytest.raises(DataError) as caught:
-        unpack(archive, folder)
-    assert sorted(folder.parent.rglob("*")) == before
-    return str(caught.value)
-
-
-GOOD = {"a.txt": b"first", "deep/er/b.bin": CONTENT}
-
-
-@pytest.mark.parametrize("ending", ["zip", "tar", "tar.gz", "tar.xz"])
-def test_archives_are_unpacked_with_their_folders(tmp_path, ending):
-    archive = tmp_path / f"good.{ending}"
-    if ending == "zip":
-        make_zip(archive, GOOD)
-    else:
-        make_tar(archive, GOOD, f"w:{ending[4:]}" if ending != "tar" else "w")
-    folder = unpack(archive, tmp_path / "here")
-    assert (folder / "a.txt").read_bytes() == b"first"
-    assert (folder / "deep/er/b.bin").read_bytes() == CONTENT
-    assert sorted(path.name for path in tmp_path.iterdir()) == [archive.name, "here"]
-
-
-def test_an_archive_with_entries_for_folders_is_unpacked(tmp_path):
-    with tarfile.open(tmp_path / "a.tar", "w") as archive:
-        for name in (".", "./empty"):
-            info = tarfile.TarInfo(name)
-            info.type = tarfile.DIRTYPE
-            archive.addfile(info)
-    assert (unpack(tmp_path / "a.tar", tmp_path / "tar") / "empty").is_dir()
-    make_zip(tmp_path / "a.zip", {"empty/": b"", "empty/a": b"1"})
-    assert (unpack(tmp_path / "a.zip", tmp_path / "zip") / "empty" / "a").read_bytes() == b"1"
-
-
-@pytest.mark.parametrize("make", [make_zip, make_tar])
-@pytest.mark.parametrize("name", ESCAPES)
-def test_an_entry_that_leaves_the_folder_is_refused_before_anything_is_written(
-    tmp_path, make, name
-):
-    archive = make(tmp_path / "evil", {"harmless": b"1", name: b"2"})
-    assert "outside" in refused(archive, tmp_path / "box" / "here")
-
-
-def test_a_link_in_a_zip_is_refused(tmp_path):
-    with zipfile.ZipFile(tmp_path / "evil.zip", "w") as archive:
-        link = zipfile.ZipInfo("link")
-        link.external_attr = (stat.S_IFLNK | 0o777) << 16
-        archive.writestr(link, "/etc")
-        archive.writestr("link/passwd", "evil")
-    assert "'link'" in refused(tmp_path / "evil.zip", tmp_path / "here")
-
-
-@pytest.mark.skipif(not hasattr(tarfile, "data_filter"), reason="from Python 3.10.12 on")
-def test_a_file_of_a_tar_gets_no_special_rights(tmp_path):
-    with tarfile.open(tmp_path / "a.tar", "w") as archive:
-        info = tarfile.TarInfo("tool")
-        info.mode = 0o6777
-        archive.addfile(info)
-    mode = (unpack(tmp_path / "a.tar", tmp_path / "here") / "tool").stat().st_mode
-    assert not mode & (stat.S_ISUID | stat.S_ISGID | stat.S_IWOTH)
-
-
-@pytest.mark.parametrize("kind", ["SYMTYPE", "LNKTYPE", "CHRTYPE", "BLKTYPE", "FIFOTYPE"])
-def test_a_link_or_device_in_a_tar_is_refused(tmp_path, kind):
-    with tarfile.open(tmp_path / "evil.tar", "w") as archive:
-        info = tarfile.TarInfo("odd")
-        info.type, info.linkname = getattr(tarfile, kind), "harmless"
-        archive.addfile(info)
-    assert "'odd'" in refused(tmp_path / "evil.tar", tmp_path / "here")
-
-
-def test_a_damaged_archive_leaves_nothing_behind(tmp_path):
-    archive = make_zip(tmp_path / "bad.zip", GOOD)
-    content = bytearray(archive.read_bytes())
-    content[len(content) // 2] ^= 0xFF
-    archive.write_bytes(content)
-    assert "delete it and fetch it again" in refused(archive, tmp_path / "here")
-
-
-def test_a_truncated_archive_leaves_nothing_behind(tmp_path):
-    archive = make_tar(tmp_path / "bad.tar.gz", GOOD, "w:gz")
-    archive.write_bytes(archive.read_bytes()[:-1000])
-    assert "delete it and fetch it again" in refused(archive, tmp_path / "here")
-
-
-def test_a_file_of_another_kind_is_refused(tmp_path):
-    (tmp_path / "a.rar").write_bytes(b"Rar!")
-    assert ".zip" in refused(tmp_path / "a.rar", tmp_path / "here")
-
-
-def test_a_full_disk_while_unpacking_leaves_nothing_behind(tmp_path, monkeypatch):
-    def full(*args):
-        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-
-    archive = make_zip(tmp_path / "good.zip", GOOD)
-    monkeypatch.setattr(archives.shutil, "copyfileobj", full)
-    assert os.strerror(errno.ENOSPC) in refused(archive, tmp_path / "here")
-
-
-def test_a_folder_that_is_there_is_complete_and_left_alone(tmp_path):
-    (tmp_path / "here").mkdir()
-    archive = make_zip(tmp_path / "good.zip", GOOD)
-    assert unpack(archive, tmp_path / "here") == tmp_path / "here"
-    assert list((tmp_path / "here").iterdir()) == []

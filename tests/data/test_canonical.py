@@ -166,7 +166,7 @@ def test_an_archive_with_another_hash_is_refused(offer, cache):
     offer("horse2zebra", zipped(HORSES), sha256=hashlib.sha256(b"other").hexdigest())
     with pytest.raises(DataError, match="SHA-256"):
         fetch("horse2zebra")
-    assert [path for path in cache.rglob("*") if path.is_file()] == []
+    assert list((cache / "horse2zebra").iterdir()) == []
 
 
 def test_the_next_address_is_tried_when_one_fails(offer, server, no_server):

@@ -184,9 +184,7 @@ def test_an_interrupted_decoding_leaves_nothing_behind(small, monkeypatch):
 
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="no /dev/full on this system")
 def test_a_full_disk_is_told_with_what_is_needed(small):
-    part = (
-        cache_folder() / "celeba" / f"train-300-{celeba.IMAGES.sha256[:8]}.npy.{os.getpid()}.part"
-    )
+    part = cache_folder() / "celeba" / f"train-300-{celeba.IMAGES.sha256[:8]}.npy.part"
     part.symlink_to("/dev/full")
     with pytest.raises(DataError, match=r"train-300-.*2\.1 MB.*disk is full"):
         load("celeba", image_size=300).images()

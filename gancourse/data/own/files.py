@@ -7,6 +7,7 @@ import unicodedata
 from collections import deque
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import islice
 from pathlib import Path
 
 from gancourse.errors import DataError
@@ -158,7 +159,7 @@ def _walk(top):
 def _entries(folder):
     try:
         with os.scandir(folder) as entries:
-            return sorted(entries, key=lambda entry: entry.name)
+            return sorted(islice(entries, MOST_FILES + 1), key=lambda entry: entry.name)
     except OSError as problem:
         raise DataError(
             f"{shown(folder)} cannot be opened: {problem.strerror or problem}. Give yourself the "

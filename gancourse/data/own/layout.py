@@ -263,17 +263,28 @@ class Sides:
             part = parts.setdefault(place.split or ("train" if named else ""), ([], []))
             record = Record(place.name, (picture,), pair=pairs and self.whole)
             part[place.side or 0].append(record)
-        for split, (a, b) in parts.items():
+        for split in sorted(parts, key=["", *INSTEAD].index):
+            a, b = parts[split]
             if self.whole:
                 parts[split] = (a,)
             elif not (a and b):
-                where = f" for {split}" if split else ""
-                raise self._refusal(
-                    f"there are {len(a):,} pictures of A{where} and {len(b):,} of B"
-                )
+                raise self._lopsided(split, a, b)
             elif pairs:
                 parts[split] = (self._match(a, b),)
         return parts
+
+    def _lopsided(self, split, a, b):
+        """Return the error for a part in which one side has no pictures."""
+        there, lacking = ("A", "B") if a else ("B", "A")
+        where = f" for {split}" if split else ""
+        folder = {"train": "train", "test": "test", "valid": "val"}.get(split, "")
+        mend = f"Put some into a folder {folder}{lacking} beside the other"
+        if split in ("test", "valid"):
+            mend += f"; or move those of {there} elsewhere, and a tenth of the others is held out"
+        return DataError(
+            f"{self.written}: there are {len(a or b):,} pictures of {there}{where}, but none of "
+            f"{lacking}. {mend}."
+        )
 
     def _match(self, a, b):
         """Return the pairs of two lists of records.
@@ -325,7 +336,11 @@ class Sides:
             for part in INSTEAD[split]:
                 if part in self.parts:
                     return tuple(sorted(side, key=_hash) for side in self.parts[part])
-            raise self._refusal(f"there is no part for training, only for {some([*self.parts])}")
+            raise DataError(
+                f"{self.written}: there is no part for training, only for {some([*self.parts])}. "
+                "Put pictures into trainA and trainB; or rename the folders to A and B, of which a "
+                "tenth is held out for testing."
+            )
         sides = next(iter(self.parts.values()))
         return tuple(divide(side)[split != "train"] for side in sides)
 

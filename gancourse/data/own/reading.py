@@ -22,7 +22,7 @@ from tqdm import tqdm
 
 from gancourse.data.own import png
 from gancourse.data.own.decoding import FORMATS, MEMORY, TooLarge, decode
-from gancourse.data.own.files import FOREIGN
+from gancourse.data.own.files import FOREIGN, shown
 from gancourse.data.own.room import Room
 from gancourse.errors import DataError
 
@@ -149,7 +149,7 @@ KINDS |= {b"II*\0": "TIFF", b"MM\0*": "TIFF"}  # by the first bytes
 def _why(head, problem):
     """Say what is wrong with a file that Pillow could not read; ``head`` are its first bytes."""
     if not isinstance(problem, UnidentifiedImageError):
-        return str(problem) or type(problem).__name__
+        return shown(problem) or type(problem).__name__
     if head[4:8] == b"ftyp":
         return "HEIC, AVIF or a film, whatever its name says: save it as JPEG or PNG"
     if head.startswith(b"version https://git-lfs"):

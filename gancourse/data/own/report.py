@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 import pooch
 
-from gancourse.data.own.files import counted, shown, some
-from gancourse.data.own.layout import SPLITS, Folder, Sides
+from gancourse.data.own.files import counted, find_folder, shown, some
+from gancourse.data.own.layout import SIDED, SPLITS, Folder, Sides
 from gancourse.data.own.reading import SIZE, in_threads, look_at, refused
 from gancourse.errors import DataError
 
@@ -49,12 +49,22 @@ def kind_of(path):
         if not Sides(path, "unpaired").plain:
             return "folder"
     except DataError:
-        return "folder"
+        return "unpaired" if _has_parts(path) else "folder"
     try:
         Sides(path, "pairs")
     except DataError:
         return "unpaired"
     return "pairs"
+
+
+def _has_parts(path):
+    """Return whether all sub-folders are called trainA, testB and so on."""
+    try:
+        names = [entry.name for entry in find_folder(path).iterdir() if os.path.isdir(entry)]
+    except (DataError, OSError):
+        return False
+    matches = [SIDED.fullmatch(name) for name in names if not name.startswith(".")]
+    return bool(matches) and all(match and match[1] for match in matches)
 
 
 def _of_folder(path):
@@ -176,7 +186,8 @@ def _modes(seen):
 
 
 def _splits(training, testing):
-    return f"  split       {len(training):,} for training, {len(testing):,} for testing"
+    few = "" if training and testing else "; add pictures, so that some can be held out"
+    return f"  split       {len(training):,} for training, {len(testing):,} for testing{few}"
 
 
 def _others(names):

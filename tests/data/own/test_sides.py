@@ -295,12 +295,16 @@ LAYOUTS = {
         ["10 of 10 pictures", "A/x/0.png, B/y/0.png, A/x/1.png, ..."],
     ),
     "same-name-twice": (["A/1.png", "A/1.bmp", "B/1.png"], "pairs", ["A/1.bmp and A/1.png"]),
-    "empty-side": (["A/1.png"], "pairs", ["1 pictures of A", "0 of B"]),
-    "empty-side-of-unpaired": (["trainB/1.png"], "unpaired", ["0 pictures of A", "1 of B"]),
+    "empty-side": (["A/1.png"], "pairs", ["1 pictures of A, but none of B", "folder B"]),
+    "empty-side-of-unpaired": (
+        ["trainB/1.png"],
+        "unpaired",
+        ["1 pictures of B for train, but none of A", "folder trainA"],
+    ),
     "empty-side-of-a-part": (
         ["trainA/1.png", "trainB/1.png", "testA/1.png"],
         "unpaired",
-        ["1 pictures of A for test", "0 of B"],
+        ["1 pictures of A for test", "none of B"],
     ),
     "three-folders": (
         ["cats/1.png", "dogs/1.png", "cows/1.png"],
@@ -348,6 +352,38 @@ def test_two_folders_apart_must_be_two(tmp_path):
         load(f"unpaired:{cats}, {dogs}, {cows}")
     with pytest.raises(DataError, match=r"one folder.*another for B"):
         load(f"unpaired:{cats},{dogs / '..' / 'cats'}")
+
+
+PARTIAL = {
+    "testA-alone": (["trainA/1.png", "trainB/1.png", "testA/1.png"], ["A for test", "testB"]),
+    "testB-alone": (["trainA/1.png", "trainB/1.png", "testB/1.png"], ["B for test", "testA"]),
+    "testB-empty": (["trainA/1.png", "trainB/1.png", "testA/1.png", "testB/"], ["testB"]),
+    "trainA-alone": (["trainA/1.png"], ["A for train, but none of B", "trainB"]),
+    "train-and-test-of-one": (["trainA/1.png", "testA/1.png"], ["trainB"]),
+    "no-part-for-training": (["testA/1.png", "testB/1.png"], ["no part for training", "trainA"]),
+    "valA-alone": (["trainA/1.png", "trainB/1.png", "valA/1.png"], ["A for valid", "valB"]),
+}
+
+
+@pytest.mark.parametrize("kind", PARTIAL)
+def test_a_layout_that_lacks_a_side_is_told_with_what_to_do(tmp_path, kind):
+    names, parts = PARTIAL[kind]
+    for name in names:
+        if name.endswith("/"):
+            (tmp_path / name).mkdir()
+        else:
+            picture(tmp_path / name, 1)
+    for written in (tmp_path, f"unpaired:{tmp_path}", f"pairs:{tmp_path}"):
+        with pytest.raises(DataError) as caught:
+            check(written)
+        for part in parts:
+            assert part in str(caught.value)
+
+
+def test_a_side_with_one_picture_is_told_in_the_report(tmp_path):
+    for name in ("A/1.png", "B/2.png"):
+        picture(tmp_path / name, 1)
+    assert "1 for training, 0 for testing; add pictures" in check(f"unpaired:{tmp_path}")
 
 
 def test_a_split_without_pictures_is_told_with_a_remedy(tmp_path, no_test_split):
