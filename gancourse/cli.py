@@ -181,9 +181,9 @@ def sample(folder, count, seed, path, given, device, output):
     g = trained.load(folder, device)
     samples = show.examples(g, count, seed, path=path, given=dict(given))
     plotting.save_samples(samples, output)
+    rows = next(iter(samples.values())) if isinstance(samples, dict) else samples
     click.echo(
-        f"{output}: {len(samples)} samples of {g.card['model']}, "
-        f"{g.card.get('data', 'unknown')} data"
+        f"{output}: {len(rows)} samples of {g.card['model']}, {g.card.get('data', 'unknown')} data"
     )
 
 

@@ -13,18 +13,34 @@ import matplotlib.pyplot as plt
 import numpy as np
 import torch
 from matplotlib.figure import Figure
+from matplotlib.layout_engine import PlaceHolderLayoutEngine
 from PIL import Image
 from torchvision.utils import make_grid
 
 from gancourse.files import write_atomically
+from gancourse.tiles import (
+    DENSITY,
+    DPI,
+    LEAST,
+    LINE,
+    WIDEST,
+    Tiles,
+    broken,
+    in_rows,
+    side_of,
+    to_pixels,
+)
 
 REAL, FAKE, INK, PALE = "#1b6ca8", "#d1495b", "#2b2d33", "#c9ccd3"
 # D's probability of "real", from the colour of fake (0) to the colour of real (1).
 OPINION = mpl.colors.LinearSegmentedColormap.from_list(
     "opinion", ["#d1495b", "#efb3b8", "#f7f5f2", "#a9cbe4", "#1b6ca8"]
 )
+LARGE, QUALITY = 120_000, 90  # bytes of a PNG that a JPEG of this quality may replace
+SMALL = 64  # pictures of so many pixels a side must be drawn at LEAST pixels of the page
+BETWEEN, MARGIN = 18, 4  # blocks of pictures, and the edge of the figure, in pixels of the page
 STYLE = {
-    "figure.dpi": 96,
+    "figure.dpi": DPI,
     "figure.facecolor": "white",
     "savefig.facecolor": "white",
     "font.size": 9.5,
@@ -52,30 +68,55 @@ STYLE = {
 
 
 def use_style():
-    """Set the style of all figures; in a notebook, show them as PNG of twice the usual density."""
+    """Set the style of all figures; in a notebook, show them as :func:`encode` gives them."""
     mpl.rcParams.update(STYLE)
     if "IPython" in sys.modules and (shell := sys.modules["IPython"].get_ipython()):
         shell.run_line_magic("matplotlib", "inline")
-        shell.display_formatter.formatters["image/png"].for_type(Figure, _small_png)
+        formatter = shell.display_formatter
+        formatter.formatters["image/png"].pop(Figure, None)
+        formatter.mimebundle_formatter.for_type(Figure, _bundle)
 
 
-def _small_png(figure):
-    """Return a figure as PNG data of twice the usual density, and its size on the page.
+def encode(figure):
+    """Return a figure as a file of twice the usual density, in true colour.
 
-    A palette of 256 colours makes the file several times smaller. The colours are chosen to cover
-    the range of the pixels, then improved by k-means, which avoids visible bands in gradients.
-    Every fourth pixel of every fourth row is enough for that, and takes a tenth of the time.
+    A PNG keeps every pixel. Where a JPEG of high quality, with colour at full density, is much
+    smaller than a large PNG, it takes its place.
+
+    Parameters
+    ----------
+    figure : matplotlib Figure
+
+    Returns
+    -------
+    kind : str
+        "png" or "jpeg".
+    data : bytes
+    shown : dict
+        ``width`` and ``height`` on the page, in its pixels; and ``tile``, the least side at which
+        the figure shows a small picture, if it shows any.
     """
-    data = io.BytesIO()
-    figure.savefig(data, format="png", dpi=2 * STYLE["figure.dpi"])
-    picture = Image.open(data).convert("RGB")
-    width, height = picture.size
-    data = io.BytesIO()
-    few = picture.resize((width // 4, height // 4), Image.Resampling.NEAREST)
-    palette = few.quantize(256, Image.Quantize.MAXCOVERAGE, 2)
-    picture = picture.quantize(palette=palette, dither=Image.Dither.NONE)
-    picture.save(data, "PNG", optimize=True)
-    return data.getvalue(), {"width": width // 2, "height": height // 2}
+    drawn = io.BytesIO()
+    figure.savefig(drawn, format="png", dpi=DENSITY * DPI, pil_kwargs={"compress_level": 1})
+    picture = Image.open(drawn).convert("RGB")
+    red, green, blue = picture.split()
+    grey = red.tobytes() == green.tobytes() == blue.tobytes()
+    png, jpeg = io.BytesIO(), io.BytesIO()
+    (red if grey else picture).save(png, "PNG")
+    kind, data = "png", png.getvalue()
+    if len(data) > LARGE:
+        picture.save(jpeg, "JPEG", quality=QUALITY, subsampling="4:4:4")
+        if len(jpeg.getvalue()) < 0.75 * len(data):
+            kind, data = "jpeg", jpeg.getvalue()
+    shown = {"width": picture.width // DENSITY, "height": picture.height // DENSITY}
+    sides = [tiles.side for tiles in figure.findobj(Tiles) if max(tiles.size) <= SMALL]
+    return kind, data, shown | ({"tile": min(sides)} if sides else {})
+
+
+def _bundle(figure, **_):
+    """Return a figure as IPython displays it: data and metadata by MIME type."""
+    kind, data, shown = encode(figure)
+    return {f"image/{kind}": data, "text/plain": repr(figure)}, {f"image/{kind}": shown}
 
 
 def to_pil(images, ncol=8, pad=2, scale=1):
@@ -97,30 +138,11 @@ def to_pil(images, ncol=8, pad=2, scale=1):
     PIL.Image.Image
     """
     grid = make_grid(images.detach().float().cpu(), nrow=ncol, padding=pad, pad_value=1.0)
-    pixels = ((grid.clamp(-1, 1) + 1) * 127.5).round().byte().permute(1, 2, 0).numpy()
-    picture = Image.fromarray(pixels)
+    picture = Image.fromarray(to_pixels(grid[None])[0])
     if images.shape[1] == 1:
         picture = picture.convert("L")
     width, height = picture.size
     return picture.resize((width * scale, height * scale), Image.Resampling.NEAREST)
-
-
-def side_by_side(*columns):
-    """Join pictures that belong together, such as input, output and target, side by side.
-
-    Parameters
-    ----------
-    *columns : float torch.Tensor, (N, 1 or 3, H, W) in [-1, 1]
-        Grey pictures become colour pictures; smaller ones are enlarged pixel by pixel.
-
-    Returns
-    -------
-    float32 torch.Tensor, (N, 3, H, number of columns * W), on the CPU
-        H and W are those of the largest.
-    """
-    size = max(tuple(images.shape[2:]) for images in columns)
-    shown = [torch.nn.functional.interpolate(c.float().cpu(), size) for c in columns]
-    return torch.cat([images.expand(-1, 3, -1, -1) for images in shown], 3)
 
 
 def columns_for(images):
@@ -130,10 +152,116 @@ def columns_for(images):
 
 
 def draw_images(ax, images, title="", ncol=8):
-    """Draw a grid of images on matplotlib Axes; see :func:`to_pil`."""
-    ax.imshow(to_pil(images, ncol), cmap="gray", vmin=0, vmax=255)
+    """Draw a grid of images on matplotlib Axes, from the upper left, enlarged by a whole factor.
+
+    Parameters
+    ----------
+    ax : matplotlib Axes
+    images : float torch.Tensor, (N, 1 or 3, H, W) in [-1, 1]
+    title : str
+    ncol : int
+        The number of images in a row.
+
+    Returns
+    -------
+    gancourse.tiles.Tiles
+    """
     ax.set_title(title)
     ax.axis("off")
+    return Tiles(ax, in_rows(to_pixels(images), ncol))
+
+
+def draw_columns(columns, labels=()):
+    """Draw columns of pictures, a title above each.
+
+    Parameters
+    ----------
+    columns : dict of str to float torch.Tensor, (rows, 1 or 3, H, W) in [-1, 1]
+        By title. Grey and coloured pictures, and several sizes, may be mixed; smaller pictures are
+        enlarged by whole factors as far as they fit.
+    labels : sequence of str
+        A label beside each row.
+
+    Returns
+    -------
+    matplotlib Figure
+        As large as its pictures need: see :func:`gancourse.tiles.side_of`.
+    """
+    pixels = [to_pixels(images) for images in columns.values()]
+    return _sheet({"": lambda ax: Tiles(ax, list(zip(*pixels, strict=True)), columns, labels)})
+
+
+def draw_rows(rows, heads=()):
+    """Draw rows of pictures, a label beside each; see :func:`draw_columns`.
+
+    Parameters
+    ----------
+    rows : dict of str to float torch.Tensor, (columns, 1 or 3, H, W) in [-1, 1]
+        By label.
+    heads : sequence of str
+        A title above each column.
+
+    Returns
+    -------
+    matplotlib Figure
+    """
+    pixels = [to_pixels(images) for images in rows.values()]
+    return _sheet({"": lambda ax: Tiles(ax, pixels, heads, rows)})
+
+
+def draw_grids(grids, ncol, across=None):
+    """Draw several grids of pictures, a title above each.
+
+    Parameters
+    ----------
+    grids : dict of str to float torch.Tensor, (N, 1 or 3, H, W) in [-1, 1]
+        By title.
+    ncol : int
+        The number of pictures in a row of each grid.
+    across : int, optional
+        The number of grids side by side; by default all.
+
+    Returns
+    -------
+    matplotlib Figure
+    """
+    blocks = {
+        title: lambda ax, images=images: Tiles(ax, in_rows(to_pixels(images), ncol))
+        for title, images in grids.items()
+    }
+    return _sheet(blocks, across)
+
+
+def fixed_layout():
+    """Return a layout for a figure whose Axes have their places.
+
+    With ``layout="none"`` the style's layout comes back once matplotlib 3.11 has saved the figure.
+    """
+    return PlaceHolderLayoutEngine(adjust_compatible=True, colorbar_gridspec=True)
+
+
+def _sheet(blocks, across=None):
+    """Draw blocks of pictures, given as functions of Axes by title, on a figure of their size."""
+    across = min(across or len(blocks), len(blocks))
+    figure = plt.figure(layout=fixed_layout())
+    tiles = [block(figure.add_axes((0, 0, 1, 1))) for block in blocks.values()]
+    labels = across * tiles[0].room(LEAST)[0]
+    side = side_of(max(tiles[0].size), across * tiles[0].shape[1], WIDEST - labels)
+    sizes = [block.extent(side) for block in tiles]
+    width, height = (max(edges) for edges in zip(*sizes, strict=True))
+    titles = [broken(title, width) for title in blocks]
+    top = LINE * max(title.count("\n") + 1 for title in titles) + 4 if any(titles) else 0
+    down = -(-len(tiles) // across)
+    whole = across * (width + BETWEEN) - BETWEEN, down * (height + top + BETWEEN) - BETWEEN
+    figure.set_size_inches(*(np.ceil(edge + 2 * MARGIN) / DPI for edge in whole))
+    total = figure.get_size_inches() * DPI
+    for i, (title, block) in enumerate(zip(titles, tiles, strict=True)):
+        x = MARGIN + i % across * (width + BETWEEN)
+        y = total[1] - MARGIN - i // across * (height + top + BETWEEN) - top - height
+        block.axes.set_position((x / total[0], y / total[1], width / total[0], height / total[1]))
+        block.axes.set_title(title, pad=4, linespacing=1.15)
+        block.axes.axis("off")
+    return figure
 
 
 def draw_points(ax, fake=None, real=None, title="", limit=None):
@@ -148,9 +276,9 @@ def draw_points(ax, fake=None, real=None, title="", limit=None):
         Both axes run from -limit to limit; by default matplotlib fits them to the points.
     """
     if real is not None:
-        ax.scatter(*real.cpu().T, s=9, color=REAL, alpha=0.35, linewidths=0, label="real")
+        ax.scatter(*real.float().cpu().T, s=9, color=REAL, alpha=0.35, linewidths=0, label="real")
     if fake is not None:
-        ax.scatter(*fake.cpu().T, s=5, color=FAKE, alpha=0.55, linewidths=0, label="fake")
+        ax.scatter(*fake.float().cpu().T, s=5, color=FAKE, alpha=0.55, linewidths=0, label="fake")
     if limit:
         ax.set(xlim=(-limit, limit), ylim=(-limit, limit))
     ax.set(aspect="equal", xticks=[], yticks=[], title=title)
@@ -203,8 +331,25 @@ def draw_curves(ax, history, tags, title="", ylabel="", colours=None):
         values, colour = history[tag], {"color": colours[i]} if colours else {}
         logged = ~np.isnan(values)
         ax.plot(steps[logged], values[logged], label=tag, **colour)
-    ax.set(title=title, xlabel="step", ylabel=ylabel)
-    ax.legend()
+    ax.set(xlabel="step", ylabel=ylabel)
+    legend_above(ax, title)
+
+
+def legend_above(ax, title=""):
+    """Put the title of Axes, and under it their legend in a line or two, above the curves."""
+    names = ax.get_legend_handles_labels()[1]
+    lines = -(-len(names) // 2)
+    ax.set_title(title, pad=6 + 13 * lines)
+    ax.legend(
+        loc="lower left",
+        bbox_to_anchor=(0, 1),
+        ncols=2,
+        borderaxespad=0,
+        borderpad=0.2,
+        handlelength=1.2,
+        columnspacing=1,
+        labelspacing=0.2,
+    )
 
 
 def training_view(history, data):
@@ -213,7 +358,8 @@ def training_view(history, data):
     Parameters
     ----------
     history : History
-        With ``samples`` of shape (N, C, H, W) in [-1, 1], or (N, 2).
+        With ``samples``: pictures, (N, C, H, W) in [-1, 1]; columns of them by title, a dict; or
+        points, (N, 2).
     data : gancourse.data.Data
         The data set, from which real points are drawn if the samples are points.
 
@@ -222,26 +368,41 @@ def training_view(history, data):
     matplotlib Figure
     """
     with mpl.rc_context(STYLE):
-        figure = plt.Figure(figsize=(8.2, 3.1))
-        left, right = figure.subplots(1, 2, width_ratios=[1, 1.6])
-        if history.samples.dim() == 4:
-            images, title = history.samples, "input, output, target"
-            height, width = images.shape[2:]
-            if height == width:
-                images, title = images[: 36 if width < 64 else 16], "fixed z"
-            draw_images(left, images, title, ncol=columns_for(images))
-        else:
-            real = data.sample(512, torch.Generator().manual_seed(0))
-            limit = 1.3 * float(real.abs().max())
-            draw_points(left, history.samples, real, "fixed z", limit)
+        figure = plt.Figure(layout=fixed_layout())
+        left, right = (figure.add_axes((0, 0, 1, 1)) for _ in range(2))
+        wide, high = _draw_samples(left, history.samples, data)
         not_losses = ("prob", "logit", "accuracy")  # they have other scales
         tags = [tag for tag in history.values if not any(word in tag for word in not_losses)]
         draw_curves(right, history, tags, ylabel="loss")
+        above = LINE + 4  # for a title
+        width, height = np.ceil([wide + 440, high + 2 * MARGIN + above])
+        figure.set_size_inches(width / DPI, height / DPI)
+        curves, legend = min(high, 320), 13 * -(-len(tags) // 2) + 4
+        for ax, box in (
+            (left, (MARGIN, MARGIN, wide, high)),
+            (right, (wide + 76, MARGIN + high - curves + 44, 350, curves - 44 - legend)),
+        ):
+            ax.set_position(np.array(box) / [width, height, width, height])
         return figure
 
 
+def _draw_samples(ax, samples, data):
+    """Draw what a run has sampled; return the width and the height that it needs on the page."""
+    if not isinstance(samples, dict) and samples.dim() == 2:
+        real = data.sample(512, torch.Generator().manual_seed(0))
+        draw_points(ax, samples, real, "fixed z", limit=1.3 * float(real.abs().max()))
+        return 290, 290
+    ax.axis("off")
+    if isinstance(samples, dict):
+        pixels = [to_pixels(images[:4]) for images in samples.values()]
+        tiles = Tiles(ax, list(zip(*pixels, strict=True)), samples)
+    else:
+        tiles = draw_images(ax, samples[:16], "fixed z", 4)
+    return tiles.extent(side_of(max(tiles.size), tiles.shape[1], 450))
+
+
 def as_display(figure):
-    """Return a figure as a picture for a notebook, in the density of :func:`use_style`.
+    """Return a figure as a picture for a notebook, as :func:`encode` gives it.
 
     Parameters
     ----------
@@ -253,16 +414,18 @@ def as_display(figure):
     """
     from IPython.display import Image as Shown
 
-    data, size = _small_png(figure)
-    return Shown(data, format="png", width=size["width"])
+    kind, data, shown = encode(figure)
+    size = {edge: shown.pop(edge) for edge in ("width", "height")}
+    return Shown(data, format=kind, metadata=shown, **size)
 
 
 def save_samples(samples, path):
-    """Write samples to a PNG file, as a grid of images or a plot of points.
+    """Write samples to a PNG file: a grid of images, columns with titles, or a plot of points.
 
     Parameters
     ----------
-    samples : float torch.Tensor, (N, C, H, W) in [-1, 1], or (N, 2)
+    samples : float torch.Tensor, (N, C, H, W) in [-1, 1], or (N, 2); or a dict of str to Tensor
+        Columns by title, as for :func:`draw_columns`.
     path : str or Path
 
     Raises
@@ -271,7 +434,12 @@ def save_samples(samples, path):
         If the file cannot be written.
     """
     data = io.BytesIO()
-    if samples.dim() == 4:
+    if isinstance(samples, dict):
+        with mpl.rc_context(STYLE):
+            figure = draw_columns(samples)
+            figure.savefig(data, format="png", dpi=DENSITY * DPI)
+            plt.close(figure)
+    elif samples.dim() == 4:
         to_pil(samples, columns_for(samples), scale=2 if samples.shape[-2] < 64 else 1).save(
             data, "PNG"
         )

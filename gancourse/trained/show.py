@@ -4,7 +4,6 @@ from pathlib import Path
 
 import torch
 
-from gancourse import plotting
 from gancourse.data import load
 from gancourse.data.own import files, reading
 from gancourse.errors import DataError
@@ -87,12 +86,12 @@ def rows_of(module, gan, fields, batch, together, own=None, seed=0):
 
     Returns
     -------
-    Tensor, (N, 3, H, columns * W)
-        From left to right: the inputs that can be shown as pictures; the samples; a last column.
-        If the GAN edits a picture by labels, the last column is the picture that has these labels.
+    dict of str to Tensor, (N, C, H, W)
+        Columns by title: the inputs that can be shown as pictures; the samples; a last column. If
+        the GAN edits a picture by labels, the last column is the picture that has these labels.
         Otherwise it is the target, if rows belong together, or the sample translated back, if the
         GAN can. There is none beside a user's values. If no input can be shown, the samples alone:
-        (N, C, H, W), or (N, 2).
+        a Tensor, (N, C, H, W), or (N, 2).
     """
     made, names = next(iter(module.SAMPLES.items()))
     names = [name for name in names if name != "z"]
@@ -104,20 +103,24 @@ def rows_of(module, gan, fields, batch, together, own=None, seed=0):
     given |= own or {}
     rows = len(batch[made]) if made in batch else len(next(iter(given.values())))
     after = module.sample(gan, rows, seed=seed, **given)
-    columns = [fields[name].pictures(value) for name, value in given.items()]
-    columns = [column for column in columns if column is not None]
+    pictures = {name: fields[name].pictures(value) for name, value in given.items()}
+    columns = {
+        "input" if name == made else name: column
+        for name, column in pictures.items()
+        if column is not None
+    }
     if not columns:
         return after
+    columns["output"] = after
     if own:
-        last = []
-    elif edited:
-        last = [batch[made].roll(1, 0)]
-    elif together:
-        last = [batch[made]]
-    else:
-        back = [name for name, of in module.SAMPLES.items() if of == (made,)]
-        last = [module.sample(gan, rows, seed=seed, **{made: after}) for _ in back]
-    return plotting.side_by_side(*columns, after, *last)
+        return columns
+    if edited:
+        return columns | {"has the asked labels": batch[made].roll(1, 0)}
+    if together:
+        return columns | {"target": batch[made]}
+    if (made,) in module.SAMPLES.values():
+        columns["translated back"] = module.sample(gan, rows, seed=seed, **{made: after})
+    return columns
 
 
 def examples(g, n, seed=0, *, path=None, given=None):
@@ -137,7 +140,7 @@ def examples(g, n, seed=0, *, path=None, given=None):
 
     Returns
     -------
-    Tensor, (N, C, H, W), or (N, 2)
+    Tensor, (N, C, H, W), or (N, 2), or a dict of str to Tensor
         See :func:`rows_of`. Needed inputs, if none are given, are held-out rows of the generator's
         data.
 
@@ -154,16 +157,15 @@ def examples(g, n, seed=0, *, path=None, given=None):
         values[g.pictures] = read_pictures(path, field.side, field.channels, n)
         n = len(values[g.pictures])
     if not needed(g.module, g.fields):
-        return g.sample(n, seed, **values).float().cpu()
+        return g.sample(n, seed, **values)
     if values.keys() >= {*needed(g.module, g.fields)}:
         samples = g.sample(n, seed, **values)
-        shown = [g.fields[name].pictures(values[name]) for name in g.given if name == g.pictures]
-        return plotting.side_by_side(*shown, samples) if shown else samples.float().cpu()
+        return {"input": values[g.pictures], "output": samples} if g.pictures else samples
     data = held_out(g.module, g.card["data"], g.cfg, n, g.fields)
     batch, together = data.preview(n, Run(device=torch.device("cpu")))
     rows = len(next(iter(batch.values())))
     own = {name: g.fields[name].check(name, value, rows) for name, value in values.items()}
-    return rows_of(g.module, g.gan, data.fields, batch, together, own, seed).float().cpu()
+    return rows_of(g.module, g.gan, data.fields, batch, together, own, seed)
 
 
 def read_pictures(path, size, channels, n=None):

@@ -114,8 +114,10 @@ class Explorer:
     def _ipython_display_(self):
         picture = as_display(self.still())
         if not is_interactive():
-            bundle = {"image/png": picture.data, "text/plain": self.summary}
-            display(bundle, metadata={"image/png": {"width": picture.width}}, raw=True)
+            kind = f"image/{picture.format}"
+            bundle = {kind: picture.data, "text/plain": self.summary}
+            shown = picture.metadata | {"width": picture.width}
+            display(bundle, metadata={kind: shown}, raw=True)
             display(Markdown(f"*{self.caption_without_kernel}*"))
             return
         name = f"gancourse-still-{os.getpid()}-{next(_displays)}"
@@ -130,7 +132,7 @@ class Explorer:
             f"<style>.jp-OutputArea-child:has(.{name}) + .jp-OutputArea-child"
             f":not(:has(.gancourse-live)) {{ display: none; }}</style>"
             f'<div class="{name}"><img alt="{html.escape(self.summary)}" width="{picture.width}" '
-            f'src="data:image/png;base64,{source}">'
+            f'src="data:image/{picture.format};base64,{source}">'
             f"<div><em>{self.caption_without_kernel}</em></div></div>"
         )
         display({"text/html": still, "text/plain": self.summary}, raw=True)
