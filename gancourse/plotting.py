@@ -166,9 +166,10 @@ def draw_images(ax, images, title="", ncol=8):
     -------
     gancourse.tiles.Tiles
     """
-    ax.set_title(title)
-    ax.axis("off")
-    return Tiles(ax, in_rows(to_pixels(images), ncol))
+    ax.set_title(title, loc="left")
+    tiles = Tiles(in_rows(to_pixels(images), ncol))
+    tiles.fill(ax)
+    return tiles
 
 
 def draw_columns(columns, labels=()):
@@ -188,7 +189,7 @@ def draw_columns(columns, labels=()):
         As large as its pictures need: see :func:`gancourse.tiles.side_of`.
     """
     pixels = [to_pixels(images) for images in columns.values()]
-    return _sheet({"": lambda ax: Tiles(ax, list(zip(*pixels, strict=True)), columns, labels)})
+    return draw_blocks({"": Tiles(list(zip(*pixels, strict=True)), columns, labels)})
 
 
 def draw_rows(rows, heads=()):
@@ -206,7 +207,7 @@ def draw_rows(rows, heads=()):
     matplotlib Figure
     """
     pixels = [to_pixels(images) for images in rows.values()]
-    return _sheet({"": lambda ax: Tiles(ax, pixels, heads, rows)})
+    return draw_blocks({"": Tiles(pixels, heads, rows)})
 
 
 def draw_grids(grids, ncol, across=None):
@@ -225,11 +226,8 @@ def draw_grids(grids, ncol, across=None):
     -------
     matplotlib Figure
     """
-    blocks = {
-        title: lambda ax, images=images: Tiles(ax, in_rows(to_pixels(images), ncol))
-        for title, images in grids.items()
-    }
-    return _sheet(blocks, across)
+    pixels = {title: to_pixels(images) for title, images in grids.items()}
+    return draw_blocks({title: Tiles(in_rows(x, ncol)) for title, x in pixels.items()}, across)
 
 
 def fixed_layout():
@@ -240,27 +238,44 @@ def fixed_layout():
     return PlaceHolderLayoutEngine(adjust_compatible=True, colorbar_gridspec=True)
 
 
-def _sheet(blocks, across=None):
-    """Draw blocks of pictures, given as functions of Axes by title, on a figure of their size."""
+def draw_blocks(blocks, across=None):
+    """Draw blocks of pictures on a figure of their size, a title above each.
+
+    Parameters
+    ----------
+    blocks : dict of str to gancourse.tiles.Tiles
+        By title.
+    across : int, optional
+        The number of blocks side by side; by default all.
+
+    Returns
+    -------
+    matplotlib Figure
+    """
     across = min(across or len(blocks), len(blocks))
-    figure = plt.figure(layout=fixed_layout())
-    tiles = [block(figure.add_axes((0, 0, 1, 1))) for block in blocks.values()]
-    labels = across * tiles[0].room(LEAST)[0]
-    side = side_of(max(tiles[0].size), across * tiles[0].shape[1], WIDEST - labels)
+    tiles = list(blocks.values())
+    columns = across * max(block.shape[1] for block in tiles)
+    labels = across * max(block.room(LEAST)[0] for block in tiles)
+    side = side_of(max(max(block.size) for block in tiles), columns, WIDEST - labels)
     sizes = [block.extent(side) for block in tiles]
-    width, height = (max(edges) for edges in zip(*sizes, strict=True))
+    width = max(wide for wide, _ in sizes)
     titles = [broken(title, width) for title in blocks]
-    top = LINE * max(title.count("\n") + 1 for title in titles) + 4 if any(titles) else 0
-    down = -(-len(tiles) // across)
-    whole = across * (width + BETWEEN) - BETWEEN, down * (height + top + BETWEEN) - BETWEEN
-    figure.set_size_inches(*(np.ceil(edge + 2 * MARGIN) / DPI for edge in whole))
-    total = figure.get_size_inches() * DPI
-    for i, (title, block) in enumerate(zip(titles, tiles, strict=True)):
+    above = LINE * max(title.count("\n") + 1 for title in titles) + 4 if any(titles) else 0
+    lines = [max(high for _, high in sizes[i : i + across]) for i in range(0, len(sizes), across)]
+    total = np.ceil(
+        [
+            across * (width + BETWEEN) - BETWEEN + 2 * MARGIN,
+            sum(lines) + len(lines) * (above + BETWEEN) - BETWEEN + 2 * MARGIN,
+        ]
+    )
+    figure = plt.figure(figsize=total / DPI, layout=fixed_layout())
+    for i, (title, block, (wide, high)) in enumerate(zip(titles, tiles, sizes, strict=True)):
         x = MARGIN + i % across * (width + BETWEEN)
-        y = total[1] - MARGIN - i // across * (height + top + BETWEEN) - top - height
-        block.axes.set_position((x / total[0], y / total[1], width / total[0], height / total[1]))
-        block.axes.set_title(title, pad=4, linespacing=1.15)
-        block.axes.axis("off")
+        top = MARGIN + sum(lines[: i // across]) + i // across * (above + BETWEEN) + above
+        box = np.array([x, total[1] - top - high, wide, high])
+        ax = figure.add_axes(tuple(box / total[[0, 1, 0, 1]]))
+        ax.set_title(title, loc="left", pad=4, linespacing=1.15)
+        block.fill(ax)
     return figure
 
 
@@ -392,10 +407,10 @@ def _draw_samples(ax, samples, data):
         real = data.sample(512, torch.Generator().manual_seed(0))
         draw_points(ax, samples, real, "fixed z", limit=1.3 * float(real.abs().max()))
         return 290, 290
-    ax.axis("off")
     if isinstance(samples, dict):
         pixels = [to_pixels(images[:4]) for images in samples.values()]
-        tiles = Tiles(ax, list(zip(*pixels, strict=True)), samples)
+        tiles = Tiles(list(zip(*pixels, strict=True)), samples)
+        tiles.fill(ax)
     else:
         tiles = draw_images(ax, samples[:16], "fixed z", 4)
     return tiles.extent(side_of(max(tiles.size), tiles.shape[1], 450))
@@ -415,6 +430,7 @@ def as_display(figure):
     from IPython.display import Image as Shown
 
     kind, data, shown = encode(figure)
+    plt.close(figure)  # or the notebook shows it again
     size = {edge: shown.pop(edge) for edge in ("width", "height")}
     return Shown(data, format=kind, metadata=shown, **size)
 

@@ -8,6 +8,7 @@ import textwrap
 
 import numpy as np
 from matplotlib.artist import Artist
+from matplotlib.text import Text
 from matplotlib.textpath import text_to_path
 from matplotlib.transforms import IdentityTransform
 from PIL import Image
@@ -88,7 +89,7 @@ def side_of(pixels, across, width=WIDEST):
 
 
 class Tiles(Artist):
-    """A grid of pictures that fills its axes from the upper left corner.
+    """A grid of pictures; :meth:`fill` puts it into axes, from their upper left corner.
 
     Parameters
     ----------
@@ -107,21 +108,26 @@ class Tiles(Artist):
     head_texts, label_texts : list of matplotlib Text
     """
 
-    def __init__(self, ax, rows, heads=(), labels=()):
+    def __init__(self, rows, heads=(), labels=()):
         super().__init__()
         self.rows, self.boxes = rows, {}
         self.shape = len(rows), max(map(len, rows))
         pictures = [picture for row in rows for picture in row]
         self.size = tuple(max(picture.shape[i] for picture in pictures) for i in (0, 1))
-        ax.add_artist(self)
-        options = {"transform": IdentityTransform(), "in_layout": False, "linespacing": 1.15}
         self.heads, self.labels = list(heads), list(labels)
-        self.head_texts = [
-            ax.text(0, 0, head, ha="center", va="bottom", **options) for head in heads
-        ]
-        self.label_texts = [
-            ax.text(0, 0, label, ha="right", va="center", **options) for label in labels
-        ]
+        options = {"transform": IdentityTransform(), "in_layout": False, "linespacing": 1.15}
+        above, beside = (
+            options | {"ha": "center", "va": "bottom"},
+            options | {"ha": "right", "va": "center"},
+        )
+        self.head_texts = [Text(0, 0, head, **above) for head in self.heads]
+        self.label_texts = [Text(0, 0, label, **beside) for label in self.labels]
+
+    def fill(self, ax):
+        """Draw the grid on these Axes, without their frame."""
+        ax.axis("off")
+        for artist in (self, *self.head_texts, *self.label_texts):
+            ax.add_artist(artist).set_clip_path(None)
 
     def room(self, side):
         """Return the width of the labels and the height of the heads, in pixels of the page.
