@@ -26,6 +26,7 @@ from gancourse.tiles import (
     WIDEST,
     Tiles,
     broken,
+    in_columns,
     in_rows,
     side_of,
     to_pixels,
@@ -161,15 +162,9 @@ def draw_images(ax, images, title="", ncol=8):
     title : str
     ncol : int
         The number of images in a row.
-
-    Returns
-    -------
-    gancourse.tiles.Tiles
     """
     ax.set_title(title, loc="left")
-    tiles = Tiles(in_rows(to_pixels(images), ncol))
-    tiles.fill(ax)
-    return tiles
+    Tiles(in_rows(to_pixels(images), ncol)).fill(ax)
 
 
 def draw_columns(columns, labels=()):
@@ -186,10 +181,10 @@ def draw_columns(columns, labels=()):
     Returns
     -------
     matplotlib Figure
-        As large as its pictures need: see :func:`gancourse.tiles.side_of`.
+        As large as its pictures need: see :func:`gancourse.tiles.side_of`. A cell shows it if it is
+        the cell's last value, or by ``display``.
     """
-    pixels = [to_pixels(images) for images in columns.values()]
-    return draw_blocks({"": Tiles(list(zip(*pixels, strict=True)), columns, labels)})
+    return draw_blocks({"": in_columns(columns, labels)})
 
 
 def draw_rows(rows, heads=()):
@@ -243,8 +238,8 @@ def draw_blocks(blocks, across=None):
 
     Parameters
     ----------
-    blocks : dict of str to gancourse.tiles.Tiles
-        By title.
+    blocks : dict of str to (dict or gancourse.tiles.Tiles)
+        By title. A dict holds columns, as for :func:`draw_columns`.
     across : int, optional
         The number of blocks side by side; by default all.
 
@@ -253,7 +248,7 @@ def draw_blocks(blocks, across=None):
     matplotlib Figure
     """
     across = min(across or len(blocks), len(blocks))
-    tiles = list(blocks.values())
+    tiles = [in_columns(x) if isinstance(x, dict) else x for x in blocks.values()]
     columns = across * max(block.shape[1] for block in tiles)
     labels = across * max(block.room(LEAST)[0] for block in tiles)
     side = side_of(max(max(block.size) for block in tiles), columns, WIDEST - labels)
@@ -268,7 +263,7 @@ def draw_blocks(blocks, across=None):
             sum(lines) + len(lines) * (above + BETWEEN) - BETWEEN + 2 * MARGIN,
         ]
     )
-    figure = plt.figure(figsize=total / DPI, layout=fixed_layout())
+    figure = plt.Figure(figsize=total / DPI, layout=fixed_layout())
     for i, (title, block, (wide, high)) in enumerate(zip(titles, tiles, sizes, strict=True)):
         x = MARGIN + i % across * (width + BETWEEN)
         top = MARGIN + sum(lines[: i // across]) + i // across * (above + BETWEEN) + above
@@ -408,11 +403,11 @@ def _draw_samples(ax, samples, data):
         draw_points(ax, samples, real, "fixed z", limit=1.3 * float(real.abs().max()))
         return 290, 290
     if isinstance(samples, dict):
-        pixels = [to_pixels(images[:4]) for images in samples.values()]
-        tiles = Tiles(list(zip(*pixels, strict=True)), samples)
-        tiles.fill(ax)
+        tiles = in_columns({title: images[:4] for title, images in samples.items()})
     else:
-        tiles = draw_images(ax, samples[:16], "fixed z", 4)
+        tiles = Tiles(in_rows(to_pixels(samples[:16]), 4))
+        ax.set_title("fixed z", loc="left")
+    tiles.fill(ax)
     return tiles.extent(side_of(max(tiles.size), tiles.shape[1], 450))
 
 
@@ -430,7 +425,6 @@ def as_display(figure):
     from IPython.display import Image as Shown
 
     kind, data, shown = encode(figure)
-    plt.close(figure)  # or the notebook shows it again
     size = {edge: shown.pop(edge) for edge in ("width", "height")}
     return Shown(data, format=kind, metadata=shown, **size)
 
@@ -452,9 +446,7 @@ def save_samples(samples, path):
     data = io.BytesIO()
     if isinstance(samples, dict):
         with mpl.rc_context(STYLE):
-            figure = draw_columns(samples)
-            figure.savefig(data, format="png", dpi=DENSITY * DPI)
-            plt.close(figure)
+            draw_columns(samples).savefig(data, format="png", dpi=DENSITY * DPI)
     elif samples.dim() == 4:
         to_pil(samples, columns_for(samples), scale=2 if samples.shape[-2] < 64 else 1).save(
             data, "PNG"

@@ -210,6 +210,12 @@ def broken(text, width):
     return textwrap.fill(text, max(6, int(width / LETTER)), break_long_words=False)
 
 
+def in_columns(columns, labels=()):
+    """Return :class:`Tiles` of columns of images, (rows, 1 or 3, H, W) in [-1, 1], by title."""
+    pixels = [to_pixels(images) for images in columns.values()]
+    return Tiles(list(zip(*pixels, strict=True)), columns, labels)
+
+
 def in_rows(pixels, ncol):
     """Return the rows of a grid with so many pictures in each; the last may have fewer."""
     return [pixels[i : i + ncol] for i in range(0, len(pixels), ncol)]

@@ -6,6 +6,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 import torch
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from PIL import Image
 
 from gancourse import plotting
@@ -60,8 +61,8 @@ def as_sent(tiles, at, height):
 @pytest.mark.parametrize("side", [8, 28, 32, 64])
 def test_every_pixel_of_a_picture_arrives_as_a_square_of_the_same_colour(side):
     images = samples_of_all_colours(6, side)
-    kind, pixels, _ = drawn(plotting.draw_grids({"some": images}, ncol=3))
-    figure = plt.gcf()
+    figure = plotting.draw_grids({"some": images}, ncol=3)
+    kind, pixels, _ = drawn(figure)
     (tiles,) = tiles_in(figure)
     assert kind == "png" and len(tiles.boxes) == 6
     for i, wanted in enumerate(to_pixels(images)):
@@ -103,11 +104,11 @@ def test_every_column_has_its_title_above_itself_and_every_row_its_label_beside(
     titles = ["input", "made from the drawing by us", "target"]
     columns = {title: samples_of_all_colours(2, 64) for title in titles}
     figure = plotting.draw_columns(columns, labels=["first", "second"])
-    plotting.encode(figure)
-    figure.draw_without_rendering()
+    canvas = FigureCanvasAgg(figure)
+    canvas.draw()
     (tiles,) = tiles_in(figure)
     assert [text.get_text().replace("\n", " ") for text in tiles.head_texts] == titles
-    renderer = figure.canvas.get_renderer()
+    renderer = canvas.get_renderer()
     for c, text in enumerate(tiles.head_texts):
         box = text.get_window_extent(renderer)
         x, y, wide, high = tiles.boxes[0, c]
@@ -121,8 +122,8 @@ def test_every_column_has_its_title_above_itself_and_every_row_its_label_beside(
 
 
 def test_rows_and_grids_have_their_names_too():
-    plotting.draw_rows({"before": samples_of_all_colours(3, 32)}, heads=["0", "1", "2"])
-    (tiles,) = plt.gcf().findobj(Tiles)
+    rows = plotting.draw_rows({"before": samples_of_all_colours(3, 32)}, heads=["0", "1", "2"])
+    (tiles,) = rows.findobj(Tiles)
     assert (tiles.labels, tiles.heads) == (["before"], ["0", "1", "2"])
     figure = plotting.draw_grids({n: samples_of_all_colours(4, 32) for n in "abc"}, 2, across=2)
     assert [ax.get_title(loc="left") for ax in figure.axes] == ["a", "b", "c"]
