@@ -4,10 +4,9 @@ matplotlib resamples a picture to the size of its axes, which blurs it or makes 
 wider than others. A grid here is enlarged by a whole factor and copied into the figure.
 """
 
-import textwrap
-
 import numpy as np
 from matplotlib.artist import Artist
+from matplotlib.font_manager import FontProperties
 from matplotlib.text import Text
 from matplotlib.textpath import text_to_path
 from matplotlib.transforms import IdentityTransform
@@ -19,8 +18,7 @@ LEAST = 96  # the least side of a small picture, in pixels of the page
 WIDEST = 900  # the width of a figure that a notebook shows unscaled, in pixels of the page
 GAP = 2  # between pictures, in pixels of the page
 LINE = 16  # the height of a line of text, in pixels of the page
-LETTER = 6.6  # the mean width of a letter
-BESIDE = 10  # from a label to its row
+WIDEST_LABEL, BESIDE = 130, 10  # a line of a label, and the distance to its row
 
 
 def to_pixels(images):
@@ -138,9 +136,9 @@ class Tiles(Artist):
             The width of a column.
         """
         for text, head in zip(self.head_texts, self.heads, strict=True):
-            text.set_text(broken(head, side))
+            text.set_text(broken(head, side, text.get_fontproperties()))
         for text, label in zip(self.label_texts, self.labels, strict=True):
-            text.set_text(broken(label, 150))
+            text.set_text(broken(label, WIDEST_LABEL, text.get_fontproperties()))
         lines = max((text.get_text().count("\n") + 1 for text in self.head_texts), default=0)
         left = max(map(width_of, self.label_texts), default=-BESIDE) + BESIDE
         return left, (LINE * lines + 4 if lines else 0)
@@ -199,15 +197,25 @@ class Tiles(Artist):
 
 def width_of(text):
     """Return the width of a matplotlib Text in pixels of the page."""
-    lines = text.get_text().split("\n")
     font = text.get_fontproperties()
-    points = (text_to_path.get_text_width_height_descent(line, font, False)[0] for line in lines)
-    return max(points) * DPI / 72
+    return max(length(line, font) for line in text.get_text().split("\n"))
 
 
-def broken(text, width):
+def length(line, font):
+    """Return the length of a line of text in pixels of the page."""
+    return text_to_path.get_text_width_height_descent(line, font, False)[0] * DPI / 72
+
+
+def broken(text, width, font=None):
     """Break a text between its words into lines for this width, in pixels of the page."""
-    return textwrap.fill(text, max(6, int(width / LETTER)), break_long_words=False)
+    font, lines = font or FontProperties(), [""]
+    for word in text.split(" "):
+        longer = f"{lines[-1]} {word}" if lines[-1] else word
+        if lines[-1] and length(longer, font) > width:
+            lines.append(word)
+        else:
+            lines[-1] = longer
+    return "\n".join(lines)
 
 
 def in_columns(columns, labels=()):

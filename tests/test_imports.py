@@ -20,7 +20,7 @@ ROOMS = {
     "runs": "trained gans training data errors",
     "__init__": "trained",
     "exercises": "gans training data errors",
-    "widgets": "data latent plotting files errors",
+    "widgets": "data latent plotting tiles files errors",
     "trained": "gans training metrics data plotting fields schema files errors",
     "gans": "training fields errors",
     "training": "plotting fields schema files errors",
