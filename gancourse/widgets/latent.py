@@ -218,7 +218,7 @@ class LatentExplorer(NoiseExplorer):
 
     def still(self):
         """Draw one sample along the first directions, a row each."""
-        sweep, many = torch.linspace(-REACH, REACH, 7), len(self.directions)
+        sweep, many = torch.linspace(-REACH, REACH, 5), len(self.directions)
         rows = {}
         for i in range(min(many, SHOWN)):
             shifts = torch.zeros(len(sweep), many)
