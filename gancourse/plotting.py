@@ -13,24 +13,46 @@ import matplotlib.pyplot as plt
 import numpy as np
 import torch
 from matplotlib.figure import Figure
-from matplotlib.layout_engine import PlaceHolderLayoutEngine
 from PIL import Image
 from torchvision.utils import make_grid
 
 from gancourse.files import write_atomically
-from gancourse.tiles import (
-    DENSITY,
-    DPI,
-    LEAST,
-    LINE,
-    WIDEST,
-    Tiles,
-    broken,
-    in_columns,
-    in_rows,
-    side_of,
-    to_pixels,
+from gancourse.sheets import (
+    MARGIN,
+    draw_blocks,
+    draw_columns,
+    draw_grids,
+    draw_rows,
+    fixed_layout,
 )
+from gancourse.tiles import DENSITY, DPI, LINE, Tiles, in_columns, in_rows, side_of, to_pixels
+
+__all__ = [
+    "FAKE",
+    "INK",
+    "OPINION",
+    "PALE",
+    "REAL",
+    "STYLE",
+    "as_display",
+    "columns_for",
+    "draw_blocks",
+    "draw_columns",
+    "draw_curves",
+    "draw_grids",
+    "draw_images",
+    "draw_opinion",
+    "draw_points",
+    "draw_rows",
+    "encode",
+    "legend_above",
+    "mean_std",
+    "save_samples",
+    "table",
+    "to_pil",
+    "training_view",
+    "use_style",
+]
 
 REAL, FAKE, INK, PALE = "#1b6ca8", "#d1495b", "#2b2d33", "#c9ccd3"
 # D's probability of "real", from the colour of fake (0) to the colour of real (1).
@@ -39,7 +61,6 @@ OPINION = mpl.colors.LinearSegmentedColormap.from_list(
 )
 LARGE, QUALITY = 120_000, 90  # bytes of a PNG that a JPEG of this quality may replace
 SMALL = 64  # pictures of so many pixels a side must be drawn at LEAST pixels of the page
-BETWEEN, MARGIN = 18, 4  # blocks of pictures, and the edge of the figure, in pixels of the page
 STYLE = {
     "figure.dpi": DPI,
     "figure.facecolor": "white",
@@ -165,113 +186,6 @@ def draw_images(ax, images, title="", ncol=8):
     """
     ax.set_title(title, loc="left")
     Tiles(in_rows(to_pixels(images), ncol)).fill(ax)
-
-
-def draw_columns(columns, labels=()):
-    """Draw columns of pictures, a title above each.
-
-    Parameters
-    ----------
-    columns : dict of str to float torch.Tensor, (rows, 1 or 3, H, W) in [-1, 1]
-        By title. Grey and coloured pictures, and several sizes, may be mixed; smaller pictures are
-        enlarged by whole factors as far as they fit.
-    labels : sequence of str
-        A label beside each row.
-
-    Returns
-    -------
-    matplotlib Figure
-        As large as its pictures need: see :func:`gancourse.tiles.side_of`. A cell shows it if it is
-        the cell's last value, or by ``display``.
-    """
-    return draw_blocks({"": in_columns(columns, labels)})
-
-
-def draw_rows(rows, heads=()):
-    """Draw rows of pictures, a label beside each; see :func:`draw_columns`.
-
-    Parameters
-    ----------
-    rows : dict of str to float torch.Tensor, (columns, 1 or 3, H, W) in [-1, 1]
-        By label.
-    heads : sequence of str
-        A title above each column.
-
-    Returns
-    -------
-    matplotlib Figure
-    """
-    pixels = [to_pixels(images) for images in rows.values()]
-    return draw_blocks({"": Tiles(pixels, heads, rows)})
-
-
-def draw_grids(grids, ncol, across=None):
-    """Draw several grids of pictures, a title above each.
-
-    Parameters
-    ----------
-    grids : dict of str to float torch.Tensor, (N, 1 or 3, H, W) in [-1, 1]
-        By title.
-    ncol : int
-        The number of pictures in a row of each grid.
-    across : int, optional
-        The number of grids side by side; by default all.
-
-    Returns
-    -------
-    matplotlib Figure
-    """
-    pixels = {title: to_pixels(images) for title, images in grids.items()}
-    return draw_blocks({title: Tiles(in_rows(x, ncol)) for title, x in pixels.items()}, across)
-
-
-def fixed_layout():
-    """Return a layout for a figure whose Axes have their places.
-
-    With ``layout="none"`` the style's layout comes back once matplotlib 3.11 has saved the figure.
-    """
-    return PlaceHolderLayoutEngine(adjust_compatible=True, colorbar_gridspec=True)
-
-
-def draw_blocks(blocks, across=None):
-    """Draw blocks of pictures on a figure of their size, a title above each.
-
-    Parameters
-    ----------
-    blocks : dict of str to (dict or gancourse.tiles.Tiles)
-        By title. A dict holds columns, as for :func:`draw_columns`.
-    across : int, optional
-        The number of blocks side by side; by default all.
-
-    Returns
-    -------
-    matplotlib Figure
-    """
-    across = min(across or len(blocks), len(blocks))
-    tiles = [in_columns(x) if isinstance(x, dict) else x for x in blocks.values()]
-    columns = across * max(block.shape[1] for block in tiles)
-    labels = across * max(block.room(LEAST)[0] for block in tiles)
-    side = side_of(max(max(block.size) for block in tiles), columns, WIDEST - labels)
-    sizes = [block.extent(side) for block in tiles]
-    width = max(wide for wide, _ in sizes)
-    titles = [broken(title, width) for title in blocks]
-    above = LINE * max(title.count("\n") + 1 for title in titles) + 4 if any(titles) else 0
-    lines = [max(high for _, high in sizes[i : i + across]) for i in range(0, len(sizes), across)]
-    total = np.ceil(
-        [
-            across * (width + BETWEEN) - BETWEEN + 2 * MARGIN,
-            sum(lines) + len(lines) * (above + BETWEEN) - BETWEEN + 2 * MARGIN,
-        ]
-    )
-    figure = plt.Figure(figsize=total / DPI, layout=fixed_layout())
-    for i, (title, block, (wide, high)) in enumerate(zip(titles, tiles, sizes, strict=True)):
-        x = MARGIN + i % across * (width + BETWEEN)
-        top = MARGIN + sum(lines[: i // across]) + i // across * (above + BETWEEN) + above
-        box = np.array([x, total[1] - top - high, wide, high])
-        ax = figure.add_axes(tuple(box / total[[0, 1, 0, 1]]))
-        ax.set_title(title, loc="left", pad=4, linespacing=1.15)
-        block.fill(ax)
-    return figure
 
 
 def draw_points(ax, fake=None, real=None, title="", limit=None):
