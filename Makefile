@@ -6,7 +6,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 export UV_TORCH_BACKEND ?= auto
 
-.PHONY: help setup lab test lowest course regress refresh sync lint bench
+.PHONY: help setup lab test lowest course regress refresh leads sync lint bench
 
 help: ## print this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' Makefile
@@ -41,6 +41,9 @@ regress: setup ## the laptop preset; fails when a claim does not hold
 
 refresh: setup ## execute the lessons and put their outputs into notebooks/
 	$(BIN)/python -m tools.refresh
+
+leads: setup ## draw the first picture of each lesson, from the weights that ship
+	$(BIN)/python -m tools.leads
 
 sync: setup ## write the package's code into the lessons' live cells
 	$(BIN)/python -m tools.sync

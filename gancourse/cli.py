@@ -275,9 +275,10 @@ def sample(folder, count, seed, path, given, device, output):
     given = by_name("--given", given)
     samples = show.examples(g, count, seed, path=path, given=given)
     plotting.save_samples(samples, output)
+    rows = next(iter(samples.values())) if isinstance(samples, dict) else samples
     told = asked.told(g, given)
     say(
-        f"{output}: {len(samples)} samples of {g.card['model']}, {g.data} data"
+        f"{output}: {len(rows)} samples of {g.card['model']}, {g.data} data"
         f"{told and f'; {told}'}"
     )
 

@@ -15,15 +15,53 @@ from matplotlib.figure import Figure
 from PIL import Image
 from torchvision.utils import make_grid
 
+from gancourse.sheets import (
+    MARGIN,
+    draw_blocks,
+    draw_columns,
+    draw_grids,
+    draw_rows,
+    fixed_layout,
+)
+from gancourse.tiles import DENSITY, DPI, LINE, Tiles, in_columns, in_rows, side_of, to_pixels
 from gancourse.writing import write_atomically
+
+__all__ = [
+    "FAKE",
+    "INK",
+    "OPINION",
+    "PALE",
+    "REAL",
+    "STYLE",
+    "as_display",
+    "columns_for",
+    "draw_blocks",
+    "draw_columns",
+    "draw_curves",
+    "draw_grids",
+    "draw_images",
+    "draw_opinion",
+    "draw_points",
+    "draw_rows",
+    "encode",
+    "legend_above",
+    "mean_std",
+    "save_samples",
+    "table",
+    "to_pil",
+    "training_view",
+    "use_style",
+]
 
 REAL, FAKE, INK, PALE = "#1b6ca8", "#d1495b", "#2b2d33", "#c9ccd3"
 # D's probability of "real", from the colour of fake (0) to the colour of real (1).
 OPINION = mpl.colors.LinearSegmentedColormap.from_list(
     "opinion", ["#d1495b", "#efb3b8", "#f7f5f2", "#a9cbe4", "#1b6ca8"]
 )
+LARGE, QUALITY = 120_000, 90  # bytes of a PNG that a JPEG of this quality may replace
+SMALL = 64  # pictures of so many pixels a side must be drawn at LEAST pixels of the page
 STYLE = {
-    "figure.dpi": 96,
+    "figure.dpi": DPI,
     "figure.facecolor": "white",
     "savefig.facecolor": "white",
     "font.size": 9.5,
@@ -51,30 +89,55 @@ STYLE = {
 
 
 def use_style():
-    """Set the style of all figures; in a notebook, show them as PNG of twice the usual density."""
+    """Set the style of all figures; in a notebook, show them as :func:`encode` gives them."""
     mpl.rcParams.update(STYLE)
     if "IPython" in sys.modules and (shell := sys.modules["IPython"].get_ipython()):
         shell.run_line_magic("matplotlib", "inline")
-        shell.display_formatter.formatters["image/png"].for_type(Figure, _small_png)
+        formatter = shell.display_formatter
+        formatter.formatters["image/png"].pop(Figure, None)
+        formatter.mimebundle_formatter.for_type(Figure, _bundle)
 
 
-def _small_png(figure):
-    """Return a figure as PNG data of twice the usual density, and its size on the page.
+def encode(figure):
+    """Return a figure as a file of twice the usual density, in true colour.
 
-    A palette of 256 colours makes the file several times smaller. The colours are chosen to cover
-    the range of the pixels, then improved by k-means, which avoids visible bands in gradients.
-    Every fourth pixel of every fourth row is enough for that, and takes a tenth of the time.
+    A PNG keeps every pixel. Where a JPEG of high quality, with colour at full density, is much
+    smaller than a large PNG, it takes its place.
+
+    Parameters
+    ----------
+    figure : matplotlib Figure
+
+    Returns
+    -------
+    kind : str
+        "png" or "jpeg".
+    data : bytes
+    shown : dict
+        ``width`` and ``height`` on the page, in its pixels; and ``tile``, the least side at which
+        the figure shows a small picture, if it shows any.
     """
-    data = io.BytesIO()
-    figure.savefig(data, format="png", dpi=2 * STYLE["figure.dpi"])
-    picture = Image.open(data, formats=("PNG",)).convert("RGB")
-    width, height = picture.size
-    data = io.BytesIO()
-    few = picture.resize((width // 4, height // 4), Image.Resampling.NEAREST)
-    palette = few.quantize(256, Image.Quantize.MAXCOVERAGE, 2)
-    picture = picture.quantize(palette=palette, dither=Image.Dither.NONE)
-    picture.save(data, "PNG", optimize=True)
-    return data.getvalue(), {"width": width // 2, "height": height // 2}
+    drawn = io.BytesIO()
+    figure.savefig(drawn, format="png", dpi=DENSITY * DPI, pil_kwargs={"compress_level": 1})
+    picture = Image.open(drawn, formats=("PNG",)).convert("RGB")
+    red, green, blue = picture.split()
+    grey = red.tobytes() == green.tobytes() == blue.tobytes()
+    png, jpeg = io.BytesIO(), io.BytesIO()
+    (red if grey else picture).save(png, "PNG")
+    kind, data = "png", png.getvalue()
+    if len(data) > LARGE:
+        picture.save(jpeg, "JPEG", quality=QUALITY, subsampling="4:4:4")
+        if len(jpeg.getvalue()) < 0.75 * len(data):
+            kind, data = "jpeg", jpeg.getvalue()
+    shown = {"width": picture.width // DENSITY, "height": picture.height // DENSITY}
+    sides = [tiles.side for tiles in figure.findobj(Tiles) if max(tiles.size) <= SMALL]
+    return kind, data, shown | ({"tile": min(sides)} if sides else {})
+
+
+def _bundle(figure, **_):
+    """Return a figure as IPython displays it: data and metadata by MIME type."""
+    kind, data, shown = encode(figure)
+    return {f"image/{kind}": data, "text/plain": repr(figure)}, {f"image/{kind}": shown}
 
 
 def to_pil(images, ncol=8, pad=2, scale=1):
@@ -96,30 +159,11 @@ def to_pil(images, ncol=8, pad=2, scale=1):
     PIL.Image.Image
     """
     grid = make_grid(images.detach().float().cpu(), nrow=ncol, padding=pad, pad_value=1.0)
-    pixels = ((grid.clamp(-1, 1) + 1) * 127.5).round().byte().permute(1, 2, 0).numpy()
-    picture = Image.fromarray(pixels)
+    picture = Image.fromarray(to_pixels(grid[None])[0])
     if images.shape[1] == 1:
         picture = picture.convert("L")
     width, height = picture.size
     return picture.resize((width * scale, height * scale), Image.Resampling.NEAREST)
-
-
-def side_by_side(*columns):
-    """Join pictures that belong together, such as input, output and target, side by side.
-
-    Parameters
-    ----------
-    *columns : float torch.Tensor, (N, 1 or 3, H, W) in [-1, 1]
-        Grey pictures become colour pictures; smaller ones are enlarged pixel by pixel.
-
-    Returns
-    -------
-    float32 torch.Tensor, (N, 3, H, number of columns * W), on the CPU
-        H and W are those of the largest.
-    """
-    size = max(tuple(images.shape[2:]) for images in columns)
-    shown = [torch.nn.functional.interpolate(c.float().cpu(), size) for c in columns]
-    return torch.cat([images.expand(-1, 3, -1, -1) for images in shown], 3)
 
 
 def columns_for(images):
@@ -129,10 +173,18 @@ def columns_for(images):
 
 
 def draw_images(ax, images, title="", ncol=8):
-    """Draw a grid of images on matplotlib Axes; see :func:`to_pil`."""
-    ax.imshow(to_pil(images, ncol), cmap="gray", vmin=0, vmax=255)
-    ax.set_title(title)
-    ax.axis("off")
+    """Draw a grid of images on matplotlib Axes, from the upper left, enlarged by a whole factor.
+
+    Parameters
+    ----------
+    ax : matplotlib Axes
+    images : float torch.Tensor, (N, 1 or 3, H, W) in [-1, 1]
+    title : str
+    ncol : int
+        The number of images in a row.
+    """
+    ax.set_title(title, loc="left")
+    Tiles(in_rows(to_pixels(images), ncol)).fill(ax)
 
 
 def draw_points(ax, fake=None, real=None, title="", limit=None):
@@ -147,9 +199,9 @@ def draw_points(ax, fake=None, real=None, title="", limit=None):
         Both axes run from -limit to limit; by default matplotlib fits them to the points.
     """
     if real is not None:
-        ax.scatter(*real.cpu().T, s=9, color=REAL, alpha=0.35, linewidths=0, label="real")
+        ax.scatter(*real.float().cpu().T, s=9, color=REAL, alpha=0.35, linewidths=0, label="real")
     if fake is not None:
-        ax.scatter(*fake.cpu().T, s=5, color=FAKE, alpha=0.55, linewidths=0, label="fake")
+        ax.scatter(*fake.float().cpu().T, s=5, color=FAKE, alpha=0.55, linewidths=0, label="fake")
     if limit:
         ax.set(xlim=(-limit, limit), ylim=(-limit, limit))
     ax.set(aspect="equal", xticks=[], yticks=[], title=title)
@@ -202,8 +254,25 @@ def draw_curves(ax, history, tags, title="", ylabel="", colours=None):
         values, colour = history[tag], {"color": colours[i]} if colours else {}
         logged = ~np.isnan(values)
         ax.plot(steps[logged], values[logged], label=tag, **colour)
-    ax.set(title=title, xlabel="step", ylabel=ylabel)
-    ax.legend()
+    ax.set(xlabel="step", ylabel=ylabel)
+    legend_above(ax, title)
+
+
+def legend_above(ax, title=""):
+    """Put the title of Axes, and under it their legend in a line or two, above the curves."""
+    names = ax.get_legend_handles_labels()[1]
+    lines = -(-len(names) // 2)
+    ax.set_title(title, pad=6 + 13 * lines)
+    ax.legend(
+        loc="lower left",
+        bbox_to_anchor=(0, 1),
+        ncols=2,
+        borderaxespad=0,
+        borderpad=0.2,
+        handlelength=1.2,
+        columnspacing=1,
+        labelspacing=0.2,
+    )
 
 
 def training_view(history, data):
@@ -212,7 +281,8 @@ def training_view(history, data):
     Parameters
     ----------
     history : History
-        With ``samples`` of shape (N, C, H, W) in [-1, 1], or (N, 2).
+        With ``samples``: pictures, (N, C, H, W) in [-1, 1]; columns of them by title, a dict; or
+        points, (N, 2).
     data : gancourse.data.Data
         The data set, from which real points are drawn if the samples are points.
 
@@ -221,26 +291,41 @@ def training_view(history, data):
     matplotlib Figure
     """
     with mpl.rc_context(STYLE):
-        figure = plt.Figure(figsize=(8.2, 3.1))
-        left, right = figure.subplots(1, 2, width_ratios=[1, 1.6])
-        if history.samples.dim() == 4:
-            images, title = history.samples, "input, output, target"
-            height, width = images.shape[2:]
-            if height == width:
-                images, title = images[: 36 if width < 64 else 16], "fixed z"
-            draw_images(left, images, title, ncol=columns_for(images))
-        else:
-            real = data.sample(512, torch.Generator().manual_seed(0))
-            limit = 1.3 * float(real.abs().max())
-            draw_points(left, history.samples, real, "fixed z", limit)
+        figure = plt.Figure(layout=fixed_layout())
+        left, right = (figure.add_axes((0, 0, 1, 1)) for _ in range(2))
+        wide, high = _draw_samples(left, history.samples, data)
         not_losses = ("prob", "logit", "accuracy")  # they have other scales
         tags = [tag for tag in history.values if not any(word in tag for word in not_losses)]
         draw_curves(right, history, tags, ylabel="loss")
+        above = LINE + 4  # for a title
+        width, height = np.ceil([wide + 440, high + 2 * MARGIN + above])
+        figure.set_size_inches(width / DPI, height / DPI)
+        curves, legend = min(high, 320), 13 * -(-len(tags) // 2) + 4
+        for ax, box in (
+            (left, (MARGIN, MARGIN, wide, high)),
+            (right, (wide + 76, MARGIN + high - curves + 44, 350, curves - 44 - legend)),
+        ):
+            ax.set_position(np.array(box) / [width, height, width, height])
         return figure
 
 
+def _draw_samples(ax, samples, data):
+    """Draw what a run has sampled; return the width and the height that it needs on the page."""
+    if not isinstance(samples, dict) and samples.dim() == 2:
+        real = data.sample(512, torch.Generator().manual_seed(0))
+        draw_points(ax, samples, real, "fixed z", limit=1.3 * float(real.abs().max()))
+        return 290, 290
+    if isinstance(samples, dict):
+        tiles = in_columns({title: images[:4] for title, images in samples.items()})
+    else:
+        tiles = Tiles(in_rows(to_pixels(samples[:16]), 4))
+        ax.set_title("fixed z", loc="left")
+    tiles.fill(ax)
+    return tiles.extent(side_of(max(tiles.size), tiles.shape[1], 450))
+
+
 def as_display(figure):
-    """Return a figure as a picture for a notebook, in the density of :func:`use_style`.
+    """Return a figure as a picture for a notebook, as :func:`encode` gives it.
 
     Parameters
     ----------
@@ -252,16 +337,18 @@ def as_display(figure):
     """
     from IPython.display import Image as Shown
 
-    data, size = _small_png(figure)
-    return Shown(data, format="png", width=size["width"])
+    kind, data, shown = encode(figure)
+    size = {edge: shown.pop(edge) for edge in ("width", "height")}
+    return Shown(data, format=kind, metadata=shown, **size)
 
 
 def save_samples(samples, path):
-    """Write samples to a PNG file, as a grid of images or a plot of points.
+    """Write samples to a PNG file: a grid of images, columns with titles, or a plot of points.
 
     Parameters
     ----------
-    samples : float torch.Tensor, (N, C, H, W) in [-1, 1], or (N, 2)
+    samples : float torch.Tensor, (N, C, H, W) in [-1, 1], or (N, 2); or a dict of str to Tensor
+        Columns by title, as for :func:`draw_columns`.
     path : str or Path
 
     Raises
@@ -270,7 +357,10 @@ def save_samples(samples, path):
         If the file cannot be written.
     """
     data = io.BytesIO()
-    if samples.dim() == 4:
+    if isinstance(samples, dict):
+        with mpl.rc_context(STYLE):
+            draw_columns(samples).savefig(data, format="png", dpi=DENSITY * DPI)
+    elif samples.dim() == 4:
         to_pil(samples, columns_for(samples), scale=2 if samples.shape[-2] < 64 else 1).save(
             data, "PNG"
         )

@@ -421,7 +421,7 @@ def test_a_translator_leaves_pictures_of_input_output_and_target(sketches):
     card = files.load(sketches / "generator.safetensors")[1]["card"]
     assert (card["config"]["channels_A"], card["config"]["channels_B"]) == (1, 3)
     width, height = Image.open(sketches / "samples" / "step_0000002.png").size
-    assert 2 * 2 * 3 * 32 <= width < 2 * 2 * 3 * 35  # two strips of three in a row, doubled
+    assert width == 2 * (3 * 96 + 2 * 2 + 2 * 4)  # three columns, with gaps and margins, doubled
     assert 6 * 2 * 32 <= height < 6 * 2 * 35
 
 

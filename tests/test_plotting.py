@@ -10,6 +10,8 @@ from PIL import Image
 
 from gancourse import plotting
 from gancourse.data.mixtures import ring
+from gancourse.sheets import fixed_layout
+from gancourse.tiles import Tiles, to_pixels
 from gancourse.training.history import History
 
 
@@ -27,14 +29,68 @@ def test_a_grid_of_colour_is_scaled_without_blur():
     assert np.array_equal(np.asarray(large)[::3, ::3], np.asarray(small))
 
 
-@pytest.mark.parametrize("samples", [torch.zeros(9, 1, 8, 8), torch.randn(50, 2)])
+@pytest.fixture(autouse=True)
+def in_style():
+    """Draw as the lessons do, and close the figures."""
+    with plt.rc_context(plotting.STYLE):
+        yield
+    plt.close("all")
+
+
+def drawn(figure):
+    """Return the pixels of a figure as a notebook gets them, and what is said of them."""
+    kind, data, shown = plotting.encode(figure)
+    return kind, np.asarray(Image.open(io.BytesIO(data)).convert("RGB")), shown
+
+
+def tiles_in(figure):
+    return [tiles for tiles in figure.findobj(Tiles) if tiles.boxes]
+
+
+def test_a_photograph_is_sent_as_a_jpeg_close_to_it_with_colour_at_full_density():
+    y, x = torch.meshgrid(*[torch.linspace(-1, 1, 700)] * 2, indexing="ij")
+    seeded = torch.Generator().manual_seed(0)
+    waves = torch.stack([torch.sin(9 * x + 3 * y), torch.cos(7 * y * x), torch.sin(5 * x - 8 * y)])
+    photograph = (0.8 * waves + 0.03 * torch.randn(3, 700, 700, generator=seeded)).clamp(-1, 1)
+    figure = plt.figure(figsize=(700 / 192, 700 / 192), layout=fixed_layout())
+    ax = figure.add_axes((0, 0, 1, 1))
+    ax.axis("off")
+    tiles = Tiles([to_pixels(photograph[None])])
+    tiles.fill(ax)
+    kind, pixels, _ = drawn(figure)
+    assert kind == "jpeg" and tiles.side == 350
+    wanted = to_pixels(photograph[None])[0].astype(int)
+    assert np.abs(pixels - wanted).mean() < 4
+    encoded = Image.open(io.BytesIO(plotting.encode(figure)[1]))
+    assert encoded.layer and all(layer[1:3] == (1, 1) for layer in encoded.layer)  # 4:4:4
+
+
+def test_a_plot_keeps_more_than_256_colours():
+    figure, ax = plt.subplots()
+    ax.imshow(
+        torch.stack([torch.linspace(0, 1, 900).expand(9, -1)] * 3, 2) ** torch.tensor([1, 2, 3])
+    )
+    _, pixels, _ = drawn(figure)
+    assert len(np.unique(pixels.reshape(-1, 3), axis=0)) > 400
+
+
+@pytest.mark.parametrize(
+    "samples", [torch.zeros(9, 1, 8, 8), torch.randn(50, 2), {"a": torch.zeros(2, 1, 8, 8)}]
+)
 def test_samples_are_written_as_a_picture(tmp_path, samples):
     plotting.save_samples(samples, tmp_path / "s.png")
     assert Image.open(tmp_path / "s.png").size[0] > 30
     assert [p.name for p in tmp_path.iterdir()] == ["s.png"]
 
 
-@pytest.mark.parametrize("samples", [torch.zeros(64, 1, 28, 28), torch.randn(64, 2)])
+@pytest.mark.parametrize(
+    "samples",
+    [
+        torch.zeros(64, 1, 28, 28),
+        torch.randn(64, 2),
+        {"input": torch.zeros(12, 1, 64, 64), "output": torch.zeros(12, 3, 64, 64)},
+    ],
+)
 def test_the_training_view_draws_pictures_and_points(samples):
     history = History()
     for step in (1, 2, 3):
@@ -45,7 +101,12 @@ def test_the_training_view_draws_pictures_and_points(samples):
     assert labels == ["D/adv", "G/adv"]
     shown = plotting.as_display(figure)
     picture = Image.open(io.BytesIO(shown.data))
-    assert shown.width == picture.width // 2 and len(shown.data) < 60_000
+    assert (shown.width, shown.height) == (picture.width // 2, picture.height // 2)
+    assert all(tiles.side >= 96 for tiles in tiles_in(figure))
+    for tiles in tiles_in(figure):  # the pictures lie beside the curves and in the figure
+        boxes = np.array(list(tiles.boxes.values()))
+        assert boxes[:, :2].min() >= 0
+        assert (boxes[:, 0] + boxes[:, 2]).max() < figure.axes[1].get_position().x0 * picture.width
 
 
 def test_a_curve_runs_through_the_windows_that_logged_its_tag():

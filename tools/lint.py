@@ -18,6 +18,7 @@ from IPython.core.inputtransformer2 import TransformerManager
 
 from gancourse.batch.lessons import DEFAULT_PRESET, PARAMETERS
 from gancourse.errors import CourseError
+from gancourse.tiles import LEAST
 from tools import sync
 
 # The ranges outside which there is a warning, and those outside which there is a fault.
@@ -30,7 +31,7 @@ PRESET = DEFAULT_PRESET  # of the outputs that are committed
 MAX_CELL_LINES = 40
 MAX_SYNCED_LINES = 60  # in a cell that shows source of the package
 MAX_CODE_CELLS_IN_A_ROW = 2
-MAX_NOTEBOOK_BYTES = 1_000_000
+MAX_NOTEBOOK_BYTES = 3_000_000
 MAX_WIDGET_BYTES = 50_000
 
 LOCAL_PATH = re.compile(
@@ -189,6 +190,17 @@ def text(notebook, path):
             yield number, "no text follows the picture", "Say what to see in it", False
 
 
+def pictures(notebook, path):
+    """Yield the figures that show small pictures too small; the kernel writes the sides."""
+    for number, cell in enumerate(notebook.cells, start=1):
+        for output in cell.get("outputs", []):
+            for shown in output.get("metadata", {}).values():
+                side = shown.get("tile", LEAST) if isinstance(shown, dict) else LEAST
+                if side < LEAST:
+                    remedy = f"At least {LEAST}: make the figure larger, or draw fewer"
+                    yield number, f"pictures of {side:g} pixels a side", remedy
+
+
 def run(notebook, path):
     """Yield the signs that the outputs are not those of one run of all cells in order."""
     preset = notebook.metadata.get("gancourse", {}).get("preset")
@@ -254,7 +266,7 @@ def calls(notebook, name):
                     yield cell, node
 
 
-RULES = (file_format, parameters, sizes, text, run, local_paths)
+RULES = (file_format, parameters, sizes, text, pictures, run, local_paths)
 
 
 def _tags(cell):

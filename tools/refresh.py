@@ -5,9 +5,7 @@ notebook's metadata records the run under "gancourse".
 """
 
 import argparse
-import base64
 import datetime
-import io
 import os
 import sys
 import tempfile
@@ -15,7 +13,6 @@ import time
 
 import torch
 from papermill.exceptions import PapermillExecutionError
-from PIL import Image
 
 from gancourse.batch import kernel
 from gancourse.batch.execute import preset_variable_unset
@@ -25,8 +22,6 @@ from gancourse.errors import CourseError, choose
 from gancourse.training.runtime import find_device
 from gancourse.writing import write_atomically
 from tools import sync
-
-LARGE = 60_000  # base64 characters; a PNG of at least so many may be replaced by a JPEG
 
 
 def main(argv=None):
@@ -97,8 +92,6 @@ def refresh(path, preset="laptop", seed=0, *, outputs=True):
     record["speed"] = {**record.get("speed", {}), preset: speed}
     if outputs:
         take_outputs(notebook, executed)
-        keep_figures(notebook, path.parent / "figures")
-        soft_pictures_as_jpeg(notebook)
         record.update(
             preset=preset,
             seed=seed,
@@ -150,75 +143,10 @@ def take_outputs(notebook, executed):
         for output in cell.outputs:
             if output.output_type == "execute_result":
                 output.execution_count = count
-            if "image/png" in output.get("data", {}):
-                output.data["image/png"] = smaller_png(output.data["image/png"])
     for key in ("language_info", "widgets"):
         notebook.metadata.pop(key, None)
         if key in executed.metadata:
             notebook.metadata[key] = executed.metadata[key]
-
-
-def keep_figures(notebook, folder):
-    """Write the picture of each cell that is tagged ``figure:NAME`` to ``folder``/NAME.png.
-
-    The README and the first cell of a lesson show these files.
-    """
-    for number, cell in enumerate(notebook.cells, start=1):
-        for tag in cell.metadata.get("tags", []):
-            kind, _, name = tag.partition(":")
-            if kind != "figure":
-                continue
-            data = [output.get("data", {}) for output in cell.outputs]
-            pictures = [kinds["image/png"] for kinds in data if "image/png" in kinds]
-            if not pictures:
-                raise CourseError(
-                    f"cell {number} is tagged {tag}, but has no picture in its output"
-                )
-            folder.mkdir(exist_ok=True)
-            write_atomically(folder / f"{name}.png", base64.b64decode(pictures[0]))
-
-
-def soft_pictures_as_jpeg(notebook):
-    """Replace large PNGs, such as grids of noisy pictures, by JPEGs with 2/3 of the width.
-
-    A JPEG still has 4/3 of the width at which the page shows it.
-    """
-    for output in (output for cell in notebook.cells for output in cell.get("outputs", [])):
-        encoded = output.get("data", {}).get("image/png", "")
-        if len(encoded) < LARGE:
-            continue
-        picture = open_png(encoded).convert("RGB")
-        shown = output.metadata.setdefault("image/png", {"width": picture.width // 2})
-        size = [shown["width"] * 4 // 3, shown["width"] * 4 // 3 * picture.height // picture.width]
-        data = io.BytesIO()
-        picture.resize(size, Image.Resampling.LANCZOS).save(data, "JPEG", quality=44, optimize=True)
-        jpeg = base64.b64encode(data.getvalue()).decode()
-        if len(jpeg) < 0.75 * len(encoded):
-            output.data["image/jpeg"] = jpeg
-            del output.data["image/png"]
-            output.metadata["image/jpeg"] = {"width": output.metadata.pop("image/png")["width"]}
-
-
-def open_png(encoded):
-    """Return a base64 PNG as a picture."""
-    return Image.open(io.BytesIO(base64.b64decode(encoded)), formats=["PNG"])
-
-
-def smaller_png(encoded):
-    """Return a base64 PNG with the same pixels in as few bytes as Pillow achieves."""
-    original = open_png(encoded)
-    candidates = [original]
-    if original.mode == "RGBA" and original.getextrema()[3] == (255, 255):
-        candidates.append(original.convert("RGB"))
-    if original.mode in ("RGB", "RGBA"):
-        candidates.append(candidates[-1].quantize(256, dither=Image.Dither.NONE))
-    texts = [encoded.strip()]
-    for picture in candidates:
-        if picture.convert("RGBA").tobytes() == original.convert("RGBA").tobytes():
-            file = io.BytesIO()
-            picture.save(file, "PNG", optimize=True, dpi=original.info.get("dpi", (72, 72)))
-            texts.append(base64.b64encode(file.getvalue()).decode("ascii"))
-    return min(texts, key=len) + "\n"
 
 
 if __name__ == "__main__":

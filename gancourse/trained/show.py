@@ -5,7 +5,6 @@ from pathlib import Path
 
 import torch
 
-from gancourse import plotting
 from gancourse.data import load
 from gancourse.data.own import files, reading
 from gancourse.errors import DataError
@@ -92,12 +91,12 @@ def rows_of(module, sample, fields, batch, together, own=None):
 
     Returns
     -------
-    Tensor, (N, 3, H, columns * W)
-        From left to right: the inputs that can be shown as pictures; the samples; a last column.
-        If the GAN edits a picture by labels, the last column is the picture that has these labels.
+    dict of str to Tensor, (N, C, H, W)
+        Columns by title: the inputs that can be shown as pictures; the samples; a last column. If
+        the GAN edits a picture by labels, the last column is the picture that has these labels.
         Otherwise it is the target, if rows belong together, or the sample translated back, if the
         GAN can. There is none beside a user's values. If no input can be shown, the samples alone:
-        (N, C, H, W), or (N, 2).
+        a Tensor, (N, C, H, W), or (N, 2).
     """
     made, names = next(iter(module.SAMPLES.items()))
     names = [name for name in names if name != "z"]
@@ -109,20 +108,24 @@ def rows_of(module, sample, fields, batch, together, own=None):
     given |= own or {}
     rows = len(batch[made]) if made in batch else len(next(iter(given.values())))
     after = sample(rows, **given)
-    columns = [fields[name].pictures(value) for name, value in given.items()]
-    columns = [column for column in columns if column is not None]
+    pictures = {name: fields[name].pictures(value) for name, value in given.items()}
+    columns = {
+        "input" if name == made else name: column
+        for name, column in pictures.items()
+        if column is not None
+    }
     if not columns:
         return after
+    columns["output"] = after
     if own:
-        last = []
-    elif edited:
-        last = [batch[made].roll(1, 0)]
-    elif together:
-        last = [batch[made]]
-    else:
-        back = [name for name, of in module.SAMPLES.items() if of == (made,)]
-        last = [sample(rows, **{made: after}) for _ in back]
-    return plotting.side_by_side(*columns, after, *last)
+        return columns
+    if edited:
+        return columns | {"has the asked labels": batch[made].roll(1, 0)}
+    if together:
+        return columns | {"target": batch[made]}
+    if (made,) in module.SAMPLES.values():
+        columns["translated back"] = sample(rows, **{made: after})
+    return columns
 
 
 def examples(g, n=None, seed=0, *, path=None, given=None):
@@ -142,7 +145,7 @@ def examples(g, n=None, seed=0, *, path=None, given=None):
 
     Returns
     -------
-    Tensor, (N, C, H, W), or (N, 2)
+    Tensor, (N, C, H, W), or (N, 2), or a dict of str to Tensor
         See :func:`rows_of`. Needed inputs, if none are given, are held-out rows of the generator's
         data, if these are a data set of the course: what a file says makes us read no other.
 
@@ -161,17 +164,16 @@ def examples(g, n=None, seed=0, *, path=None, given=None):
         n = len(values[g.pictures])
     wanted = needed(g.module, g.fields)
     if not wanted:
-        return g.sample(n, seed, **values).float().cpu()
+        return g.sample(n, seed, **values)
     if values.keys() >= {*wanted}:
         samples = g.sample(n, seed, **values)
-        shown = [g.fields[name].pictures(values[name]) for name in g.given if name == g.pictures]
-        return plotting.side_by_side(*shown, samples) if shown else samples.float().cpu()
+        return {"input": values[g.pictures], "output": samples} if g.pictures else samples
     data = held_out_by_card(g, n, [name for name in wanted if name not in values])
     batch, together = data.preview(n, Run(device=torch.device("cpu")))
     rows = len(next(iter(batch.values())))
     own = {name: g.fields[name].check(name, value, rows) for name, value in values.items()}
     sample = functools.partial(g.sample, seed=seed)
-    return rows_of(g.module, sample, data.fields, batch, together, own).float().cpu()
+    return rows_of(g.module, sample, data.fields, batch, together, own)
 
 
 def held_out_by_card(g, n, wanted):

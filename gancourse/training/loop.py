@@ -251,7 +251,7 @@ class Progress:
             history = self.gan.history
             with undisturbed():
                 n = min(field.shown for field in self.data.fields.values())
-                history.samples = self.draw(self.gan, n).float().cpu()
+                history.samples = self.draw(self.gan, n)
             self.view.picture(history, self.data)
             self.store.picture(self.gan.step, history.samples)
 

@@ -10,7 +10,8 @@ import numpy as np
 import torch
 
 from gancourse.errors import CourseError
-from gancourse.plotting import STYLE, draw_images, to_pil
+from gancourse.plotting import STYLE, draw_blocks
+from gancourse.tiles import Tiles, in_rows, to_pixels
 from gancourse.widgets.board import GAP, Board
 from gancourse.widgets.explorer import (
     NoiseExplorer,
@@ -22,8 +23,8 @@ from gancourse.widgets.explorer import (
     slider,
 )
 
-COLUMNS, TILE = 12, 56  # of the board; all sizes in CSS pixels
-SUM_TILE = 72  # in the groups and in their sum
+COLUMNS, TILE = 10, 64  # of the board; all sizes in CSS pixels
+SUM_TILE = 64  # in the groups and in their sum
 NAMES = 112  # width of the groups' names
 LETTERS, SIGNS = "ABC", ("", "−", "+")
 NOISE = 0.25  # around the sum, as in the paper's figure 7
@@ -297,39 +298,28 @@ class Arithmetic(NoiseExplorer):
         """Draw the groups over their means, and the sum; or the candidates with their numbers."""
         if not all(self.chosen):
             return self._still_board()
+        means = ask(self.generator, torch.stack(self.means()))
+        columns = {}
+        for i, chosen in enumerate(self.chosen):
+            faces = ask(self.generator, torch.stack([z for *_, z in chosen]))
+            columns[f"{SIGNS[i]} {self.groups[i]}".strip()] = [
+                *to_pixels(faces),
+                *[np.full_like(to_pixels(means)[0], 255)] * (self.per_group - len(faces)),
+                to_pixels(means)[i],
+            ]
+        rows = list(zip(*columns.values(), strict=True))
+        labels = [""] * self.per_group + ["mean"]
+        around = in_rows(to_pixels(ask(self.generator, self.total())), 3)
         with plt.rc_context(STYLE):
-            figure = plt.Figure(figsize=(7.4, 3.0))
-            left, right = figure.subfigures(1, 2, width_ratios=[3.9, 3.2])
-            columns = left.subplots(2, 3, height_ratios=[self.per_group, 1])
-            means = ask(self.generator, torch.stack(self.means()))
-            for i, (top, bottom) in enumerate(columns.T):
-                faces = ask(self.generator, torch.stack([z for *_, z in self.chosen[i]]))
-                draw_images(top, faces, ncol=1)
-                draw_images(bottom, means[i : i + 1])
-                top.set_title(f"{SIGNS[i]} {self.groups[i]}".strip(), loc="center")
-                top.set_anchor("S")
-                bottom.set_anchor("N")
-            columns[1, 0].text(
-                -0.12, 0.5, "mean", ha="right", va="center", transform=columns[1, 0].transAxes
+            return draw_blocks(
+                {
+                    "the groups": Tiles(rows, columns, labels),
+                    "their sum (middle), and with noise": Tiles(around),
+                }
             )
-            ax = right.subplots()
-            draw_images(ax, ask(self.generator, self.total()), ncol=3)
-            ax.set_title("= sum (middle), and with noise", loc="center")
-            return figure
 
     def _still_board(self):
-        images = ask(self.generator, self.z)
-        columns = min(COLUMNS, self.candidates)
-        rows = -(-self.candidates // columns)
+        rows = in_rows(to_pixels(ask(self.generator, self.z)), 8)
+        labels = [f"{8 * i} to {8 * i + len(row) - 1}" for i, row in enumerate(rows)]
         with plt.rc_context(STYLE):
-            figure = plt.Figure(figsize=(8.4, 0.7 * rows * 12 / columns))
-            ax = figure.subplots()
-            picture = np.asarray(to_pil(images, columns))
-            ax.imshow(picture, cmap="gray", vmin=0, vmax=255)
-            ax.axis("off")
-            height, width = (side + 2 for side in images.shape[2:])
-            for i in range(self.candidates):
-                x, y = i % columns * width + 3, i // columns * height + 3
-                box = {"facecolor": "black", "edgecolor": "none", "alpha": 0.55, "pad": 1}
-                ax.text(x, y, str(i), color="white", fontsize=7, va="top", bbox=box)
-            return figure
+            return draw_blocks({"": Tiles(rows, labels=labels)})

@@ -8,15 +8,13 @@ import torch
 from PIL import ImageDraw
 
 from gancourse.errors import CourseError
-from gancourse.plotting import STYLE
+from gancourse.plotting import STYLE, draw_blocks
 from gancourse.widgets.board import GAP, Board
 from gancourse.widgets.explorer import (
     Explorer,
     as_images,
     ask,
-    draw_named,
     in_row,
-    is_smooth,
     levels,
     picture_of,
     show,
@@ -24,9 +22,10 @@ from gancourse.widgets.explorer import (
     with_unit,
 )
 
-SIDE, TILE, THUMB = 360, 112, 52  # CSS pixels: the wipe, each stop of the trip, the choice
+SIDE, TILE, THUMB = 320, 128, 64  # CSS pixels: the wipe, each stop of the trip, the choice
 COLUMNS = 6  # of the choice
 MOST = 24  # pictures of each kind
+SHOWN = 4  # pictures of each kind in the still picture
 TRIP = ("source", "translation", "way back")  # the stops
 
 
@@ -181,7 +180,7 @@ class BeforeAfter(Explorer):
         index = self.picked[direction]
         stops = self.trip(direction, index)
         position = self.wipe.value
-        show(self.image, self.wiped(stops, position), is_smooth(stops[0]))
+        show(self.image, self.wiped(stops, position))
         stop = position > 100
         percent = position - 100 * stop
         self.share.value = f"{percent} % {TRIP[stop + 1]}" if position else TRIP[0]
@@ -237,20 +236,13 @@ class BeforeAfter(Explorer):
         self.wipe.value = position
 
     def still(self):
-        """Draw the trips of the first pictures, a column each."""
-        count = 8 if len(self.kinds) == 1 else 4
+        """Draw the trips of the first pictures, a row each; each direction is a block."""
+        blocks = {}
+        for direction, images in enumerate(self.kinds):
+            trips = [self.trip(direction, i) for i in range(min(SHOWN, len(images)))]
+            stops = zip(TRIP, zip(*trips, strict=True), strict=True)
+            blocks[" → ".join(self._ends(direction))] = {
+                stop: torch.stack(there) for stop, there in stops
+            }
         with plt.rc_context(STYLE):
-            columns = [images[:count] for images in self.kinds]
-            tile = min(7.6 / sum(map(len, columns)), 1.1)  # inches
-            widths = [len(images) for images in columns]
-            figure = plt.Figure(figsize=(tile * sum(widths) + 0.9, 3 * tile + 0.35))
-            axes = figure.subplots(1, len(columns), width_ratios=widths, squeeze=False)[0]
-            for direction, ax in enumerate(axes):
-                trips = [self.trip(direction, i) for i in range(widths[direction])]
-                channels = max(len(image) for image in trips[0])
-                images = torch.stack(
-                    [trip[stop].expand(channels, -1, -1) for stop in range(3) for trip in trips]
-                )
-                draw_named(ax, images, [""] * len(trips), [""] * 3 if direction else TRIP)
-                ax.set_title(" → ".join(self._ends(direction)))
-            return figure
+            return draw_blocks(blocks)

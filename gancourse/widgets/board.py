@@ -6,9 +6,10 @@ from urllib.parse import quote
 import ipywidgets as widgets
 from PIL import Image
 
-from gancourse.widgets.explorer import is_smooth, picture_of, show
+from gancourse.widgets.explorer import picture_of, show
 
 GAP = 4  # CSS pixels between pictures
+TILES = (96, 64, 48, 32)  # CSS pixels: twice as many are a multiple of 32, and of 64 if not 48
 MARKS = {"a": "#a8641a", "b": "#2f7d5e", "c": "#7d5ba6"}  # letters on pictures, white on these
 
 
@@ -30,6 +31,11 @@ def _style():
 .gancourse-cell::after {{ position: absolute; left: 2px; top: 2px; font: bold 11px/16px sans-serif;
   width: 16px; border-radius: 4px; color: white; }}
 {letters}"""
+
+
+def fitting(room):
+    """Return the largest of :data:`TILES` that fits into ``room`` CSS pixels, or else the room."""
+    return next((tile for tile in TILES if tile <= room), room)
 
 
 class Board:
@@ -127,7 +133,7 @@ class Board:
 
     def show(self, images):
         """Replace the pictures by images, (n, C, H, W) in [-1, 1]."""
-        show(self.image, self.picture(images), is_smooth(images))
+        show(self.image, self.picture(images))
 
     def picture(self, images):
         """Draw images in a grid, with gaps that the mask makes transparent.
@@ -142,8 +148,7 @@ class Board:
         PIL.Image.Image
         """
         pitch, tile = 2 * (self.tile + GAP), 2 * self.tile
-        mode = "L" if images.shape[1] == 1 else "RGB"
-        sheet = Image.new(mode, (self.columns * pitch, self.rows * pitch))
+        sheet = Image.new("RGB", (self.columns * pitch, self.rows * pitch))
         for i, image in enumerate(images):
             picture = picture_of(image, tile)
             left, top = (pitch - picture.width) // 2, (pitch - picture.height) // 2

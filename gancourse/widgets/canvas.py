@@ -14,7 +14,7 @@ import traitlets
 from ipywidgets.widgets.trait_types import CByteMemoryView
 
 from gancourse.errors import CourseError
-from gancourse.plotting import STYLE, draw_images
+from gancourse.plotting import STYLE, draw_rows
 from gancourse.widgets.board import GAP, Board
 from gancourse.widgets.explorer import (
     Explorer,
@@ -23,7 +23,6 @@ from gancourse.widgets.explorer import (
     button,
     headed,
     in_row,
-    is_smooth,
     picture_of,
     show,
     slider,
@@ -31,7 +30,7 @@ from gancourse.widgets.explorer import (
 )
 
 SIDE = 320  # CSS pixels, of the pad and of the answer
-THUMB, THUMBS = 48, 12  # CSS pixels, and how many examples at most
+THUMB, THUMBS = 64, 10  # CSS pixels, and how many examples at most
 PAPER = 255
 KEYS = "arrows move, Shift + arrows move far, Space lowers and lifts the pen, Ctrl + Z undoes"
 STYLE_SHEET = """
@@ -245,25 +244,19 @@ class Canvas(Explorer):
         """Show what the network makes of the drawing."""
         start = time.perf_counter()
         image = self.answer_to(self._drawn())[0]
-        show(self.image, picture_of(image, 2 * SIDE), is_smooth(image))
+        show(self.image, picture_of(image, 2 * SIDE))
         took = 1000 * (time.perf_counter() - start)
         self.took.value = f"<small>answered in {took:.0f} ms</small>"
 
     def still(self):
         """Draw the examples, or the empty canvas, and below each the network's answer."""
-        drawings = self.examples[:8] or [self.blank]
-        above = torch.cat([self.as_image(drawing) for drawing in drawings])
-        below = torch.cat([self.answer_to(drawing) for drawing in drawings])
+        drawings = self.examples[:7] or [self.blank]
+        rows = {
+            "drawn": torch.cat([self.as_image(drawing) for drawing in drawings]),
+            "the network's answer": torch.cat([self.answer_to(drawing) for drawing in drawings]),
+        }
         with plt.rc_context(STYLE):
-            tile = min(7.4 / len(drawings), 1.6)  # inches
-            figure = plt.Figure(figsize=(tile * len(drawings), 2 * tile + 0.5))
-            titles = ("drawn", "the network's answer")
-            for ax, images, title in zip(
-                figure.subplots(2, 1), (above, below), titles, strict=True
-            ):
-                draw_images(ax, images, title, ncol=len(drawings))
-                ax.set_anchor("W")
-            return figure
+            return draw_rows(rows)
 
 
 class Pad(anywidget.AnyWidget):

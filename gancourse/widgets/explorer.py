@@ -25,7 +25,8 @@ from PIL import Image
 from torch import nn
 
 from gancourse.errors import CourseError
-from gancourse.plotting import as_display, draw_images
+from gancourse.plotting import as_display
+from gancourse.tiles import to_pixels
 
 WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
 LABEL = "76px"  # width of the controls' names
@@ -114,8 +115,10 @@ class Explorer:
     def _ipython_display_(self):
         picture = as_display(self.still())
         if not is_interactive():
-            bundle = {"image/png": picture.data, "text/plain": self.summary}
-            display(bundle, metadata={"image/png": {"width": picture.width}}, raw=True)
+            kind = f"image/{picture.format}"
+            bundle = {kind: picture.data, "text/plain": self.summary}
+            shown = picture.metadata | {"width": picture.width}
+            display(bundle, metadata={kind: shown}, raw=True)
             display(Markdown(f"*{self.caption_without_kernel}*"))
             return
         name = f"gancourse-still-{os.getpid()}-{next(_displays)}"
@@ -130,7 +133,7 @@ class Explorer:
             f"<style>.jp-OutputArea-child:has(.{name}) + .jp-OutputArea-child"
             f":not(:has(.gancourse-live)) {{ display: none; }}</style>"
             f'<div class="{name}"><img alt="{html.escape(self.summary)}" width="{picture.width}" '
-            f'src="data:image/png;base64,{source}">'
+            f'src="data:image/{picture.format};base64,{source}">'
             f"<div><em>{self.caption_without_kernel}</em></div></div>"
         )
         display({"text/html": still, "text/plain": self.summary}, raw=True)
@@ -427,13 +430,10 @@ def ask(generate, z, *more, signature=("generator", "z")):
     return images.detach().float().cpu()
 
 
-def is_smooth(images):
-    """Tell whether images have 48 pixels a side or more: smaller ones are enlarged as squares."""
-    return max(images.shape[-2:]) >= 48
-
-
 def picture_of(image, side):
     """Draw one image so that its longer side is ``side`` pixels.
+
+    A picture that is enlarged keeps its pixels as squares: no pixel between two is made up.
 
     Parameters
     ----------
@@ -444,30 +444,19 @@ def picture_of(image, side):
     Returns
     -------
     PIL.Image.Image
+        In colour.
     """
-    pixels = ((image.clamp(-1, 1) + 1) * 127.5).round().byte().permute(1, 2, 0).numpy()
-    picture = Image.fromarray(pixels.squeeze(-1) if pixels.shape[2] == 1 else pixels)
+    picture = Image.fromarray(to_pixels(image[None])[0])
     scale = side / max(picture.size)
     size = [round(scale * edge) for edge in picture.size]
-    if scale < 2:
-        return picture.resize(size, Image.Resampling.LANCZOS)
-    smooth = is_smooth(image)
-    return picture.resize(size, Image.Resampling.BICUBIC if smooth else Image.Resampling.NEAREST)
+    squares = scale >= 2 or scale == 1
+    return picture.resize(size, Image.Resampling.NEAREST if squares else Image.Resampling.LANCZOS)
 
 
-def show(widget, picture, smooth):
-    """Put a picture into an Image widget.
-
-    Parameters
-    ----------
-    widget : Image
-    picture : PIL.Image.Image
-    smooth : bool
-        Whether to send it as JPEG, if its mode allows, or as PNG.
-    """
-    form = "jpeg" if smooth and picture.mode in ("L", "RGB") else "png"
+def show(widget, picture):
+    """Put a picture into an Image widget, as a PNG: every pixel arrives."""
     with widget.hold_sync():
-        widget.format, widget.value = form, encode(picture, form)
+        widget.format, widget.value = "png", encode(picture, "png")
 
 
 def encode(picture, form):
@@ -486,28 +475,6 @@ def encode(picture, form):
     data = io.BytesIO()
     picture.save(data, form, **options)
     return data.getvalue()
-
-
-def draw_named(ax, images, columns, rows, **options):
-    """Draw images in a grid whose columns and rows have names.
-
-    Parameters
-    ----------
-    ax : matplotlib Axes
-    images : Tensor, (len(rows) * len(columns), C, H, W)
-        Row by row.
-    columns, rows : sequence of str
-    **options
-        Of the columns' names, for ``Axes.set_xticks``.
-    """
-    draw_images(ax, images, ncol=len(columns))
-    ax.axis("on")
-    ax.grid(False)
-    ax.spines[:].set_visible(False)
-    ax.tick_params(length=0)
-    height, width = (side + 2 for side in images.shape[2:])  # with the line between
-    ax.set_xticks((torch.arange(len(columns)) + 0.5) * width, columns, **options)
-    ax.set_yticks((torch.arange(len(rows)) + 0.5) * height, rows)
 
 
 def levels(one, other):

@@ -7,13 +7,12 @@ import matplotlib.pyplot as plt
 import torch
 
 from gancourse.errors import CourseError, choose
-from gancourse.plotting import STYLE
-from gancourse.widgets.board import GAP, Board
+from gancourse.plotting import STYLE, draw_rows
+from gancourse.widgets.board import GAP, Board, fitting
 from gancourse.widgets.explorer import (
     NoiseExplorer,
     ask,
     button,
-    draw_named,
     headed,
     in_row,
     seed_box,
@@ -24,7 +23,7 @@ from gancourse.widgets.explorer import (
 
 WIDTH, JUDGE = 744, 244  # CSS pixels: of all, of the judge's table
 POOL = 4  # times as many faces are drawn as are shown; those that have the object come first
-ROWS = 6  # objects in the still picture
+ROWS, SHOWN = 3, 4  # objects and faces in the still picture
 
 
 class Forgetting(NoiseExplorer):
@@ -217,7 +216,7 @@ class Forgetting(NoiseExplorer):
         self.new = button("New faces", "Other faces", self.renew, "96px")
         room = (WIDTH - (JUDGE + 16 if self.detect else 0) - 16) // 2
         columns = min(self.n, 3 if self.detect else 4)
-        tile = min(96, room // columns - GAP)
+        tile = fitting(room // columns - GAP)
         self.before, self.after = (Board([""] * self.n, columns, tile) for _ in range(2))
         self.table = widgets.HTML(layout=widgets.Layout(width=f"{JUDGE}px", margin="0"))
         self.follow(self.object, self.with_it, self.slider, self.seed_box)
@@ -282,24 +281,18 @@ class Forgetting(NoiseExplorer):
 
     def still(self):
         """Draw the faces with all filters, then without those of each object, a row each."""
-        names = list(self.rankings)[:ROWS]
-        pairs, labels = [], []
-        for name in names:
+        rows = {}
+        for name in list(self.rankings)[:ROWS]:
             z, before, found = self.faces(name)
             after = self.without(z, name, self.share)
-            pairs += [before, after]
             dropped = int(self.dropped(name, self.share).sum())
-            labels += ["all filters", f"{dropped} of {self.filters} dropped:\n{words(name)}"]
+            label = f"{dropped} of {self.filters} dropped: {words(name)}"
             if name in found:
                 rates = found[name].mean().item(), self.found(after)[name].mean().item()
-                labels[-1] += f" {_percent(*rates)}"
-        tile = min(6.6 / self.n, 1.0)  # inches
+                label += f" {_percent(*rates)}"
+            rows |= {f"{words(name)}, all filters": before[:SHOWN], label: after[:SHOWN]}
         with plt.rc_context(STYLE):
-            figure = plt.Figure(figsize=(1.7 + tile * self.n, 0.15 + tile * len(labels)))
-            ax = figure.subplots()
-            draw_named(ax, torch.cat(pairs), [""] * self.n, labels)
-            ax.set_anchor("W")  # the layout leaves room for the names at the left edge
-            return figure
+            return draw_rows(rows)
 
 
 def _percent(before, after):

@@ -12,15 +12,13 @@ from PIL import Image
 
 from gancourse.errors import CourseError
 from gancourse.latent import lerp, slerp
-from gancourse.plotting import STYLE, to_pil
+from gancourse.plotting import STYLE, draw_rows, to_pil
 from gancourse.widgets.board import Board
 from gancourse.widgets.explorer import (
     NoiseExplorer,
     ask,
     button,
-    draw_named,
     in_row,
-    is_smooth,
     large_image,
     picture_of,
     seed_box,
@@ -29,8 +27,9 @@ from gancourse.widgets.explorer import (
 from gancourse.writing import write_atomically
 
 WALKS = {"linear": lerp, "spherical": slerp}
-LARGE = 264  # CSS pixels; drawn with twice as many, for dense screens
-STRIP, TILE = 9, 72  # pictures under the slider, and their side in CSS pixels
+LARGE = 256  # CSS pixels; drawn with twice as many, for dense screens
+STRIP, TILE = 5, 128  # pictures under the slider, and their side in CSS pixels
+SHOWN = 7  # pictures of a walk in the still picture
 GIF_SIDE = 192  # pixels, at least
 GIF_FRAME, GIF_END = 60, 500  # milliseconds of a picture, and of each of the two ends
 
@@ -69,8 +68,8 @@ class Interpolation(NoiseExplorer):
         self.usual = self.lengths.quantile(torch.tensor([0.005, 0.995])).tolist()
         self.images([0.0])  # an error shows before the widget
         self.summary = (
-            "Walks between samples in the latent space: a row for each pair, first on a straight "
-            "line, then on a great circle."
+            "Walks between two samples in the latent space: above on a straight line, below on a "
+            "great circle."
         )
 
     def points(self, t, *, ends=None, walk="spherical"):
@@ -203,7 +202,7 @@ class Interpolation(NoiseExplorer):
             self._drawn = chosen
         t = self.slider.value
         (image,) = self.images([t], **chosen)
-        show(self.large, picture_of(image, 2 * LARGE), is_smooth(image))
+        show(self.large, picture_of(image, 2 * LARGE))
         self.plot.value = self.draw_lengths(t, **chosen)
         self.strip.mark({round(t * (STRIP - 1)): "here"})
 
@@ -274,14 +273,8 @@ class Interpolation(NoiseExplorer):
         )
 
     def still(self):
-        """Draw two walks between the same three samples: straight above, spherical below."""
-        rows = [
-            self.images(torch.linspace(0, 1, STRIP + 2), ends=(seed, seed + 1), walk=walk)
-            for seed in (self.seed, self.seed + 1)
-            for walk in WALKS
-        ]
-        columns = [f"t = {i / (STRIP + 1):g}" if i % 2 == 0 else "" for i in range(STRIP + 2)]
+        """Draw two walks between the same two samples: straight above, spherical below."""
+        t = [i / (SHOWN - 1) for i in range(SHOWN)]
+        rows = {walk: self.images(t, ends=(self.seed, self.seed + 1), walk=walk) for walk in WALKS}
         with plt.rc_context(STYLE):
-            figure = plt.Figure(figsize=(8.4, 3.02))
-            draw_named(figure.subplots(), torch.cat(rows), columns, [*WALKS] * 2)
-            return figure
+            return draw_rows(rows, heads=[f"t = {part:.2g}" for part in t])

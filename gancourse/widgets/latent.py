@@ -2,19 +2,16 @@
 
 import ipywidgets as widgets
 import matplotlib.pyplot as plt
-import numpy as np
 import torch
 from PIL import Image, ImageDraw
 
 from gancourse.errors import CourseError
-from gancourse.plotting import STYLE
+from gancourse.plotting import STYLE, draw_rows
 from gancourse.widgets.explorer import (
     NoiseExplorer,
     ask,
     button,
-    draw_named,
     in_row,
-    is_smooth,
     picture_of,
     seed_box,
     show,
@@ -23,8 +20,9 @@ from gancourse.widgets.explorer import (
 )
 
 SIDE = 4  # the grid is SIDE x SIDE
-TILE, GAP = 80, 4  # CSS pixels; drawn with twice as many, for dense screens
+TILE, GAP = 96, 4  # CSS pixels; drawn with twice as many, for dense screens
 PICTURE = SIDE * TILE + (SIDE - 1) * GAP
+SHOWN = 5  # directions in the still picture
 FRAME = "#e0a030"  # around the sample that is enlarged
 REACH = 3.0  # sliders go from -REACH to REACH standard deviations
 
@@ -208,8 +206,8 @@ class LatentExplorer(NoiseExplorer):
             truncation=self.truncation.value,
         )
         picked = self.picked.value - 1
-        show(self.large, picture_of(images[picked], 2 * PICTURE), is_smooth(images))
-        show(self.grid, _tiles(images, picked), is_smooth(images))
+        show(self.large, picture_of(images[picked], 2 * PICTURE))
+        show(self.grid, _tiles(images, picked))
 
     def put_back(self):
         """Put every slider back; the seed stays."""
@@ -219,19 +217,15 @@ class LatentExplorer(NoiseExplorer):
             self.truncation.value = 1.0
 
     def still(self):
-        """Draw one sample along each direction, a row each."""
-        sweep = np.arange(-REACH, REACH + 0.25, 0.5)
-        shifts = torch.zeros(len(self.directions), len(sweep), len(self.directions))
-        for i in range(len(self.directions)):
-            shifts[i, :, i] = torch.from_numpy(sweep)
-        images = torch.cat([self.images(shift, n=1) for shift in shifts.flatten(0, 1)])
-        numbers = [f"{x:+g} sd" if x % 1 == 0 else "" for x in sweep]
-        numbers[len(sweep) // 2] = "0"
-        names = [f"direction {i + 1}" for i in range(len(shifts))]
+        """Draw one sample along the first directions, a row each."""
+        sweep, many = torch.linspace(-REACH, REACH, 5), len(self.directions)
+        rows = {}
+        for i in range(min(many, SHOWN)):
+            shifts = torch.zeros(len(sweep), many)
+            shifts[:, i] = sweep
+            rows[f"direction {i + 1}"] = torch.cat([self.images(shift, n=1) for shift in shifts])
         with plt.rc_context(STYLE):
-            figure = plt.Figure(figsize=(8.4, 0.3 + 0.573 * len(shifts)))
-            draw_named(figure.subplots(), images, numbers, names)
-            return figure
+            return draw_rows(rows, heads=[f"{x:+g} sd" if x else "0" for x in sweep.tolist()])
 
 
 def _tiles(images, picked):

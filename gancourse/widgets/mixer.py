@@ -8,28 +8,26 @@ import torch
 import torch.nn.functional as F
 
 from gancourse.errors import CourseError
-from gancourse.plotting import STYLE
-from gancourse.widgets.board import GAP, Board
+from gancourse.plotting import STYLE, draw_rows
+from gancourse.widgets.board import GAP, Board, fitting
 from gancourse.widgets.explorer import (
     LABEL,
     NoiseExplorer,
     ask,
     button,
-    draw_named,
     in_row,
-    is_smooth,
     large_image,
     picture_of,
     seed_box,
     show,
     slider,
     with_unit,
+    words,
 )
 from gancourse.widgets.latent import REACH, as_directions, principal_directions
 
 WIDTH = 530  # CSS pixels, of the grid at most
-TILES = (26, 72)  # CSS pixels: the smallest and the largest picture of the grid
-LARGE = 200  # CSS pixels; all are drawn with twice as many, for dense screens
+LARGE = 192  # CSS pixels; all are drawn with twice as many, for dense screens
 
 
 class ClassStyleMixer(NoiseExplorer):
@@ -131,8 +129,7 @@ class ClassStyleMixer(NoiseExplorer):
     def build(self):
         """Make the grid, the enlarged picture and the controls."""
         self.columns = [*self.classes, *(["mix"] if self.soft else [])]
-        least, most = TILES
-        tile = min(most, max(least, WIDTH // len(self.columns) - GAP))
+        tile = fitting(WIDTH // len(self.columns) - GAP)
         names = [
             f"{'class ' if name in self.classes else ''}{name}, style {style + 1}"
             for style in range(self.styles)
@@ -213,7 +210,7 @@ class ClassStyleMixer(NoiseExplorer):
         """Show one picture of the grid large."""
         self.picked = index
         image = self._images[index]
-        show(self.large, picture_of(image, 2 * LARGE), is_smooth(image))
+        show(self.large, picture_of(image, 2 * LARGE))
         style, column = divmod(index, len(self.columns))
         what = f"class <b>{html.escape(self.columns[column])}</b>"
         if column == len(self.classes):
@@ -236,12 +233,7 @@ class ClassStyleMixer(NoiseExplorer):
 
     def still(self):
         """Draw the grid, classes as columns and styles as rows."""
-        images = self.images()
-        columns = len(self.classes)
-        tile = min(7.4 / columns, 0.9)  # inches
+        images = self.images().unflatten(0, (self.styles, -1))
+        rows = {f"style {i + 1}": row for i, row in enumerate(images)}
         with plt.rc_context(STYLE):
-            figure = plt.Figure(figsize=(1.0 + tile * columns, 0.4 + tile * self.styles))
-            ax = figure.subplots()
-            draw_named(ax, images, self.classes, [f"style {i + 1}" for i in range(self.styles)])
-            ax.xaxis.tick_top()
-            return figure
+            return draw_rows(rows, heads=[words(name) for name in self.classes])

@@ -215,12 +215,17 @@ generated points{f"<br><small>{outside} of {len(fake)} lie outside</small>" if o
 <small>{f"x {x0:g} to {x1:g}, y {y0:g} to {y1:g}".replace("-", "−")}</small>"""
 
     def still(self):
-        """Draw up to six steps side by side."""
-        chosen = sorted({round(i) for i in np.linspace(0, len(self.steps) - 1, PANELS)})
+        """Draw up to six steps: the first, and then at growing distances up to the last."""
+        last = len(self.steps) - 1
+        chosen = sorted({0, *(round(i) for i in np.geomspace(1, max(last, 1), PANELS - 1))})
+        chosen = [index for index in chosen if index <= last]
         with plt.rc_context(STYLE):
-            figure = plt.Figure(figsize=(8.4, 1.75))
-            row = figure.subplots(1, len(chosen), squeeze=False)[0]
-            for ax, index in zip(row, chosen, strict=True):
+            down = -(-len(chosen) // 3)
+            figure = plt.Figure(figsize=(8.4, 2.95 * down))
+            axes = figure.subplots(down, 3, squeeze=False).flat
+            for ax in list(axes)[len(chosen) :]:
+                ax.remove()
+            for ax, index in zip(figure.axes, chosen, strict=True):
                 ax.imshow(self.picture(index), interpolation="antialiased")
                 ax.set_title(f"step {self.steps[index]:,}")
                 ax.axis("off")

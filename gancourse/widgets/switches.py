@@ -7,17 +7,15 @@ import matplotlib.pyplot as plt
 import torch
 
 from gancourse.errors import CourseError
-from gancourse.plotting import STYLE
+from gancourse.plotting import STYLE, draw_blocks
 from gancourse.widgets.board import GAP, Board
 from gancourse.widgets.explorer import (
     Explorer,
     as_images,
     ask,
     button,
-    draw_named,
     headed,
     in_row,
-    is_smooth,
     levels,
     picture_of,
     show,
@@ -25,11 +23,11 @@ from gancourse.widgets.explorer import (
 )
 from gancourse.widgets.upload import Upload
 
-SIDE, THUMB = 280, 52  # CSS pixels: a picture, one of the choice
-COLUMNS = 13  # of the choice, at most
+SIDE, THUMB = 288, 64  # CSS pixels: a picture, one of the choice
+COLUMNS = 10  # of the choice, at most
 MOST = 24  # pictures to choose from
 AS_IT_IS = "as it is"  # the name of None; its value is "", since a Dropdown cannot select None
-ROWS, TARGETS = 4, 10  # of the still picture
+ROWS = 2  # of each block of the still picture
 CSS = """
 .gancourse-switch { width: 100% !important; aspect-ratio: 1; object-fit: contain; }
 """
@@ -240,7 +238,7 @@ class Switches(Explorer):
         self._has = self.has(index)
         self.picked = index
         image = self.picture(index)[0]
-        show(self.before, picture_of(image, 2 * SIDE), is_smooth(image))
+        show(self.before, picture_of(image, 2 * SIDE))
         marks = {index: "here"}
         if self.own is None and self.upload:
             marks[len(self.pictures)] = "empty"
@@ -263,7 +261,7 @@ class Switches(Explorer):
         image = self.picture(self.picked)
         target = self.target()
         answer = self.answer_to(image, target)
-        show(self.after, picture_of(answer[0], 2 * SIDE), is_smooth(answer))
+        show(self.after, picture_of(answer[0], 2 * SIDE))
         moved = levels(answer, image)
         text = f"The answer is <b>{moved:.1f}</b> of 255 levels from the picture on average."
         if self.detect:
@@ -308,28 +306,32 @@ class Switches(Explorer):
         self.choose(len(self.pictures))
 
     def still(self):
-        """Draw pictures, a row each, and beside them the answers when one switch is changed."""
+        """Draw pictures, and the answers when one switch is changed: a block for each group."""
         rows = range(min(ROWS, len(self.pictures)))
-        titles = [(name, None) for name in self.free]
-        titles += [(name, g) for g in self.one_of.values() for name in g if name is not None]
-        titles = titles[:TARGETS]
-        images = []
-        for row in rows:
-            has = self.has(row)
-            images.append(self.pictures[row : row + 1])
-            for name, group in titles:
-                target = has.clone()
-                column = self.names.index(name)
-                if group:
-                    target[[self.names.index(other) for other in group if other is not None]] = 0
-                target[column] = 1 - has[column] if group is None else 1
-                images.append(self.answer_to(self.pictures[row : row + 1], target[None]))
-        heads = ["picture", *(f"{'' if g else '± '}{words(name)}" for name, g in titles)]
-        tile = min(7.8 / len(heads), 1.0)  # inches
+        groups = {"on or off": self.free} if self.free else {}
+        groups |= {
+            title: [n for n in group if n is not None] for title, group in self.one_of.items()
+        }
+        blocks = {}
+        for title, names in groups.items():
+            others = names if title in self.one_of else ()
+            columns = {"picture": self.pictures[: len(rows)]}
+            for name in names:
+                answers = [
+                    self.answer_to(self.pictures[r : r + 1], self.with_label(r, name, others))
+                    for r in rows
+                ]
+                columns[words(name) if others else f"{words(name)} on/off"] = torch.cat(answers)
+            blocks[title] = columns
         with plt.rc_context(STYLE):
-            figure = plt.Figure(figsize=(tile * len(heads), tile * len(rows) + 1.0))
-            ax = figure.subplots()
-            ax.xaxis.tick_top()
-            slanted = {"rotation": 30, "ha": "left", "rotation_mode": "anchor"}
-            draw_named(ax, torch.cat(images), heads, [""] * len(rows), **slanted)
-            return figure
+            return draw_blocks(blocks, across=1)
+
+    def with_label(self, row, name, others):
+        """Return the labels of a picture with one of a group in place of ``others``, or toggled."""
+        target = self.has(row).clone()
+        column = self.names.index(name)
+        target[column] = 1 - target[column]
+        if others:
+            target[[self.names.index(other) for other in others]] = 0
+            target[column] = 1
+        return target[None]

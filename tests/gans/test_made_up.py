@@ -113,12 +113,12 @@ def test_what_does_not_fit_is_named(folder, given, culprit):
 
 def test_the_command_line_shows_held_out_rows_and_ones_own(folder, tmp_path):
     call("sample", folder, "-n", 4, "-o", tmp_path / "a.png")
-    rows = show.examples(trained.load(folder), 4)
-    assert rows.shape == (4, 3, 32, 3 * 32)  # the small picture enlarged, the sample, the truth
-    small, made, truth = rows.split(32, 3)
-    other = show.examples(trained.load(folder), 4, seed=1).split(32, 3)
-    assert torch.equal(small, other[0]) and torch.equal(truth, other[2])
-    assert not torch.equal(made, other[1])  # of other noise
+    columns = show.examples(trained.load(folder), 4)
+    assert list(columns) == ["input", "output", "target"]
+    assert [x.shape[2] for x in columns.values()] == [8, 32, 32]  # the figure enlarges the first
+    other = show.examples(trained.load(folder), 4, seed=1)
+    same = {title: torch.equal(columns[title], other[title]) for title in columns}
+    assert same == {"input": True, "output": False, "target": True}  # the output is of other noise
     Image.new("RGB", (50, 40), "red").save(tmp_path / "mine.png")
     text = trained.load(folder).fields["captions"].words[0]
     own = ("--input", tmp_path / "mine.png", "--given", "captions", text)

@@ -56,6 +56,11 @@ def test_code_lines_are_neither_blank_nor_comments_nor_docstrings(lines, source)
     assert lint.code_lines(source) == lines
 
 
+def tiles(side):
+    shown = {"image/png": {"width": 200, "tile": side}}
+    return nbformat.v4.new_output("display_data", data={"text/plain": "a figure"}, metadata=shown)
+
+
 def stream(text):
     return nbformat.v4.new_output("stream", text=text)
 
@@ -159,7 +164,8 @@ def trebled(book):
         (tag(CODE, "injected-parameters"), ("cell 4", "papermill", "tools.refresh 01")),
         (change(CODE, execution_count=None), ("cell 4", "not been executed", "tools.refresh 01")),
         (change(CODE, execution_count=7), ("cell 4", "code cell 2", "number 7")),
-        (add_outputs(stream("x" * 1_000_000)), ("bytes", "At most 1,000,000")),
+        (add_outputs(stream("x" * 3_000_000)), ("bytes", "At most 3,000,000")),
+        (add_outputs(tiles(71.5)), ("cell 4", "71.5 pixels", "At least 96")),
         (
             add_outputs(nbformat.v4.new_output("error", ename="KeyError", evalue="1")),
             ("cell 4", "KeyError: 1"),

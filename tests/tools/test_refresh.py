@@ -1,15 +1,11 @@
 """Refreshing writes the outputs of one run into a notebook, and changes nothing else."""
 
-import base64
-import io
 import os
 
 import nbformat
 import pytest
-import torch
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_output
 from papermill.exceptions import PapermillExecutionError
-from PIL import Image
 
 from gancourse.doctor.speed import Speed
 from gancourse.errors import CourseError
@@ -158,75 +154,3 @@ def test_notebook_that_was_edited_meanwhile_is_not_overwritten(path, run_as):
 def test_unknown_preset_is_refused_before_anything_runs(path):
     with pytest.raises(SystemExit, match=r"'small'.*smoke, laptop, paper"):
         refresh.main([str(path), "--preset", "small"])
-
-
-def encoded(picture):
-    file = io.BytesIO()
-    picture.save(file, "PNG", compress_level=0, dpi=(144, 144))
-    return base64.b64encode(file.getvalue()).decode("ascii")
-
-
-def gradient(mode):
-    return Image.merge("RGB", [Image.linear_gradient("L")] * 3).convert(mode)
-
-
-def tagged_with_outputs(*outputs):
-    cell = new_code_cell("plot()", metadata={"tags": ["figure:curve"]}, outputs=list(outputs))
-    return nbformat.v4.new_notebook(cells=[cell])
-
-
-def test_figure_that_other_pages_show_is_the_one_of_the_tagged_cell(tmp_path):
-    png = encoded(gradient("RGB"))
-    shown = new_output("display_data", data={"image/png": png})
-    book = tagged_with_outputs(new_output("stream", text="step 1\n"), shown)
-    refresh.keep_figures(book, tmp_path / "figures")
-    assert (tmp_path / "figures" / "curve.png").read_bytes() == base64.b64decode(png)
-
-
-def test_figure_that_is_not_there_is_named(tmp_path):
-    book = tagged_with_outputs(new_output("stream", text="step 1\n"))
-    with pytest.raises(CourseError, match=r"cell 1.*figure:curve"):
-        refresh.keep_figures(book, tmp_path)
-
-
-def noisy(side):
-    colours = torch.randint(0, 256, (side, side, 3), generator=torch.Generator().manual_seed(0))
-    return Image.fromarray(colours.byte().numpy())
-
-
-def test_a_large_noisy_picture_is_kept_as_a_smaller_jpeg_of_the_same_width_on_the_page():
-    png = encoded(noisy(300))
-    metadata = {"image/png": {"width": 150}}
-    shown = new_output("display_data", data={"image/png": png}, metadata=metadata)
-    refresh.soft_pictures_as_jpeg(tagged_with_outputs(shown))
-    assert "image/png" not in shown.data and "image/png" not in shown.metadata
-    assert shown.metadata["image/jpeg"] == {"width": 150}
-    picture = Image.open(io.BytesIO(base64.b64decode(shown.data["image/jpeg"])))
-    assert picture.format == "JPEG" and picture.size == (200, 200)
-    assert len(shown.data["image/jpeg"]) < 0.75 * len(png)
-
-
-def test_a_small_picture_stays_a_png():
-    shown = new_output("display_data", data={"image/png": encoded(noisy(40))})
-    refresh.soft_pictures_as_jpeg(tagged_with_outputs(shown))
-    assert set(shown.data) == {"image/png"} and not shown.metadata
-
-
-@pytest.mark.parametrize(
-    "picture",
-    [
-        gradient("RGB"),
-        gradient("RGBA"),
-        gradient("L"),
-        Image.effect_noise((64, 64), 90).convert("RGB"),
-        Image.frombytes("RGB", (64, 64), bytes(i * i % 251 for i in range(64 * 64 * 3))),
-        Image.merge("RGBA", [Image.linear_gradient("L")] * 4),
-    ],
-    ids=["RGB", "RGBA", "grey", "noise", "many colours", "transparent"],
-)
-def test_picture_gets_smaller_and_keeps_every_pixel(picture):
-    text = refresh.smaller_png(encoded(picture))
-    smaller = Image.open(io.BytesIO(base64.b64decode(text)))
-    assert len(text) < len(encoded(picture))
-    assert smaller.convert("RGBA").tobytes() == picture.convert("RGBA").tobytes()
-    assert smaller.info["dpi"] == pytest.approx((144, 144), abs=0.1)

@@ -90,37 +90,41 @@ def test_data_that_do_not_fit_are_refused(name, data, culprit, remedy):
 # Rows of pictures
 
 
-def columns(module, data, n=3):
+def columns(module, data):
     gan, run = built(module, data)
-    return gan, run, show.watch(module, data, run)(gan, 64).split(32, 3)[:n]
+    shown = show.watch(module, data, run)(gan, 64)
+    return gan, run, list(shown), list(shown.values())
 
 
 def test_a_row_is_input_output_target():
     data = pairs()
-    gan, run, (before, after, wanted) = columns(pix2pix, data)
+    gan, run, titles, (before, after, wanted) = columns(pix2pix, data)
     batch, _ = data.preview(4, run)
-    assert torch.equal(before, batch["input"].expand(-1, 3, -1, -1))
+    assert titles == ["input", "output", "target"]
+    assert torch.equal(before, batch["input"])
     assert torch.equal(after, pix2pix.sample(gan, input=batch["input"]))
     assert torch.equal(wanted, batch["target"])
 
 
 def test_without_targets_the_third_is_the_way_back():
-    gan, _, (before, after, back) = columns(cyclegan, unpaired())
-    assert len(before) == 4
+    gan, _, titles, (before, after, back) = columns(cyclegan, unpaired())
+    assert titles == ["real_A", "output", "translated back"] and len(before) == 4
     assert torch.equal(after, cyclegan.sample(gan, real_A=before))
     assert torch.equal(back, cyclegan.sample(gan, real_B=after))
 
 
 def test_hidden_pairs_are_shown_as_the_truth():
     hidden = pairs(channels=3)
-    _, _, (before, _, wanted) = columns(cyclegan, unpaired(hidden))
+    _, _, titles, (before, _, wanted) = columns(cyclegan, unpaired(hidden))
+    assert titles == ["real_A", "output", "target"]
     assert torch.equal(before, hidden.a.images()) and torch.equal(wanted, hidden.b.images())
 
 
 def test_a_label_is_shown_by_a_picture_that_has_it():
     data = JointImages([labelled()])
-    gan, run, (before, after, wanted) = columns(stargan, data)
+    gan, run, titles, (before, after, wanted) = columns(stargan, data)
     batch, _ = data.preview(4, run)
+    assert titles == ["input", "output", "has the asked labels"]
     assert torch.equal(wanted, before.roll(1, 0))
     labels = batch["labels"].roll(1, 0)
     assert torch.equal(after, stargan.sample(gan, real=before, labels=labels))
@@ -153,11 +157,14 @@ def test_pictures_of_ones_own_are_cut_scaled_and_greyed(tmp_path):
     for i, size in enumerate([(40, 40), (90, 64)]):
         Image.new("RGB", size, (255, 255, 255)).save(tmp_path / f"{i}.png")
     Image.new("RGB", (8, 8)).save(tmp_path / ".hidden.png")  # and the generator is no picture
-    rows = show.examples(g, 9, path=tmp_path)
-    assert rows.shape == (2, 3, 32, 64)
-    assert rows[..., :32].min() > 0.999  # white is 1
-    assert len(show.examples(g, 9, path=tmp_path / "0.png")) == 1
-    assert len(show.examples(g, 1, path=tmp_path)) == 1
+    shown = show.examples(g, 9, path=tmp_path)
+    assert {title: images.shape for title, images in shown.items()} == {
+        "input": (2, 1, 32, 32),
+        "output": (2, 3, 32, 32),
+    }
+    assert shown["input"].min() > 0.999  # white is 1
+    assert len(show.examples(g, 9, path=tmp_path / "0.png")["output"]) == 1
+    assert len(show.examples(g, 1, path=tmp_path)["output"]) == 1
 
 
 def test_files_that_are_no_pictures_are_named(tmp_path):
@@ -185,7 +192,7 @@ def test_labels_are_given_in_words(tmp_path):
     g = trained.load(path)
     with pytest.raises(CourseError, match="kinds"):  # whose held-out labels it would take
         show.examples(g, 9, path=tmp_path)
-    after = show.examples(g, 9, path=tmp_path, given={"labels": "y"})[..., 32:]
+    after = show.examples(g, 9, path=tmp_path, given={"labels": "y"})["output"]
     red = show.read_pictures(tmp_path / "one.png", 32, 3)
     assert torch.equal(after, stargan.sample(gan, real=red, labels=torch.tensor([[0.0, 1, 0]])))
 
@@ -198,7 +205,7 @@ def test_what_is_not_given_is_held_out(tmp_path):
     checkpoint.save_generator(path, gan, model="stargan", data="emoji", fields=fields)
     g = trained.load(path)
     random = torch.get_rng_state()
-    before, after = show.examples(g, 3, given={"labels": "noto"}).split(32, 3)
+    before, after = show.examples(g, 3, given={"labels": "noto"}).values()
     assert torch.equal(random, torch.get_rng_state())
     noto = torch.tensor([[1.0, 0, 0]]).expand(3, -1)
     assert torch.equal(after, stargan.sample(gan, real=before, labels=noto))

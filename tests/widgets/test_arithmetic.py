@@ -9,6 +9,7 @@ from noise import Noise
 from PIL import Image
 
 from gancourse.errors import CourseError
+from gancourse.tiles import Tiles
 from gancourse.widgets import Arithmetic
 
 DIM = 4
@@ -175,10 +176,11 @@ def test_the_noise_moves_the_eight_and_not_the_sum():
 
 def test_the_still_picture_has_the_groups_or_else_the_numbered_candidates():
     figure = explorer(suggest=SUGGEST, groups=("a cat", "no cat", "a dog")).still()
-    titles = [ax.get_title(loc="center") for part in figure.subfigs for ax in part.axes]
-    assert titles[:3] == ["a cat", "− no cat", "+ a dog"]
-    (ax,) = explorer().still().axes
-    assert [text.get_text() for text in ax.texts] == [str(i) for i in range(24)]
+    groups, total = figure.findobj(Tiles)
+    assert groups.heads == ["a cat", "− no cat", "+ a dog"]
+    assert groups.labels == ["", "", "", "mean"] and total.shape == (3, 3)
+    (tiles,) = explorer().still().findobj(Tiles)
+    assert tiles.labels == ["0 to 7", "8 to 15", "16 to 23"]
 
 
 @pytest.mark.parametrize(

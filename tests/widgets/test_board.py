@@ -7,7 +7,7 @@ import pytest
 import torch
 from PIL import Image
 
-from gancourse.widgets.board import GAP, Board
+from gancourse.widgets.board import GAP, Board, fitting
 
 
 def greys(n, side=4, channels=1):
@@ -30,16 +30,24 @@ def test_pictures_stand_row_by_row_in_equal_cells():
         row, column = divmod(i, 3)
         cell = pixels[row * pitch : (row + 1) * pitch, column * pitch : (column + 1) * pitch]
         inner = cell[GAP:-GAP, GAP:-GAP]
-        assert inner.shape == (40, 40)
+        assert inner.shape == (40, 40, 3)
         assert np.abs(inner.astype(int) - i / 6 * 255).max() <= 1
 
 
-def test_soft_colour_pictures_are_jpeg_and_coarse_ones_png():
-    board = Board(["picture"], 1, 20, print)
-    board.show(greys(1, 64, 3))
-    assert (board.image.format, shown(board).format) == ("jpeg", "JPEG")
-    board.show(greys(1, 28))
-    assert (board.image.format, shown(board).format) == ("png", "PNG")
+@pytest.mark.parametrize("side", [32, 64])
+def test_every_pixel_arrives_as_a_square(side):
+    pixels = torch.randint(0, 256, (1, 3, side, side), generator=torch.Generator().manual_seed(0))
+    board = Board(["picture"], 1, 96, print)
+    board.show(pixels / 127.5 - 1)
+    factor, wanted = 192 // side, pixels[0].permute(1, 2, 0).byte().numpy()
+    found = np.asarray(shown(board))[GAP:-GAP, GAP:-GAP]
+    assert board.image.format == shown(board).format.lower() == "png"
+    assert np.array_equal(found, wanted.repeat(factor, 0).repeat(factor, 1))
+
+
+@pytest.mark.parametrize("room, tile", [(200, 96), (96, 96), (95, 64), (50, 48), (29, 29)])
+def test_a_board_takes_the_largest_tile_that_fits(room, tile):
+    assert fitting(room) == tile
 
 
 def test_a_click_says_which_picture_and_each_has_a_name():
@@ -63,5 +71,5 @@ def test_marks_replace_each_other():
 def test_pictures_that_are_not_square_keep_their_shape(shape, size):
     board = Board(["picture"], 1, 20, print)
     white = torch.ones(1, 1, *shape)
-    rows, columns = np.nonzero(np.asarray(board.picture(white)))
+    rows, columns = np.nonzero(np.asarray(board.picture(white))[..., 0])
     assert (np.ptp(columns) + 1, np.ptp(rows) + 1) == size

@@ -8,6 +8,7 @@ import torch
 from PIL import Image
 
 from gancourse.errors import CourseError
+from gancourse.tiles import Tiles
 from gancourse.widgets import Canvas
 
 PALETTE = {"sky": (10, 20, 250), "hill": (0, 200, 0), "<b>": (255, 0, 0)}
@@ -116,11 +117,11 @@ def test_what_goes_wrong_is_said_beside_the_pad_until_it_works_again():
 
 
 def test_the_still_picture_has_drawings_and_answers():
-    upper, lower = Canvas(torch.neg, examples=SKETCHES, size=8).still().axes
-    drawn, answered = (np.asarray(ax.images[0].get_array()) for ax in (upper, lower))
-    centres = [2 + 4 + 10 * i for i in range(3)]
-    assert drawn[6, centres].tolist() == pytest.approx([0, 128, 255], abs=1)
-    assert answered[6, centres].tolist() == pytest.approx([255, 127, 0], abs=1)
+    (tiles,) = Canvas(torch.neg, examples=SKETCHES, size=8).still().findobj(Tiles)
+    assert tiles.labels == ["drawn", "the network's answer"]
+    drawn, answered = ([picture[4, 4, 0] for picture in row] for row in tiles.rows)
+    assert drawn == pytest.approx([0, 128, 255], abs=1)
+    assert answered == pytest.approx([255, 127, 0], abs=1)
     assert "sky" in Canvas(torch.neg, PALETTE, size=8).summary
 
 

@@ -10,6 +10,7 @@ from noise import Noise
 from PIL import Image
 
 from gancourse.errors import CourseError
+from gancourse.tiles import Tiles
 from gancourse.widgets import Forgetting
 
 DIM = 4
@@ -154,11 +155,13 @@ def test_names_are_text_and_not_markup():
 
 
 def test_the_still_picture_has_both_rows_for_each_object_and_the_judges_rates():
-    (ax,) = explorer(detect=detect, share=0.25).still().axes
-    labels = [t.get_text() for t in ax.get_yticklabels()]
-    assert labels[0] == labels[2] == "all filters"
-    assert labels[1] == "1 of 4 dropped:\nbright 100 → 0 %"
-    assert labels[3] == "0 of 4 dropped:\n<b>"
+    (tiles,) = explorer(detect=detect, share=0.25).still().findobj(Tiles)
+    assert tiles.labels == [
+        "bright, all filters",
+        "1 of 4 dropped: bright 100 → 0 %",
+        "<b>, all filters",
+        "0 of 4 dropped: <b>",
+    ]
 
 
 @pytest.mark.parametrize("options", [{}, {"detect": detect}, {"n": 2}, {"n": 24}])

@@ -9,6 +9,7 @@ from noise import Noise
 from PIL import Image
 
 from gancourse.errors import CourseError
+from gancourse.tiles import Tiles
 from gancourse.widgets import ClassStyleMixer
 
 DIM = 4
@@ -150,9 +151,9 @@ def test_the_widget_fits_the_page_for_few_and_for_many_classes(classes, soft):
 
 
 def test_still_picture_names_classes_and_styles():
-    (ax,) = mixer(styles=2).still().axes
-    assert [t.get_text() for t in ax.get_xticklabels()] == NAMES
-    assert [t.get_text() for t in ax.get_yticklabels()] == ["style 1", "style 2"]
+    (tiles,) = mixer(styles=2).still().findobj(Tiles)
+    assert (tiles.heads, tiles.labels) == (NAMES, ["style 1", "style 2"])
+    assert tiles.shape == (2, len(NAMES))
 
 
 @pytest.mark.parametrize(

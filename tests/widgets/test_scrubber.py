@@ -105,7 +105,7 @@ def test_a_sample_that_is_not_a_number_counts_as_outside():
 def test_still_picture_shows_six_steps_from_the_first_to_the_last():
     records = [(100 * i, record()) for i in range(41)]
     titles = [ax.get_title(loc="left") for ax in Scrubber(records, REAL_POINTS).still().axes]
-    assert titles == [f"step {step:,}" for step in (0, 800, 1600, 2400, 3200, 4000)]
+    assert titles == [f"step {step:,}" for step in (0, 100, 300, 600, 1600, 4000)]
     assert len(Scrubber(records[:2], REAL_POINTS).still().axes) == 2
 
 

@@ -9,6 +9,7 @@ import torch
 from PIL import Image
 
 from gancourse.errors import CourseError
+from gancourse.tiles import Tiles
 from gancourse.widgets import Switches
 
 NAMES = ["glasses", "black", "blond", "happy", "sad"]
@@ -178,16 +179,26 @@ def test_the_still_picture_switches_one_attribute_at_a_time():
     network = Recorder()
     tool = Switches(network, NAMES, PICTURES, labels=LABELS, one_of=ONE_OF)
     network.asked.clear()
-    (ax,) = tool.still().axes
-    heads = [t.get_text() for t in ax.get_xticklabels()]
-    assert heads == ["picture", "± glasses", "black", "blond", "happy", "sad"]
-    assert [target for _, target in network.asked[:5]] == [
+    figure = tool.still()
+    assert [tiles.heads for tiles in figure.findobj(Tiles)] == [
+        ["picture", "glasses on/off"],
+        ["picture", "black", "blond"],
+        ["picture", "happy", "sad"],
+    ]
+    assert [target for _, target in network.asked[::2]] == [  # of the first of two pictures
         [0, 0, 1, 0, 0],
         [1, 1, 0, 0, 0],
         [1, 0, 1, 0, 0],
         [1, 0, 1, 1, 0],
         [1, 0, 1, 0, 1],
     ]
+
+
+def test_the_still_picture_leaves_out_no_label():
+    moods = [f"mood {i}" for i in range(14)]
+    tool = Switches(lambda x, c: x, moods, PICTURES, one_of={"mood": moods})
+    (tiles,) = tool.still().findobj(Tiles)
+    assert tiles.heads == ["picture", *moods]
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,140 @@
+"""Draw the first picture of each lesson, from the weights that ship: ``make leads``.
+
+    python -m tools.leads            # all of them, into notebooks/figures/
+    python -m tools.leads 02 08
+
+Each picture says by which weights it was made, and how long they were trained. It holds the hash of
+the weights' file, by which a test sees that it is drawn again when the weights change.
+"""
+
+import argparse
+import hashlib
+import io
+import sys
+from pathlib import Path
+
+import matplotlib as mpl
+from PIL import Image, PngImagePlugin
+
+from gancourse import metrics, plotting, pretrained, toons
+from gancourse.data import load, shipped
+from gancourse.data.drawn import drawn
+from gancourse.errors import CourseError, choose
+from gancourse.files import write_atomically
+from gancourse.tiles import Tiles, in_columns, in_rows, to_pixels
+from gancourse.trained import FOLDER
+
+FIGURES = Path(__file__).resolve().parents[1] / "notebooks" / "figures"
+MADE_BY = "Weights"  # the key of the hash in the PNG
+
+
+def samples(g, n, ncol):
+    """Return samples of a generator that is given noise alone."""
+    return Tiles(in_rows(to_pixels(g.sample(n, seed=5)), ncol))
+
+
+def classes(g):
+    """Return every class from the same noise, a column each."""
+    z, names = g.draw_z(4, seed=5), load(g.card["data"], split="test").classes
+    return in_columns({name: g.sample(z=z, labels=y) for y, name in enumerate(names)})
+
+
+def pairs(g):
+    """Return held-out inputs, what a generator makes of them, and their targets."""
+    held_out = load(g.card["data"], split="test", limit=7)
+    x, y = held_out.a.images(), held_out.b.images()
+    rows = {"a drawing": x, "what G makes of it": g.translate(x), "the face it came from": y}
+    return Tiles([to_pixels(images) for images in rows.values()], labels=rows)
+
+
+def cycle(g):
+    """Return held-out summers, their winters, the way back, and the true winters."""
+    held_out = load(g.card["data"], split="test").hidden
+    size = g.cfg.image_size
+    x, y = (side.resized(size).images(range(7)) for side in (held_out.a, held_out.b))
+    made = g.translate(x)
+    back = g.sample(real_B=made)
+    rows = {"summer": x, "winter, made": made, "summer, back": back, "winter, true": y}
+    return Tiles([to_pixels(images) for images in rows.values()], labels=rows)
+
+
+def switches(g):
+    """Return unseen faces as they are, and with one label changed in each column."""
+    visible = [hair for hair in toons.FACTORS["hair"] if hair not in ("bald", "buzz")]
+    shares = {"hat": {"none": 1}, "hair": dict.fromkeys(visible, 1), "glasses": (2, 1, 1, 0)}
+    size = g.cfg.image_size
+    people = drawn(toons.sample(4, 4, shares=shares), "toons").resized(size).first(4)
+    (_, attributes), (_, moods) = g.fields["labels"].sets
+    has = people.attributes[:, [people.attribute_names.index(name) for name in attributes]]
+    wanted = {
+        "Black_Hair": "black hair",
+        "Blond_Hair": "blond hair",
+        "Grey_Hair": "grey hair",
+        "Eyeglasses": "glasses on/off",
+        "Male_presenting": "masculine on/off",
+        "Young": "young on/off",
+        "laugh": "laughing",
+        "surprised": "surprised",
+    }
+    columns = {"as it is": people.images()}
+    for label, title in wanted.items():
+        target, _ = metrics.label_target(has, [*attributes, *moods], label)
+        columns[title] = g.translate(people.images(), target)
+    return in_columns(columns)
+
+
+LEADS = {  # by lesson: the weights, what they have made, and a function that draws it
+    "01": ("vanilla-digits", "Digits, from noise", lambda g: samples(g, 24, 8)),
+    "02": ("dcgan-toons", "Faces, from noise", lambda g: samples(g, 21, 7)),
+    "03": ("lsgan-toons", "Faces, from noise", lambda g: samples(g, 21, 7)),
+    "04": ("acgan-digits", "Digits, as asked for; each row has one z", classes),
+    "05": ("cgan-digits", "Digits, as asked for; each row has one z", classes),
+    "06": ("pix2pix-sketch2face", "Faces, from drawings that G has not seen", pairs),
+    "07": ("cyclegan-seasons", "Winters, of summers that G has not seen", cycle),
+    "08": ("stargan-toons", "Faces that G has not seen, changed as asked for", switches),
+}
+
+
+def main(argv=None):
+    """Draw the pictures of the given lessons, or of all."""
+    parser = argparse.ArgumentParser(prog="python -m tools.leads", description=__doc__)
+    parser.add_argument("lessons", nargs="*", metavar="NN", help="all if none is given")
+    try:
+        for lesson in parser.parse_args(argv).lessons or LEADS:
+            choose("lesson", lesson, LEADS)
+            path = path_of(lesson)
+            write_atomically(path, draw(lesson))
+            print(f"{path.name}: {path.stat().st_size / 1e6:.2f} MB")
+    except CourseError as problem:
+        sys.exit(str(problem))
+
+
+def path_of(lesson):
+    """Return the file of a lesson's first picture."""
+    return FIGURES / f"{lesson}_shipped.png"
+
+
+def weights_of(lesson):
+    """Return the SHA-256 of the file of the weights that draw a lesson's first picture."""
+    return hashlib.sha256(
+        shipped(f"{FOLDER}/{LEADS[lesson][0]}.safetensors").read_bytes()
+    ).hexdigest()
+
+
+def draw(lesson):
+    """Return the first picture of a lesson as a PNG, with the hash of the weights in it."""
+    name, what, draw_with = LEADS[lesson]
+    g = pretrained(name)
+    minutes = max(1, round(g.card["seconds"] / 60))
+    title = f"{what} · shipped weights {name}, trained for {minutes} minutes"
+    with mpl.rc_context(plotting.STYLE):
+        figure = plotting.draw_blocks({title: draw_with(g)})
+        _, data, _ = plotting.encode(figure)
+    note, file = PngImagePlugin.PngInfo(), io.BytesIO()
+    note.add_text(MADE_BY, weights_of(lesson))
+    Image.open(io.BytesIO(data)).save(file, "PNG", pnginfo=note, optimize=True)
+    return file.getvalue()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
