@@ -277,10 +277,7 @@ def sample(folder, count, seed, path, given, device, output):
     plotting.save_samples(samples, output)
     rows = next(iter(samples.values())) if isinstance(samples, dict) else samples
     told = asked.told(g, given)
-    say(
-        f"{output}: {len(rows)} samples of {g.card['model']}, {g.data} data"
-        f"{told and f'; {told}'}"
-    )
+    say(f"{output}: {len(rows)} samples of {g.card['model']}, {g.data} data{told and f'; {told}'}")
 
 
 # Data

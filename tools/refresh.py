@@ -20,7 +20,6 @@ from gancourse.batch.lessons import PRESETS
 from gancourse.doctor import measure_speed
 from gancourse.errors import CourseError, choose
 from gancourse.training.runtime import find_device
-from gancourse.writing import write_atomically
 from tools import sync
 
 
