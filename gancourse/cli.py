@@ -8,9 +8,10 @@ from textwrap import indent
 
 import click
 
-from gancourse import __version__, paths
+from gancourse import __version__
 from gancourse.errors import CourseError, printable
-from gancourse.streams import steady
+from gancourse.files import paths
+from gancourse.files.streams import steady
 
 INTERRUPTED = 130  # the exit status after Ctrl-C, by convention of shells
 
@@ -37,7 +38,7 @@ class Place(click.ParamType):
     Parameters
     ----------
     file : bool
-        See :func:`gancourse.paths.given`.
+        See :func:`gancourse.files.paths.given`.
     """
 
     name = "path"

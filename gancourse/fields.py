@@ -16,9 +16,9 @@ from typing import Any, Literal
 
 import torch
 
-from gancourse import schema
 from gancourse.errors import CourseError, choose, printable
-from gancourse.schema import Channels, Listed, Names, Side, Texts, Width
+from gancourse.files import schema
+from gancourse.files.schema import Channels, Listed, Names, Side, Texts, Width
 
 LabelKind = Literal["attributes", "classes"]  # of a set: any number of its labels hold; or one
 

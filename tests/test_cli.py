@@ -17,9 +17,10 @@ import torch
 from click.testing import CliRunner
 from PIL import Image
 
-from gancourse import files, trained
+from gancourse import trained
 from gancourse.cli import main
 from gancourse.data import DATASETS
+from gancourse.files import statefile
 from gancourse.gans import vanilla
 from gancourse.training import checkpoint
 
@@ -159,19 +160,19 @@ def test_training_leaves_generator_checkpoint_log_and_samples(points):
 
 
 def test_the_generators_card_says_what_it_is(points):
-    card = files.load(points / "generator.safetensors")[1]["card"]
+    card = statefile.load(points / "generator.safetensors")[1]["card"]
     assert (card["model"], card["preset"], card["data"]) == ("vanilla", "smoke", "ring")
     assert (card["seed"], card["step"], card["config"]["sample_shape"]) == (0, 4, [2])
 
 
 def test_points_take_the_presets_for_the_plane(points):
-    card = files.load(points / "generator.safetensors")[1]["card"]
+    card = statefile.load(points / "generator.safetensors")[1]["card"]
     assert card["config"] == checkpoint.describe(replace(vanilla.PLANE["smoke"], steps=4))
 
 
 def test_the_data_decide_the_shape_of_a_sample(tmp_path):
     assert train(tmp_path, data="digits").exit_code == 0
-    card = files.load(tmp_path / "generator.safetensors")[1]["card"]
+    card = statefile.load(tmp_path / "generator.safetensors")[1]["card"]
     assert card["config"]["sample_shape"] == [1, 28, 28]
 
 
@@ -188,7 +189,7 @@ def test_resume_goes_on_to_where_one_long_run_ends(tmp_path):
     assert train(tmp_path / "short", steps=3).exit_code == 0
     assert train(tmp_path / "short", "--resume", steps=6).exit_code == 0
     long, short = (
-        files.load(tmp_path / name / "generator.safetensors")[0]["netG"]
+        statefile.load(tmp_path / name / "generator.safetensors")[0]["netG"]
         for name in ("long", "short")
     )
     assert all(torch.equal(long[key], short[key]) for key in long)
@@ -345,9 +346,9 @@ def test_a_damaged_generator_is_refused(points, tmp_path):
 
 
 def test_a_generator_of_another_version_is_refused(points, tmp_path):
-    states, header = files.load(points / "generator.safetensors")
+    states, header = statefile.load(points / "generator.safetensors")
     header["card"]["config"]["sharpness"] = 3
-    files.save(tmp_path / "generator.safetensors", states, **header)
+    statefile.save(tmp_path / "generator.safetensors", states, **header)
     assert "another version" in refusal("sample", tmp_path)
 
 
@@ -418,7 +419,7 @@ def sketches(tmp_path_factory):
 
 
 def test_a_translator_leaves_pictures_of_input_output_and_target(sketches):
-    card = files.load(sketches / "generator.safetensors")[1]["card"]
+    card = statefile.load(sketches / "generator.safetensors")[1]["card"]
     assert (card["config"]["channels_A"], card["config"]["channels_B"]) == (1, 3)
     width, height = Image.open(sketches / "samples" / "step_0000002.png").size
     assert width == 2 * (3 * 96 + 2 * 2 + 2 * 4)  # three columns, with gaps and margins, doubled

@@ -20,8 +20,8 @@ from gancourse import metrics, plotting, pretrained, toons
 from gancourse.data import load, shipped
 from gancourse.data.drawn import drawn
 from gancourse.errors import CourseError, choose
-from gancourse.files import write_atomically
-from gancourse.tiles import Tiles, in_columns, in_rows, to_pixels
+from gancourse.files.statefile import write_atomically
+from gancourse.plotting.tiles import Tiles, in_columns, in_rows, to_pixels
 from gancourse.trained import FOLDER
 
 FIGURES = Path(__file__).resolve().parents[1] / "notebooks" / "figures"

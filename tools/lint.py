@@ -18,7 +18,7 @@ from IPython.core.inputtransformer2 import TransformerManager
 
 from gancourse.batch.lessons import DEFAULT_PRESET, PARAMETERS
 from gancourse.errors import CourseError
-from gancourse.tiles import LEAST
+from gancourse.plotting.tiles import LEAST
 from tools import sync
 
 # The ranges outside which there is a warning, and those outside which there is a fault.

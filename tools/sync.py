@@ -14,7 +14,7 @@ from pathlib import Path
 import nbformat
 
 from gancourse.errors import CourseError
-from gancourse.writing import write_atomically
+from gancourse.files.writing import write_atomically
 
 ROOT = Path(__file__).resolve().parents[1]
 NOTEBOOKS = ROOT / "notebooks"

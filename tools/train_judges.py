@@ -28,7 +28,7 @@ from torchmetrics.functional.classification import multiclass_jaccard_index
 
 from gancourse import toons
 from gancourse.data import load
-from gancourse.files import save
+from gancourse.files.statefile import save
 from gancourse.metrics.judges import JUDGES, FaceJudge, Judge, SceneJudge
 from gancourse.metrics.segmentation import segmentation_scores
 from gancourse.training import runtime

@@ -18,10 +18,11 @@ from pathlib import Path
 import torch
 import torch.nn.functional as F
 
-from gancourse import files, metrics, runs, trained
+from gancourse import metrics, runs, trained
 from gancourse.data import load
 from gancourse.errors import choose
 from gancourse.fields import Flags
+from gancourse.files import statefile
 from gancourse.toons import FACTORS, SCENE_CLASSES
 from gancourse.trained import show
 from gancourse.training import checkpoint, runtime
@@ -408,7 +409,7 @@ def main():
             out=options.out,
         )
         print(f"{path}: {path.stat().st_size:,} bytes")
-        for key, value in files.load(path)[1]["card"].items():
+        for key, value in statefile.load(path)[1]["card"].items():
             print(f"  {key}: {value}")
 
 

@@ -157,7 +157,7 @@ def run(job):
         If the notebook cannot be written.
     """
     from gancourse.batch import kernel
-    from gancourse.writing import write_atomically
+    from gancourse.files.writing import write_atomically
 
     start = time.perf_counter()
     # In a kernel the variable would win over the parameter.

@@ -16,9 +16,9 @@ from papermill.clientwrap import PapermillNotebookClient
 from papermill.engines import Engine, papermill_engines
 from papermill.translators import PythonTranslator, papermill_translators
 
-from gancourse import paths
 from gancourse.batch import lessons
 from gancourse.errors import CourseError, printable
+from gancourse.files import paths
 
 MAX_OUTPUT = 32 * 2**20  # characters of output in a notebook
 MAX_ERROR = 2**20  # characters of an error that is kept even then

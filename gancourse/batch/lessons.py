@@ -14,8 +14,8 @@ from typing import Literal
 import nbformat
 
 import gancourse
-from gancourse import paths, schema
 from gancourse.errors import CourseError, choose, printable
+from gancourse.files import paths, schema
 
 PARAMETERS = ("preset", "seed", "device", "data", "out_dir")  # of every lesson of the course
 PRESETS = ("smoke", "laptop", "paper")  # from the smallest to the largest

@@ -10,9 +10,9 @@ from urllib.parse import quote
 
 import filelock
 
-from gancourse import paths, schema
 from gancourse.batch import lessons
 from gancourse.errors import CourseError, printable
+from gancourse.files import paths, schema
 
 MARK = '<meta name="generator" content="gancourse">'  # in the head of each page of ours
 LOCK_TIMEOUT = 60  # seconds; collecting the pages of a folder takes a few

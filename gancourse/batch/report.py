@@ -11,7 +11,7 @@ from PIL import Image
 from gancourse.batch import lessons, places
 from gancourse.batch.pages import lesson_page, page
 from gancourse.errors import CourseError, printable
-from gancourse.writing import write_atomically
+from gancourse.files.writing import write_atomically
 
 THUMBNAILS = 6  # figures on a lesson's card, at most
 THUMBNAIL_SIZE = (640, 420)  # pixels, at most

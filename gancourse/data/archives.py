@@ -11,9 +11,9 @@ from dataclasses import dataclass, replace
 
 import pooch
 
-from gancourse.cache import cache_folder, locked, writing
 from gancourse.data.unpacking import damage
 from gancourse.errors import DataError
+from gancourse.files.cache import cache_folder, locked, writing
 
 ATTEMPTS = 5  # at one address, as long as each brings something
 TIMEOUT = 30  # seconds without a byte

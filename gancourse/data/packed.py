@@ -7,7 +7,7 @@ from math import prod
 import numpy as np
 import torch
 
-from gancourse.cache import locked, writing
+from gancourse.files.cache import locked, writing
 
 
 def packed(path, shape, rows):

@@ -24,9 +24,9 @@ import zlib
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath, PureWindowsPath
 
-from gancourse.cache import locked
 from gancourse.data.own.files import shown
 from gancourse.errors import DataError
+from gancourse.files.cache import locked
 
 BROKEN = (OSError, EOFError, ValueError, RuntimeError, NotImplementedError, IndexError)
 BROKEN += (zlib.error, lzma.LZMAError, struct.error, zipfile.BadZipFile, tarfile.TarError)

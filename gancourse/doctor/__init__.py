@@ -10,10 +10,10 @@ import platform
 import sys
 from pathlib import Path
 
-from gancourse.cache import CACHE, cache_folder
 from gancourse.doctor import machine
 from gancourse.doctor.speed import estimates, measure_speed
 from gancourse.errors import printable
+from gancourse.files.cache import CACHE, cache_folder
 
 INSTALL = "python -m pip install {}"
 TORCH = INSTALL.format("--force-reinstall torch torchvision")

@@ -150,8 +150,8 @@ def recorded(path):
     CourseError
         If the file cannot be read, or its record has another form.
     """
-    from gancourse import schema
     from gancourse.batch import lessons
+    from gancourse.files import schema
 
     try:
         found = lessons.read(path).metadata.get("gancourse", {})

@@ -13,8 +13,18 @@ import torch.nn.functional as F
 from torch import nn
 
 from gancourse.fields import Classes, Pictures
+from gancourse.files.schema import (
+    Amount,
+    Channels,
+    Count,
+    Few,
+    Finite,
+    PerLayer,
+    Share,
+    Side,
+    Width,
+)
 from gancourse.gans.blocks import device_of, draw_rows, init_normal, sampling
-from gancourse.schema import Amount, Channels, Count, Few, Finite, PerLayer, Share, Side, Width
 from gancourse.training.ema import EMA
 from gancourse.training.gan import GAN
 

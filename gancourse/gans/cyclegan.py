@@ -15,8 +15,8 @@ from torch import nn
 
 from gancourse.errors import CourseError, choose
 from gancourse.fields import Pictures
+from gancourse.files.schema import Amount, Channels, Count, Few, Listed, Share, Side, Width
 from gancourse.gans.blocks import ImagePool, device_of, init_normal, sampling
-from gancourse.schema import Amount, Channels, Count, Few, Listed, Share, Side, Width
 from gancourse.training.gan import GAN
 from gancourse.training.schedules import linear_decay
 

@@ -15,8 +15,8 @@ import torch.nn.functional as F
 from torch import nn
 
 from gancourse.fields import Pictures
+from gancourse.files.schema import Amount, Channels, Count, Few, Share, Side, Width
 from gancourse.gans.blocks import device_of, draw_rows, init_normal, r1_penalty, sampling
-from gancourse.schema import Amount, Channels, Count, Few, Share, Side, Width
 from gancourse.training.ema import EMA
 from gancourse.training.gan import GAN
 

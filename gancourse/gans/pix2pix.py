@@ -15,8 +15,8 @@ from torch import nn
 
 from gancourse.errors import CourseError, choose
 from gancourse.fields import Pictures
+from gancourse.files.schema import Amount, Channels, Count, Few, PerLayer, Share, Side
 from gancourse.gans.blocks import device_of, init_normal, sampling
-from gancourse.schema import Amount, Channels, Count, Few, PerLayer, Share, Side
 from gancourse.training.ema import EMA
 from gancourse.training.gan import GAN
 from gancourse.training.runtime import undisturbed

@@ -15,8 +15,7 @@ from torch import nn
 
 from gancourse.errors import CourseError, choose
 from gancourse.fields import Classes, Flags, LabelKind, Pictures
-from gancourse.gans.blocks import device_of, sampling
-from gancourse.schema import (
+from gancourse.files.schema import (
     Amount,
     Channels,
     Count,
@@ -28,6 +27,7 @@ from gancourse.schema import (
     Side,
     Width,
 )
+from gancourse.gans.blocks import device_of, sampling
 from gancourse.training.ema import EMA
 from gancourse.training.gan import GAN
 from gancourse.training.schedules import linear_decay

@@ -14,8 +14,8 @@ import torch.nn.functional as F
 from torch import nn
 
 from gancourse.fields import Pictures, Points
+from gancourse.files.schema import Amount, Count, PerLayer, Share, Width
 from gancourse.gans.blocks import device_of, draw_rows, sampling
-from gancourse.schema import Amount, Count, PerLayer, Share, Width
 from gancourse.training.ema import EMA
 from gancourse.training.gan import GAN
 from gancourse.training.schedules import Anneal, following

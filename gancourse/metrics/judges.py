@@ -12,11 +12,11 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from gancourse import schema, weights
 from gancourse.data import shipped
 from gancourse.data.emoji import STYLES
 from gancourse.errors import CheckpointError, CourseError, choose
-from gancourse.files import load
+from gancourse.files import schema, weights
+from gancourse.files.statefile import load
 from gancourse.toons import ATTRIBUTES, FACTORS, SCENE_CLASSES
 
 CHUNK = 250  # pictures that go through a network at once

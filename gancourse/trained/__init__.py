@@ -10,9 +10,10 @@ torch.Size([1, 3, 64, 64])
 
 from pathlib import Path
 
-from gancourse import files, gans, weights
+from gancourse import gans
 from gancourse.data import shipped
 from gancourse.errors import CheckpointError, choose, printable
+from gancourse.files import statefile, weights
 from gancourse.trained import card as cards
 from gancourse.trained.generator import TrainedGenerator
 from gancourse.trained.trial import samples_at_once
@@ -105,7 +106,7 @@ def load(path, device="cpu"):
     """
     path, device = Path(path), find_device(device)
     path = path / "generator.safetensors" if path.is_dir() else path
-    states, header = files.load(path)
+    states, header = statefile.load(path)
     card = header.get("card")
     module, cfg = cards.read(card, path)
     if not isinstance(states, dict) or states.keys() != {*module.PUBLISHED}:

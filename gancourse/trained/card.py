@@ -4,8 +4,9 @@ import json
 from dataclasses import dataclass, field
 from typing import Annotated, Any
 
-from gancourse import gans, schema
+from gancourse import gans
 from gancourse.errors import CheckpointError, printable
+from gancourse.files import schema
 
 LONGEST = 200_000  # characters of a card's JSON
 

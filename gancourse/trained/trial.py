@@ -6,7 +6,7 @@ from torch.utils._pytree import tree_leaves
 
 from gancourse import fields
 from gancourse.errors import CheckpointError
-from gancourse.weights import computing
+from gancourse.files.weights import computing
 
 MOST = 2**27  # bytes of one sample's largest intermediate result
 TOGETHER = 2**24  # bytes that this result may take for all samples that are made together

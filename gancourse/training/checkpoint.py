@@ -1,6 +1,6 @@
 """What a run writes into its checkpoint and into the file of its generator.
 
-:mod:`gancourse.files` has the format.
+:mod:`gancourse.files.statefile` has the format.
 """
 
 import json
@@ -8,9 +8,9 @@ from dataclasses import asdict
 
 import torch
 
-from gancourse import schema
 from gancourse.errors import CheckpointError, printable
-from gancourse.files import save
+from gancourse.files import schema
+from gancourse.files.statefile import save
 from gancourse.training import fitting
 
 

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import numpy as np
 
-from gancourse import files, schema
 from gancourse.errors import CourseError
-from gancourse.writing import write_atomically
+from gancourse.files import schema, statefile
+from gancourse.files.writing import write_atomically
 
 
 class History:
@@ -70,8 +70,8 @@ class History:
             If ``strict``, and a checkpoint cannot hold it.
         """
         try:
-            tree, tensors = files.flatten(value)
-            value = files.restore(json.loads(json.dumps(tree)), tensors)
+            tree, tensors = statefile.flatten(value)
+            value = statefile.restore(json.loads(json.dumps(tree)), tensors)
         except (TypeError, ValueError) as error:
             if strict:
                 raise CourseError(

@@ -5,7 +5,7 @@ import sys
 import time
 
 from gancourse import plotting
-from gancourse.streams import say
+from gancourse.files.streams import say
 
 
 def make_view(first, steps, quiet=False):

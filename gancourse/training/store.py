@@ -10,8 +10,9 @@ from pathlib import Path
 import torch
 from torch.optim.lr_scheduler import LRScheduler
 
-from gancourse import files, plotting, schema
+from gancourse import plotting
 from gancourse.errors import CheckpointError, CourseError
+from gancourse.files import schema, statefile
 from gancourse.training import checkpoint
 from gancourse.training.claim import claim
 from gancourse.training.guards import diverged
@@ -112,19 +113,19 @@ class Store:
             self._write_history()  # first, so that no row is missing that the checkpoint counts
             self._write(self.state())
         else:
-            self.memory = files.flatten(self.state())
+            self.memory = statefile.flatten(self.state())
 
     def begin(self):
         """Keep the state before the first step in memory, unless the checkpoint holds it."""
         if self.kept is None or self.kept != self.gan.step:
-            self.memory = files.flatten(self.state())
+            self.memory = statefile.flatten(self.state())
 
     def put_back(self):
         """Restore the GAN and its history to the last good state."""
         if self.memory is None:
-            self._load(files.load(self.folder / CHECKPOINT)[0])
+            self._load(statefile.load(self.folder / CHECKPOINT)[0])
         else:
-            self._load(files.restore(*self.memory))
+            self._load(statefile.restore(*self.memory))
         self.gan.history.cut(self.gan.step)
         self._settle()
         if self.folder:
@@ -142,13 +143,13 @@ class Store:
         set_random_state(state["random"])
 
     def _write(self, state):
-        files.save(self.folder / CHECKPOINT, state, settings=self.settings)
+        statefile.save(self.folder / CHECKPOINT, state, settings=self.settings)
         self.memory, self.kept = None, state["step"]
 
     def _settle(self):
         """Write the state that the run began with, before anything else of it is written."""
         if self.folder and self.memory is not None:
-            self._write(files.restore(*self.memory))
+            self._write(statefile.restore(*self.memory))
 
     # What the folder holds already
 
@@ -172,7 +173,7 @@ class Store:
         if not (self.folder / CHECKPOINT).is_file():
             self._refuse_remains(resume)
             return
-        state, header = files.load(self.folder / CHECKPOINT)
+        state, header = statefile.load(self.folder / CHECKPOINT)
         old = schema.read(
             dict[str, object], header.get("settings"), f"settings of {self.folder}", CheckpointError
         )

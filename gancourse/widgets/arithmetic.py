@@ -11,7 +11,7 @@ import torch
 
 from gancourse.errors import CourseError
 from gancourse.plotting import STYLE, draw_blocks
-from gancourse.tiles import Tiles, in_rows, to_pixels
+from gancourse.plotting.tiles import Tiles, in_rows, to_pixels
 from gancourse.widgets.board import GAP, Board
 from gancourse.widgets.explorer import (
     NoiseExplorer,

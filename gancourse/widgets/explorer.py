@@ -26,7 +26,7 @@ from torch import nn
 
 from gancourse.errors import CourseError
 from gancourse.plotting import as_display
-from gancourse.tiles import to_pixels
+from gancourse.plotting.tiles import to_pixels
 
 WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
 LABEL = "76px"  # width of the controls' names

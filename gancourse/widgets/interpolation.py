@@ -11,6 +11,7 @@ import torch
 from PIL import Image
 
 from gancourse.errors import CourseError
+from gancourse.files.writing import write_atomically
 from gancourse.latent import lerp, slerp
 from gancourse.plotting import STYLE, draw_rows, to_pil
 from gancourse.widgets.board import Board
@@ -24,7 +25,6 @@ from gancourse.widgets.explorer import (
     seed_box,
     show,
 )
-from gancourse.writing import write_atomically
 
 WALKS = {"linear": lerp, "spherical": slerp}
 LARGE = 256  # CSS pixels; drawn with twice as many, for dense screens

@@ -10,9 +10,9 @@ import pytest
 import torch
 from PIL import Image
 
-from gancourse.cache import cache_folder
 from gancourse.data import DATASETS, celeba, check, fetch, load
 from gancourse.errors import CourseError, DataError
+from gancourse.files.cache import cache_folder
 from gancourse.training import runtime
 
 COUNT = 12

@@ -13,8 +13,9 @@ from tempfile import TemporaryDirectory
 import pytest
 import torch
 
-from gancourse import fields, files, gans
+from gancourse import fields, gans
 from gancourse.errors import CourseError
+from gancourse.files import statefile
 from gancourse.gans import blocks
 from gancourse.trained import frozen_for, trial
 from gancourse.training import checkpoint, runtime, train
@@ -433,7 +434,7 @@ def sampling_changes_nothing(module):
 
 
 def state_of(gan):
-    return files.flatten({name: part.state_dict() for name, part in gan.parts().items()})
+    return statefile.flatten({name: part.state_dict() for name, part in gan.parts().items()})
 
 
 def assert_same(gan, other):

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from gancourse import files
+from gancourse.files import statefile
 from gancourse.gans.blocks import ImagePool, draw_rows, init_normal, sampling
 from gancourse.training import EMA, GAN
 
@@ -123,8 +123,8 @@ def test_a_pool_goes_on_from_its_state(held, tmp_path):
     for i in range(held):
         pool(numbered(i, 1))
     random = torch.get_rng_state()
-    files.save(tmp_path / "pool", pool.state_dict())
-    other.load_state_dict(files.load(tmp_path / "pool")[0])
+    statefile.save(tmp_path / "pool", pool.state_dict())
+    other.load_state_dict(statefile.load(tmp_path / "pool")[0])
     assert torch.equal(random, torch.get_rng_state())
     assert other.count == pool.count == min(held, 4)
     for step in range(20):

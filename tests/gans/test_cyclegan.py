@@ -7,10 +7,10 @@ import torch
 from contract import stopping
 from torch import nn
 
-from gancourse import files
 from gancourse.data.pairs import UnpairedImages
 from gancourse.data.source import ImageData
 from gancourse.errors import CourseError
+from gancourse.files import statefile
 from gancourse.gans import cyclegan
 from gancourse.training import runtime
 from gancourse.training.loop import train
@@ -311,7 +311,7 @@ def test_a_resumed_run_ends_bit_for_bit_as_one_that_was_not_stopped(tmp_path, pr
     stopped, resumed = go("stopped", 6, 8)
     assert straight.pool_A.count == 3 and straight.schedule_g.last_epoch == 8
     one, other = (
-        files.flatten({n: part.state_dict() for n, part in gan.parts().items()})
+        statefile.flatten({n: part.state_dict() for n, part in gan.parts().items()})
         for gan in (straight, stopped)
     )
     assert one[0] == other[0]

@@ -6,8 +6,8 @@ from dataclasses import replace
 import pytest
 import torch
 
-from gancourse import files
 from gancourse.data.source import ImageData
+from gancourse.files import statefile
 from gancourse.gans import dcgan, lsgan
 from gancourse.training import runtime
 from gancourse.training.loop import train
@@ -195,7 +195,7 @@ def test_a_resumed_run_ends_bit_for_bit_like_a_whole_one(tmp_path, name):
             options = {"steps": stop, "out_dir": tmp_path / folder, "resume": True, "quiet": True}
             train(gan, lsgan.train_step, data, run, log_every=1, **options)
     whole, halved = (
-        files.flatten(files.load(tmp_path / folder / "checkpoint.safetensors")[0])
+        statefile.flatten(statefile.load(tmp_path / folder / "checkpoint.safetensors")[0])
         for folder in ("whole", "halved")
     )
     assert whole[0] == halved[0]

@@ -14,9 +14,10 @@ from contract import PROMISES, stopping
 from PIL import Image
 
 from benchmarks import throughput
-from gancourse import files, gans, runs, trained
+from gancourse import gans, runs, trained
 from gancourse.cli import main
 from gancourse.errors import CourseError
+from gancourse.files import statefile
 from gancourse.trained import show
 from gancourse.training import runtime
 
@@ -72,8 +73,8 @@ def test_a_run_that_was_stopped_in_either_stage_ends_bit_for_bit_like_a_whole_on
             patch.setattr(module, stage, stopping(getattr(module, stage), stopped))
         plan.train(plan.build(run), run, out_dir=tmp_path, quiet=True)
     call(*TRAIN, "--out", tmp_path, "--resume")
-    ours, theirs = (files.load(f / "checkpoint.safetensors")[0] for f in (tmp_path, folder))
-    (ours, our_tensors), (theirs, their_tensors) = map(files.flatten, (ours, theirs))
+    ours, theirs = (statefile.load(f / "checkpoint.safetensors")[0] for f in (tmp_path, folder))
+    (ours, our_tensors), (theirs, their_tensors) = map(statefile.flatten, (ours, theirs))
     assert ours == theirs
     assert all(torch.equal(tensor, their_tensors[name]) for name, tensor in our_tensors.items())
 

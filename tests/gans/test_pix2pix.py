@@ -7,10 +7,10 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from gancourse import files
 from gancourse.data.pairs import PairedImages
 from gancourse.data.source import ImageData
 from gancourse.errors import CourseError
+from gancourse.files import statefile
 from gancourse.gans import pix2pix
 from gancourse.training import runtime
 from gancourse.training.loop import train
@@ -269,7 +269,7 @@ def test_a_resumed_run_ends_bit_for_bit_like_a_whole_one(tmp_path):
             options = {"steps": stop, "out_dir": tmp_path / folder, "resume": True, "quiet": True}
             train(gan, pix2pix.train_step, data, run, log_every=1, **options)
     whole, halved = (
-        files.flatten(files.load(tmp_path / folder / "checkpoint.safetensors")[0])
+        statefile.flatten(statefile.load(tmp_path / folder / "checkpoint.safetensors")[0])
         for folder in ("whole", "halved")
     )
     assert whole[0] == halved[0]

@@ -5,8 +5,9 @@ import copy
 import pytest
 import torch
 
-from gancourse import files, gans, trained
+from gancourse import gans, trained
 from gancourse.errors import CheckpointError, CourseError
+from gancourse.files import statefile
 from gancourse.gans import cgan, cyclegan, dcgan, pix2pix, stargan, vanilla
 from gancourse.training import checkpoint, runtime
 
@@ -56,7 +57,7 @@ def load(monkeypatch):
     """A function that loads a generator from weights and a card, without a file."""
 
     def load(states, card):
-        monkeypatch.setattr(files, "load", lambda path: (states, {"card": card}))
+        monkeypatch.setattr(statefile, "load", lambda path: (states, {"card": card}))
         return trained.load("some.safetensors")
 
     return load

@@ -6,9 +6,10 @@ import pytest
 import torch
 
 import gancourse
-from gancourse import files, metrics, trained
+from gancourse import metrics, trained
 from gancourse.data import shipped
 from gancourse.errors import CheckpointError, CourseError
+from gancourse.files import statefile
 from gancourse.gans import cyclegan, dcgan, pix2pix, stargan, vanilla
 from gancourse.trained import show
 from gancourse.training import checkpoint, runtime
@@ -96,16 +97,16 @@ def test_a_wrong_request_is_explained(tmp_path, ask, message):
 
 
 def test_a_file_of_another_kind_is_refused(tmp_path):
-    files.save(tmp_path / "a.safetensors", {"x": torch.zeros(1)})
+    statefile.save(tmp_path / "a.safetensors", {"x": torch.zeros(1)})
     with pytest.raises(CheckpointError, match="does not say which GAN"):
         trained.load(tmp_path / "a.safetensors")
 
 
 def test_weights_that_do_not_fit_the_configuration_are_refused(tmp_path):
     _, path = save(tmp_path)
-    states, header = files.load(path)
+    states, header = statefile.load(path)
     header["card"]["config"]["g_hidden"] = [32, 32]
-    files.save(path, states, **header)
+    statefile.save(path, states, **header)
     with pytest.raises(CheckpointError, match="does not fit"):
         trained.load(path)
 

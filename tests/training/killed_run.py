@@ -15,7 +15,8 @@ from pathlib import Path
 
 import torch
 
-from gancourse import files, gans, runs
+from gancourse import gans, runs
+from gancourse.files import statefile
 from gancourse.training import runtime
 
 # Importing PyTorch takes seconds: one process does it, and each run is a fork of that process.
@@ -81,8 +82,8 @@ def end(folder):
     for path in sorted(Path(folder).rglob("*")):
         name = str(path.relative_to(folder))
         if path.suffix == ".safetensors":
-            state, header = files.load(path)
-            tree, tensors = files.flatten(state)
+            state, header = statefile.load(path)
+            tree, tensors = statefile.flatten(state)
             found[name] = tree, {key: t.numpy().tobytes() for key, t in tensors.items()}, header
         elif path.suffix == ".jsonl":
             found[name] = [json.loads(line) | {"seconds": 0} for line in path.open()]

@@ -10,9 +10,9 @@ import killed_run
 import pytest
 import torch
 
-from gancourse import files
 from gancourse.data.mixtures import grid, ring
 from gancourse.errors import CheckpointError, CourseError, TrainingDiverged
+from gancourse.files import statefile
 from gancourse.gans import vanilla
 from gancourse.training import History, runtime
 from gancourse.training.loop import train
@@ -135,7 +135,7 @@ def test_a_run_leaves_what_it_promises(tmp_path):
     assert [row["step"] for row in rows] == [10, 20, 30]
     assert set(rows[0]) == {"step", "seconds", "D/adv", "G/adv", "D/prob_real", "D/prob_fake"}
     assert (tmp_path / "samples" / "step_0000030.png").stat().st_size > 1000
-    state, header = files.load(tmp_path / "generator.safetensors")
+    state, header = statefile.load(tmp_path / "generator.safetensors")
     assert header["card"]["model"] == "vanilla" and header["card"]["step"] == 30
     average = gan.ema.net.state_dict()
     assert set(state) == {"netG"} and all(
@@ -219,7 +219,7 @@ def test_a_loss_that_is_not_finite_stops_the_run_and_keeps_the_last_good_state(
     assert gan.step == 10 and same(weights(gan), weights(good))
     assert vanilla.sample(gan, 2).isfinite().all()
     if folder:
-        state, _ = files.load(tmp_path / "checkpoint.safetensors")
+        state, _ = statefile.load(tmp_path / "checkpoint.safetensors")
         assert state["step"] == 10
 
 

@@ -9,11 +9,11 @@ from dataclasses import replace
 import pytest
 import torch
 
-from gancourse import files
 from gancourse.data.mixtures import Mixture, ring
 from gancourse.data.pairs import UnpairedImages
 from gancourse.data.source import ImageData
 from gancourse.errors import CheckpointError, CourseError
+from gancourse.files import statefile
 from gancourse.gans import cyclegan, vanilla
 from gancourse.training import History, runtime
 from gancourse.training.claim import claim
@@ -35,7 +35,7 @@ def fit(folder, cfg=CFG, step=vanilla.train_step, seed=0, **options):
 
 
 def weights(gan):
-    return files.flatten({n: p.state_dict() for n, p in gan.parts().items()})
+    return statefile.flatten({n: p.state_dict() for n, p in gan.parts().items()})
 
 
 def same(first, second):
@@ -207,9 +207,9 @@ def test_a_stop_within_a_log_window_changes_neither_history_nor_weights(
 def spoil(folder, change):
     """Change the state of a checkpoint."""
     path = folder / "checkpoint.safetensors"
-    state, header = files.load(path)
+    state, header = statefile.load(path)
     change(state, header)
-    files.save(path, state, **header)
+    statefile.save(path, state, **header)
 
 
 def put(*keys, value):
@@ -490,7 +490,7 @@ def test_what_may_change_is_said(copied, capsys):
 
 
 def test_the_generators_card_names_the_classes(of_pictures):
-    card = files.load(of_pictures / "generator.safetensors")[1]["card"]
+    card = statefile.load(of_pictures / "generator.safetensors")[1]["card"]
     assert card["fields"]["labels"]["names"] == ["cat", "dog"]
 
 

@@ -9,7 +9,7 @@ from noise import Noise
 from PIL import Image
 
 from gancourse.errors import CourseError
-from gancourse.tiles import Tiles
+from gancourse.plotting.tiles import Tiles
 from gancourse.widgets import Arithmetic
 
 DIM = 4

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from gancourse.errors import CourseError
-from gancourse.tiles import Tiles
+from gancourse.plotting.tiles import Tiles
 from gancourse.widgets import BeforeAfter
 
 GREYS = torch.tensor([-0.8, -0.4, 0.0, 0.4])[:, None, None, None].expand(4, 3, 8, 8)

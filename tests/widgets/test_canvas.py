@@ -8,7 +8,7 @@ import torch
 from PIL import Image
 
 from gancourse.errors import CourseError
-from gancourse.tiles import Tiles
+from gancourse.plotting.tiles import Tiles
 from gancourse.widgets import Canvas
 
 PALETTE = {"sky": (10, 20, 250), "hill": (0, 200, 0), "<b>": (255, 0, 0)}

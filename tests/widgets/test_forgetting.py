@@ -10,7 +10,7 @@ from noise import Noise
 from PIL import Image
 
 from gancourse.errors import CourseError
-from gancourse.tiles import Tiles
+from gancourse.plotting.tiles import Tiles
 from gancourse.widgets import Forgetting
 
 DIM = 4

@@ -12,7 +12,7 @@ from PIL import Image, ImageSequence
 
 from gancourse.errors import CourseError
 from gancourse.latent import lerp, slerp
-from gancourse.tiles import Tiles
+from gancourse.plotting.tiles import Tiles
 from gancourse.widgets import Interpolation
 
 DIM = 16

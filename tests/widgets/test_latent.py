@@ -10,7 +10,7 @@ from PIL import Image
 
 from gancourse.errors import CourseError
 from gancourse.gans import vanilla
-from gancourse.tiles import Tiles
+from gancourse.plotting.tiles import Tiles
 from gancourse.trained import TrainedGenerator
 from gancourse.training.runtime import start
 from gancourse.widgets import LatentExplorer, principal_directions

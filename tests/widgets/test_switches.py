@@ -9,7 +9,7 @@ import torch
 from PIL import Image
 
 from gancourse.errors import CourseError
-from gancourse.tiles import Tiles
+from gancourse.plotting.tiles import Tiles
 from gancourse.widgets import Switches
 
 NAMES = ["glasses", "black", "blond", "happy", "sad"]

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from gancourse.streams import Steady, say, steady
+from gancourse.files.streams import Steady, say, steady
 
-SPEAK = "from gancourse.streams import steady\nwith steady():\n    {}\nprint('after')"
+SPEAK = "from gancourse.files.streams import steady\nwith steady():\n    {}\nprint('after')"
 
 
 def python(code, **options):

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from gancourse.errors import CourseError
-from gancourse.paths import given, reason, target
+from gancourse.files.paths import given, reason, target
 
 
 def test_a_path_is_as_it_was_written(tmp_path, monkeypatch):

@@ -15,7 +15,8 @@ from matplotlib.figure import Figure
 from PIL import Image
 from torchvision.utils import make_grid
 
-from gancourse.sheets import (
+from gancourse.files.writing import write_atomically
+from gancourse.plotting.sheets import (
     MARGIN,
     draw_blocks,
     draw_columns,
@@ -23,8 +24,16 @@ from gancourse.sheets import (
     draw_rows,
     fixed_layout,
 )
-from gancourse.tiles import DENSITY, DPI, LINE, Tiles, in_columns, in_rows, side_of, to_pixels
-from gancourse.writing import write_atomically
+from gancourse.plotting.tiles import (
+    DENSITY,
+    DPI,
+    LINE,
+    Tiles,
+    in_columns,
+    in_rows,
+    side_of,
+    to_pixels,
+)
 
 __all__ = [
     "FAKE",

@@ -7,9 +7,9 @@ import sys
 import pytest
 from click.testing import CliRunner
 
-from gancourse.cache import cache_folder
 from gancourse.cli import main
 from gancourse.errors import DataError
+from gancourse.files.cache import cache_folder
 
 
 def raising(project):
@@ -65,7 +65,7 @@ def test_data_can_be_listed_without_a_home(no_home):
 
 
 def test_asking_for_the_cache_imports_no_pytorch():
-    code = "import sys, gancourse.cache as c; c.cache_folder(); print('torch' in sys.modules)"
+    code = "import sys, gancourse.files.cache as c; c.cache_folder(); print('torch' in sys.modules)"
     found = subprocess.run(
         [sys.executable, "-c", code],
         capture_output=True,

@@ -10,7 +10,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from PIL import Image
 
 from gancourse import plotting
-from gancourse.tiles import Tiles, to_pixels
+from gancourse.plotting.tiles import Tiles, to_pixels
 
 
 @pytest.fixture(autouse=True)

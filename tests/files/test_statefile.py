@@ -8,9 +8,9 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from gancourse import files
 from gancourse.errors import CheckpointError
-from gancourse.files import load, save
+from gancourse.files import statefile
+from gancourse.files.statefile import load, save
 
 
 def test_a_nested_state_comes_back_bit_for_bit(tmp_path):
@@ -118,7 +118,7 @@ DEEP = "[" * 90_000 + "]" * 90_000
 def crafted(tree, weight=WEIGHT, **meta):
     """Return the header of a file of one weight, whose state is ``tree``."""
     tree = tree if isinstance(tree, str) else json.dumps(tree)
-    header = {"__metadata__": {"format": files.FORMAT, "tree": tree} | meta}
+    header = {"__metadata__": {"format": statefile.FORMAT, "tree": tree} | meta}
     return header | ({} if weight is None else {"0": weight})
 
 
@@ -169,8 +169,8 @@ def test_an_odd_weight_is_damaged(tmp_path, change):
     "header",
     [
         *(b"", b"[]", b"3", b'{"a":' * 90_000, b'{"a\xff": {}}', {"0": 3}, {"__metadata__": []}),
-        {"__metadata__": {"format": files.FORMAT}},
-        {"__metadata__": {"format": files.FORMAT, "tree": 3}},
+        {"__metadata__": {"format": statefile.FORMAT}},
+        {"__metadata__": {"format": statefile.FORMAT, "tree": 3}},
         crafted("1", None, card=DEEP),
         crafted("1", None, card="x"),
         crafted({"dict": [["w", {"tensor": "0"}]]}) | {"1": WEIGHT},

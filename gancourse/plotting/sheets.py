@@ -8,7 +8,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import PlaceHolderLayoutEngine
 
-from gancourse.tiles import (
+from gancourse.plotting.tiles import (
     DPI,
     LEAST,
     LINE,
@@ -38,7 +38,7 @@ def draw_columns(columns, labels=()):
     Returns
     -------
     matplotlib Figure
-        Its pictures have the side that :func:`gancourse.tiles.side_of` gives.
+        Its pictures have the side that :func:`gancourse.plotting.tiles.side_of` gives.
     """
     return draw_blocks({"": in_columns(columns, labels)})
 
@@ -94,7 +94,7 @@ def draw_blocks(blocks, across=None):
 
     Parameters
     ----------
-    blocks : dict of str to (dict or gancourse.tiles.Tiles)
+    blocks : dict of str to (dict or gancourse.plotting.tiles.Tiles)
         By title. A dict holds columns, as for :func:`draw_columns`.
     across : int, optional
         The number of blocks side by side; by default all.

@@ -10,8 +10,8 @@ from PIL import Image
 
 from gancourse import plotting
 from gancourse.data.mixtures import ring
-from gancourse.sheets import fixed_layout
-from gancourse.tiles import Tiles, to_pixels
+from gancourse.plotting.sheets import fixed_layout
+from gancourse.plotting.tiles import Tiles, to_pixels
 from gancourse.training.history import History
 
 

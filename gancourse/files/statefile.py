@@ -14,9 +14,9 @@ from safetensors import SafetensorError
 from safetensors.torch import load as from_bytes
 from safetensors.torch import save as to_bytes
 
-from gancourse import paths, schema
 from gancourse.errors import CheckpointError, printable
-from gancourse.writing import write_atomically
+from gancourse.files import paths, schema
+from gancourse.files.writing import write_atomically
 
 FORMAT = "gancourse-1"
 LARGEST_HEADER = 2 << 20  # bytes; a header has some 200 for each tensor

@@ -8,9 +8,9 @@ import time
 
 import pytest
 
-from gancourse import writing
 from gancourse.errors import CourseError
-from gancourse.writing import write_atomically
+from gancourse.files import writing
+from gancourse.files.writing import write_atomically
 
 
 def test_a_file_is_replaced_and_nothing_else_is_left(tmp_path):
@@ -92,7 +92,7 @@ def test_a_write_that_is_broken_off_leaves_nothing(tmp_path, way, monkeypatch, s
 
 WRITER = """
 import os, sys
-from gancourse import writing
+from gancourse.files import writing
 if sys.argv[2] == "hidden":
     writing._open_nameless = lambda folder: None
 print("begin", flush=True)

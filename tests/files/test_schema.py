@@ -2,8 +2,9 @@ from dataclasses import asdict, dataclass
 
 import pytest
 
-from gancourse import gans, schema
+from gancourse import gans
 from gancourse.errors import CheckpointError
+from gancourse.files import schema
 
 
 @dataclass(frozen=True, kw_only=True)

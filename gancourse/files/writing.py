@@ -5,8 +5,8 @@ import os
 import stat
 from contextlib import contextmanager, suppress
 
-from gancourse import paths
 from gancourse.errors import CourseError, printable
+from gancourse.files import paths
 
 try:
     import fcntl

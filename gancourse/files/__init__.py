@@ -1,0 +1,1 @@
+"""Reading and writing: states without code, checked JSON, whole files, paths, output, the cache."""
