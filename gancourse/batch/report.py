@@ -40,7 +40,7 @@ def shrunk(encoded, file_format):
     """
     try:
         data = io.BytesIO(base64.b64decode(encoded))
-        picture = Image.open(data, formats=[file_format])
+        picture = Image.open(data, formats=(file_format,))
         if picture.width * picture.height > MAX_PIXELS:
             return None
         picture = picture.convert("RGBA")
