@@ -146,7 +146,9 @@ class _Client(PapermillNotebookClient):
     def __init__(self, nb_man, *, folder, **options):
         super().__init__(nb_man, on_cell_executed=self._cell_executed, **options)
         self.folder = folder
-        self.room = MAX_OUTPUT
+        self.room = MAX_OUTPUT  # for what follows
+        self.taken = 0  # by the current cell
+        self.full = False  # whether something was left out
         self.streams = {}  # name to output, of the current cell
 
     def create_kernel_manager(self):
@@ -189,12 +191,18 @@ class _Client(PapermillNotebookClient):
 
         The position of another output does not change, since ``update_display`` counts on it.
         """
-        size = len(json.dumps(msg["content"]))
-        room, self.room = self.room, self.room - size
-        if self.room < 0 and not (msg["msg_type"] == "error" and size < MAX_ERROR):
-            if room >= 0:
-                outs.append(new_output("stream", name="stderr", text=LEFT_OUT))
-            return None
+        kind, content = msg["msg_type"], msg["content"]
+        size = len(content["text"] if kind == "stream" else json.dumps(content))
+        if size > self.room and not (kind == "error" and size < MAX_ERROR):
+            if self.full:
+                return None
+            self.full = True
+            outs.append(new_output("stream", name="stderr", text=LEFT_OUT))
+            if kind != "stream":
+                return None
+            content["text"], size = content["text"][: self.room], self.room
+        self.room -= size
+        self.taken += size
         out = super().output(outs, msg, display_id, cell_index)
         if out is not None and out.output_type == "stream" and isinstance(out.text, str):
             first = self.streams.setdefault(out.name, out)
@@ -209,6 +217,7 @@ class _Client(PapermillNotebookClient):
         """Forget the outputs of a cell, which has cleared them."""
         super().clear_display_id_mapping(cell_index)
         self.streams = {}
+        self.room, self.taken, self.full = self.room + self.taken, 0, False
 
     def set_widgets_metadata(self):
         """Keep the state of the widgets, unless it is too large."""
@@ -223,7 +232,7 @@ class _Client(PapermillNotebookClient):
         """Make each stream one text, and put standard output before standard error."""
         for out in self.streams.values():
             out.text = as_on_a_terminal("".join(out.text))
-        self.streams = {}
+        self.streams, self.taken = {}, 0
         outs = cell.get("outputs", [])
         for i in range(len(outs) - 1):
             if [out.get("name") for out in outs[i : i + 2]] == ["stderr", "stdout"]:

@@ -112,6 +112,21 @@ def test_output_beyond_the_limit_is_left_out_and_told(tmp_path, monkeypatch):
     assert note.startswith("cell [1]:")
 
 
+def test_the_first_part_of_a_text_that_is_too_long_is_kept(tmp_path, monkeypatch):
+    monkeypatch.setattr(kernel, "MAX_OUTPUT", 10)
+    notebook, _ = executed("print('x' * 1_000)", tmp_path=tmp_path)
+    assert [out.text for out in notebook.cells[0].outputs] == ["x" * 10, kernel.LEFT_OUT]
+
+
+def test_what_a_cell_has_cleared_does_not_count(tmp_path, monkeypatch):
+    monkeypatch.setattr(kernel, "MAX_OUTPUT", 5_000)
+    live = (
+        "for i in range(30):\n    print('x' * 1_000, flush=True)\n    clear_output()\nprint('end')"
+    )
+    notebook, _ = executed("from IPython.display import clear_output\n" + live, tmp_path=tmp_path)
+    assert [out.text for out in notebook.cells[0].outputs] == ["end\n"]
+
+
 def test_a_cell_that_takes_too_long_is_stopped_and_those_before_are_kept(tmp_path):
     notebook, error = executed(
         "print('first')",
