@@ -22,6 +22,7 @@ from gancourse.data import (
     mixtures,
     own,
 )
+from gancourse.data.own.files import shown
 from gancourse.data.pairs import PairedImages
 from gancourse.data.source import Data, ImageData, changed, shipped
 from gancourse.errors import DataError, choose
@@ -81,8 +82,11 @@ class DataSet:
 def _modes(option):
     if not option:
         return {}
-    if not (option.isascii() and option.isdigit()):
-        raise DataError(f"write the number of modes after the colon, as in ring:8, not {option!r}")
+    if not (option.isascii() and option.isdigit() and len(option) <= 4):
+        raise DataError(
+            "write the number of modes, up to 9,999, after the colon, as in ring:8, not "
+            f"{shown(option)!r}"
+        )
     return {"modes": int(option)}
 
 

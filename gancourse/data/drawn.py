@@ -13,6 +13,7 @@ import functools
 import torch
 
 from gancourse import toons
+from gancourse.data.own.files import shown
 from gancourse.data.pairs import PairedImages, UnpairedImages
 from gancourse.data.source import Column, ImageData
 from gancourse.errors import DataError, choose
@@ -22,6 +23,7 @@ from gancourse.toons.landscape import palette_image
 SIZE = 64  # default side in pixels
 # The default number of pictures in each split, and the seed of their factors.
 SPLITS = {"train": (10_000, 0), "test": (2_000, 1)}
+MOST = 100_000  # pictures of a split: 1.2 GB when they are drawn
 OTHER_SEED = 2  # of the training scenes of domain B
 
 
@@ -33,13 +35,15 @@ def how_many(option, name, split):
     Raises
     ------
     DataError
-        If the option is no whole number above 0.
+        If the option is no whole number from 1 to ``MOST``.
     """
     n, seed = SPLITS[choose("split", split, SPLITS)]
     if option:
-        if not (option.isascii() and option.isdigit() and int(option)):
+        digits = option.isascii() and option.isdigit() and len(option) <= len(str(MOST))
+        if not (digits and 0 < int(option) <= MOST):
             raise DataError(
-                f"{name}: write a number above 0 after the colon, as in {name}:500, not {option!r}"
+                f"{name}: write a number above 0, up to {MOST:,}, after the colon, as in "
+                f"{name}:500, not {shown(option)!r}"
             )
         n = int(option)
     return n, seed

@@ -13,7 +13,7 @@ import copy
 
 import torch
 
-from gancourse.data.source import ImageData, check_limit, lacks
+from gancourse.data.source import GIVEN, ImageData, check_limit, lacks
 from gancourse.errors import DataError, choose
 from gancourse.fields import Classes, Flags
 
@@ -202,18 +202,14 @@ def _read_labels(data, wanted):
     if wanted == "classes":
         if not data.num_classes:
             raise DataError(
-                f"{data.name} has no classes. Put its pictures into a sub-folder for each class, "
-                "or take its attributes."
+                f"{data.name} has no classes. {GIVEN['labels']} Or take its attributes."
             )
         values = torch.nn.functional.one_hot(data.labels.long(), data.num_classes)
         return "classes", tuple(data.classes), values.float()
     if isinstance(wanted, str):
         choose("kind of labels", wanted, KINDS)
     if not attributes:
-        raise DataError(
-            f"{data.name} has no attributes. A folder gets them from a list beside its pictures, "
-            "attributes.csv."
-        )
+        raise DataError(f"{data.name} has no attributes. {GIVEN['attributes']}")
     known = tuple(data.attribute_names)
     names = known if wanted == "attributes" else tuple(wanted)
     columns = [known.index(choose(f"attribute of {data.name}", name, known)) for name in names]

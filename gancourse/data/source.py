@@ -23,6 +23,11 @@ from gancourse.fields import Classes, Flags, Pictures
 # The first number of every key that chooses a batch. It makes the random numbers of the data differ
 # from those that other code draws with the same seed and step, for instance as noise.
 BATCH_KEY = 0xDA7A
+# How a user's folder gets a field.
+GIVEN = {
+    "labels": "Put its pictures into a sub-folder for each class.",
+    "attributes": "A folder gets them from a list beside its pictures, attributes.csv.",
+}
 # What a user can do about a file that came with the course.
 MEND = "Install gancourse again, or restore the file with git."
 
@@ -518,10 +523,10 @@ class ImageData:
 
 def lacks(name, field, known):
     """Return the error for data that have no such field."""
-    return DataError(
-        f"{name} has no field {field!r}, only {', '.join(known)}. `gancourse data list` shows "
-        "what each data set has."
-    )
+    mend = "`gancourse data list` shows what each data set has."
+    if name.startswith("folder:") and field in GIVEN:
+        mend = GIVEN[field]
+    return DataError(f"{name} has no field {field!r}, only {', '.join(known)}. {mend}")
 
 
 def check_size(image_size):

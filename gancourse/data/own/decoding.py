@@ -31,8 +31,8 @@ KEYS |= {"RGB;16B": lambda colour: tuple(value >> 8 for value in colour)}
 BACK = {FLIP.ROTATE_90: FLIP.ROTATE_270, FLIP.ROTATE_270: FLIP.ROTATE_90}
 
 
-class TooLarge(Exception):
-    """A picture that takes more memory or time than one may; the text says what to do."""
+class Unfit(Exception):
+    """A picture that may be whole, but cannot be used; the text says why, and what to do."""
 
 
 def decode(picture, size, pair=False):
@@ -60,11 +60,11 @@ def decode(picture, size, pair=False):
 
     Raises
     ------
-    TooLarge
-        If decoding takes more than ``MEMORY``.
+    Unfit
+        If decoding takes more than ``MEMORY``; if the range of the pixels is unknown, or rows are
+        missing; for a pair that is not twice as wide as high.
     Exception
-        Whatever Pillow raises for damaged files; ValueError for pixels of unknown range, for rows
-        that are missing, and for a pair that is not twice as wide as high.
+        Whatever Pillow raises for damaged files.
     """
     whole = picture.size
     with _decoded(picture, _draft(picture, size, pair)) as (picture, turn):
@@ -91,7 +91,7 @@ def _halves(picture, turn):
     """Return the boxes of A and of B, as they lie in a picture that is still to be turned."""
     width, height = upright(picture.size, turn)
     if width != 2 * height:
-        raise ValueError(
+        raise Unfit(
             f"{width}x{height} pixels, expected a file twice as wide as high: A left, B right"
         )
     sides = Image.frombytes("L", (2, 1), b"AB")
@@ -129,13 +129,13 @@ def _decoded(picture, draft):
     picture.draft(None, draft)
     size = _memory(picture, whole)
     if size > MEMORY:
-        raise TooLarge(
+        raise Unfit(
             f"decoding its {whole:,} pixels takes {size / 1e6:,.0f} MB, and the limit is "
             f"{MEMORY / 1e6:.0f} MB: scale it down"
         )
     codec = picture.tile[0][0] if picture.tile else ""
     if codec in SLOW and whole > MOST_SLOW:
-        raise TooLarge(
+        raise Unfit(
             f"its {whole:,} pixels of this kind take long to read, and the limit is "
             f"{MOST_SLOW:,}: save it as PNG"
         )
@@ -155,12 +155,12 @@ def _decoded(picture, draft):
 
 
 def _check_rows(picture, file):
-    """Raise a ValueError if rows of a PNG are missing, which Pillow leaves at 0."""
+    """Raise an error if rows of a PNG are missing, which Pillow leaves at 0."""
     width, height = picture.size
     # Of an interlaced picture the last pass fills every second row.
     last = (picture.crop((0, y, width, y + 1)) for y in {height - 1, max(height - 2, 0)})
     if any(row.getbbox(alpha_only=False) is None for row in last) and not png.is_whole(file):
-        raise ValueError("truncated: rows are missing")
+        raise Unfit("truncated: rows are missing")
 
 
 def _memory(picture, whole):
@@ -229,7 +229,7 @@ def _on_white(picture, box):
     if most:
         values = np.asarray(part)
         if values.min() < 0:
-            raise ValueError("numbers below 0, whose range is unknown: save it with 8 bits")
+            raise Unfit("numbers below 0, whose range is unknown: save it with 8 bits")
         grey = _eight_bits(values, most)
         if picture.format == "TIFF" and picture.tag_v2.get(PHOTOMETRIC) == WHITE_IS_ZERO:
             grey = 255 - grey
@@ -244,11 +244,11 @@ def _on_white(picture, box):
 def _most(picture):
     """Return the value of white in a grey picture of more than 8 bits; None for 8 bits."""
     if picture.mode == "F":
-        raise ValueError("floating-point numbers, whose range is unknown: save it with 8 bits")
+        raise Unfit("floating-point numbers, whose range is unknown: save it with 8 bits")
     if picture.format == "TIFF" and picture.mode.startswith("I"):
         bits = picture.tag_v2.get(BITS, (16,))[0]
         if bits > 16:
-            raise ValueError("numbers of 32 bits, whose range is unknown: save it with 8 bits")
+            raise Unfit("numbers of 32 bits, whose range is unknown: save it with 8 bits")
         return 2 ** (bits - 1) - 1 if SIGNED in picture.tag_v2.get(FORMAT, ()) else 2**bits - 1
     return 65535 if picture.mode.startswith("I") else None
 

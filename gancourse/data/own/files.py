@@ -202,6 +202,8 @@ def find_folder(path, kind="folder"):
         folder = Path(text)
     if os.path.isdir(folder):  # unlike Path.is_dir, never raises
         return folder
+    if os.path.exists(folder) and not os.path.isfile(folder):
+        raise DataError(f"{shown(folder)} is neither a folder nor a file. Name a folder.")
     if os.path.isfile(folder):
         if folder.name.lower().endswith(ARCHIVES):
             raise DataError(f"{folder} is an archive. Unpack it, and name the folder.")

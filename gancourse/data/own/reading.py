@@ -21,7 +21,7 @@ from PIL import Image, UnidentifiedImageError
 from tqdm import tqdm
 
 from gancourse.data.own import png
-from gancourse.data.own.decoding import FORMATS, MEMORY, TooLarge, decode
+from gancourse.data.own.decoding import FORMATS, MEMORY, Unfit, decode
 from gancourse.data.own.files import FOREIGN, shown
 from gancourse.data.own.room import Room
 from gancourse.errors import DataError
@@ -90,7 +90,7 @@ def look_into(opened, size=SIZE, pair=False):
         try:
             with opened() as file:
                 return _decoded(file, size, pair)
-        except TooLarge as problem:
+        except Unfit as problem:
             return Seen(problem=str(problem))
         except Image.DecompressionBombError:
             most = f"{MEMORY // 4:,} pixels"
@@ -143,23 +143,22 @@ def look_at(record, size=SIZE):
 
 
 KINDS = {b"\xff\xd8": "JPEG", b"\x89PNG": "PNG", b"GIF8": "GIF", b"RIFF": "WebP", b"BM": "BMP"}
-KINDS |= {b"II*\0": "TIFF", b"MM\0*": "TIFF"}  # by the first bytes
+KINDS |= {b"II*\0": "TIFF", b"MM\0*": "TIFF"} | {b"P%d" % n: "PPM" for n in range(1, 7)}
 
 
 def _why(head, problem):
     """Say what is wrong with a file that Pillow could not read; ``head`` are its first bytes."""
-    if not isinstance(problem, UnidentifiedImageError):
-        return shown(problem) or type(problem).__name__
     if head[4:8] == b"ftyp":
         return "HEIC, AVIF or a film, whatever its name says: save it as JPEG or PNG"
     if head.startswith(b"version https://git-lfs"):
         return "a placeholder of Git LFS: run `git lfs pull`"
     if head.lstrip()[:1] == b"<":
         return "a web page or a drawing in XML, whatever its name says"
-    for start, kind in KINDS.items():
-        if head.startswith(start):
-            return f"a {kind} that is damaged, or of a rare kind: save it anew as PNG"
-    return "not a picture of a known kind"
+    kind = next((kind for start, kind in KINDS.items() if head.startswith(start)), "")
+    if isinstance(problem, UnidentifiedImageError):
+        rare = f"a {kind} that is damaged, or of a rare kind: save it anew as PNG"
+        return rare if kind else "not a picture of a known kind"
+    return f"a {kind or 'file'} that is damaged: {shown(problem) or type(problem).__name__}"
 
 
 def rows(title, records, size=SIZE):

@@ -421,6 +421,20 @@ def test_sub_folders_are_classes_and_deeper_ones_belong_to_them(tmp_path, no_tes
     assert data.labels.dtype == torch.int64
 
 
+@pytest.mark.parametrize(
+    ("field", "remedy"), [("labels", "sub-folder for each class"), ("attributes", "attributes.csv")]
+)
+def test_a_folder_that_lacks_a_field_is_told_how_it_gets_it(tmp_path, field, remedy):
+    make(tmp_path, "1.png", "2.png")
+    with pytest.raises(DataError, match=rf"no field '{field}', only real.*{remedy}"):
+        load(f"folder:{tmp_path}").take("real", field)
+
+
+def test_what_is_neither_folder_nor_file_is_told():
+    with pytest.raises(DataError, match="neither a folder nor a file"):
+        load(f"folder:{os.devnull}")
+
+
 def test_without_sub_folders_there_are_no_classes(tmp_path, no_test_split):
     make(tmp_path, "1.png", "2.png", "empty/")
     data = load(f"folder:{tmp_path}", image_size=8)
