@@ -423,7 +423,7 @@ def test_a_translator_leaves_pictures_of_input_output_and_target(sketches):
     assert (card["config"]["channels_A"], card["config"]["channels_B"]) == (1, 3)
     width, height = Image.open(sketches / "samples" / "step_0000002.png").size
     assert width == 2 * (3 * 96 + 2 * 2 + 2 * 4)  # three columns, with gaps and margins, doubled
-    assert 6 * 2 * 32 <= height < 6 * 2 * 35
+    assert height == 2 * (12 * 96 + 11 * 2 + 20 + 2 * 4)  # twelve rows, under their titles
 
 
 def test_a_translator_is_sampled_on_pictures_held_out_or_given(sketches, tmp_path):
