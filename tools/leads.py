@@ -132,7 +132,9 @@ def draw(lesson):
         _, data, _ = plotting.encode(figure)
     note, file = PngImagePlugin.PngInfo(), io.BytesIO()
     note.add_text(MADE_BY, weights_of(lesson))
-    Image.open(io.BytesIO(data)).save(file, "PNG", pnginfo=note, optimize=True)
+    Image.open(io.BytesIO(data), formats=("PNG", "JPEG")).save(
+        file, "PNG", pnginfo=note, optimize=True
+    )
     return file.getvalue()
 
 
