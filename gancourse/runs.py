@@ -63,7 +63,8 @@ class Plan:
         """
         step, _ = gans.step_function(self.module, self.cfg)
         fields = {name: self.data.fields[name] for name in self.module.TAKES}
-        work = effort.operations(self.build, step, fields, self.cfg.batch_size)
+        rows = max(2, self.cfg.batch_size)  # batch norm refuses a single row, later and in words
+        work = effort.operations(self.build, step, fields, rows)
         return 1 if work < effort.FEW else torch.get_num_threads()
 
     def train(self, gan, run, **options):

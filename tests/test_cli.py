@@ -226,7 +226,7 @@ def test_resume_knows_a_folder_by_another_path(tmp_path, monkeypatch):
         (["--device", "tpu"], "there are: auto, cuda, mps, cpu"),
         (["--device", "cuda:99"], "gancourse doctor"),
         (["--precision", "fp8"], "there are: fp32, bf16"),
-        (["--seed", "-1"], "0 or more"),
+        (["--seed", "-1"], "from 0 to"),
         (["--seed", str(2**70)], "2**63"),
         (["--resume"], "nothing to resume"),
         (["--batch-size", "5000"], "--batch-size"),
