@@ -196,7 +196,7 @@ def _opened(archive):
 
 def _check(archive, entries):
     """Raise a DataError unless all entries may be written."""
-    total = 0
+    total = number = 0
     for number, (name, size, is_plain) in enumerate(entries, 1):
         # Both kinds of path: a name that is harmless here may not be so on Windows.
         paths = PurePosixPath(name), PureWindowsPath(name)
@@ -212,3 +212,5 @@ def _check(archive, entries):
         else:
             continue
         raise DataError(f"{archive} was not unpacked: {problem}")
+    if not number:
+        raise DataError(f"{archive} was not unpacked: there is nothing in it")

@@ -208,6 +208,12 @@ def test_an_entry_without_a_name_is_refused(tmp_path):
     assert "neither" in refused(tmp_path / "a.zip", tmp_path / "here")
 
 
+def test_an_archive_with_nothing_in_it_is_refused(tmp_path):
+    (tmp_path / "zeros.gz").write_bytes(gzip.compress(bytes(2**20)))
+    for archive in (tmp_path / "zeros.gz", make_zip(tmp_path / "a.zip", {})):
+        assert "nothing in it" in refused(archive, tmp_path / "here")
+
+
 def test_what_a_killed_process_left_is_removed(tmp_path):
     for name in ("here.part", "here.123.part"):
         (tmp_path / name / "deep").mkdir(parents=True)
