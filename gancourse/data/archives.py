@@ -11,11 +11,11 @@ from dataclasses import dataclass, replace
 
 import pooch
 
-from gancourse.data.unpacking import damage, unpack
+from gancourse.data.unpacking import damage
 from gancourse.errors import DataError
 from gancourse.files.cache import cache_folder, locked, writing
 
-__all__ = ["Download", "fetch", "is_whole", "unpack", "verify"]
+__all__ = ["Download", "fetch", "is_whole", "verify"]
 
 ATTEMPTS = 5  # at one address, as long as each brings something
 TIMEOUT = 30  # seconds without a byte

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from functools import partial
 
-from gancourse.data import archives, own
+from gancourse.data import archives, own, unpacking
 from gancourse.data.own.files import is_litter
 from gancourse.data.own.layout import Sides
 from gancourse.data.own.reading import SIZE, rows
@@ -156,7 +156,7 @@ def _unpacked(download):
     if not folder.is_dir():
         archives.verify(download)
         try:
-            archives.unpack(download.path, folder)
+            unpacking.unpack(download.path, folder)
         except DataError:
             if download.sha256 is None:  # the next file must not be checked against a bad one
                 download.record.unlink(missing_ok=True)

@@ -3,7 +3,7 @@
 import numpy as np
 import torch
 
-from gancourse.data import archives
+from gancourse.data import archives, unpacking
 from gancourse.data.source import ImageData
 from gancourse.errors import DataError, choose
 
@@ -54,7 +54,7 @@ def load(split="train"):
     """
     files = FILES[choose("split", split, FILES)]
     archives.verify(ARCHIVE)
-    folder = archives.unpack(ARCHIVE.path, ARCHIVE.path.with_name("unpacked"))
+    folder = unpacking.unpack(ARCHIVE.path, ARCHIVE.path.with_name("unpacked"))
     rows = np.concatenate([_read(folder / "cifar-10-batches-bin" / file) for file in files])
     return ImageData(
         torch.from_numpy(rows[:, 1:].reshape(-1, 3, 32, 32)),
