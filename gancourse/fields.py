@@ -142,7 +142,7 @@ class Pictures(Field):
     def convert(self, value):
         """Return pictures as float32; raise ValueError outside [-1, 1], with 0.001 for rounding."""
         if not isinstance(value, torch.Tensor):
-            raise TypeError(self.remedy)
+            raise TypeError("Make a tensor of them: torch.as_tensor(pictures).")
         low, high = (end.item() for end in value.aminmax()) if value.numel() else (0, 0)
         if not value.is_floating_point() or not (low >= -1.001 and high <= 1.001):
             kind = str(value.dtype).removeprefix("torch.")

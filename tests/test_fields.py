@@ -92,7 +92,7 @@ WRONG = {
     "pictures-0-to-255": (GREY, torch.full((1, 1, 2, 2), 200.0), "127.5"),
     "pictures-nan": (GREY, torch.full((1, 1, 2, 2), float("nan")), "127.5"),
     "pictures-infinite": (GREY, torch.full((1, 1, 2, 2), float("inf")), "127.5"),
-    "pictures-array": (GREY, np.zeros((1, 1, 2, 2)), "127.5"),
+    "pictures-array": (GREY, np.zeros((1, 1, 2, 2)), "torch.as_tensor"),
     "pictures-in-colour": (GREY, torch.zeros(1, 3, 2, 2), "(N, 1, 2, 2)"),
     "pictures-channels-last": (GREY, torch.zeros(1, 2, 2, 1), "(N, 1, 2, 2)"),
     "picture-in-grey-for-one-in-colour": (

@@ -20,7 +20,7 @@ from gancourse import metrics, plotting, pretrained, toons
 from gancourse.data import load, shipped
 from gancourse.data.drawn import drawn
 from gancourse.errors import CourseError, choose
-from gancourse.files.statefile import write_atomically
+from gancourse.files.writing import write_atomically
 from gancourse.plotting.tiles import Tiles, in_columns, in_rows, to_pixels
 from gancourse.trained import FOLDER
 

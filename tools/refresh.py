@@ -38,9 +38,9 @@ def main(argv=None):
         for path in sync.find(options.notebooks):
             try:
                 seconds = refresh(path, preset, options.seed, outputs=not options.time)
-            except PapermillExecutionError as problem:
+            except (PapermillExecutionError, RuntimeError, OSError) as problem:
                 failed += 1
-                print(f"{path.name}: not changed, because a cell failed\n{problem}")
+                print(f"{path.name}: not changed, because it did not run to its end\n{problem}")
             else:
                 size = path.stat().st_size / 1e6
                 print(f"{path.name}: {preset}, {seconds:.1f} s, {size:.2f} MB", flush=True)

@@ -12,7 +12,8 @@ import nbformat
 
 from gancourse.batch import lessons, places
 from gancourse.batch import parameters as parameter_cells
-from gancourse.errors import CourseError, choose, printable
+from gancourse.errors import choose, printable
+from gancourse.files.paths import reason
 
 # Seconds that a cell may take; a cell of the paper's size may train for days.
 TIMEOUTS = {"smoke": 600, "laptop": 4 * 3600, "paper": None}
@@ -59,8 +60,10 @@ def check_value(name, value):
     """
     if name == "preset":
         choose("preset", value, lessons.PRESETS)
-    elif name == "seed" and isinstance(value, int) and value < 0:
-        raise CourseError(f"seed must be 0 or more, not {value}.")
+    elif name == "seed":
+        from gancourse.training.runtime import check_seed
+
+        check_seed(value)
     elif name == "device":
         from gancourse.training.runtime import find_device
 
@@ -126,7 +129,7 @@ def find_preset(notebook, known, values):
     if not values:  # papermill replaces the cell that an earlier run has injected, or keeps it
         known = known | parameter_cells.find(notebook, "injected-parameters")
     preset = values.get("preset") or os.environ.get("GANCOURSE_PRESET")
-    if preset:
+    if preset and (set(lessons.PARAMETERS) <= known.keys() or preset in lessons.PRESETS):
         return choose("preset", preset, lessons.PRESETS)
     default = known["preset"].default if "preset" in known else None
     return default if default in lessons.PRESETS else lessons.DEFAULT_PRESET
@@ -229,6 +232,8 @@ def problem(error, begun, timeout):
             return f"cell [{error.exec_count}]: {what}"
         case TimeoutError():
             return f"{cell}took longer than {timeout} s. See --timeout in `gancourse run --help`."
+        case OSError():
+            return f"{cell}{reason(error)}."
         case _:  # a kernel that died or did not start
             advice = "Perhaps the memory ran out; see `gancourse doctor`."
             return f"{cell}{str(error).rstrip('.')}. {advice}"

@@ -4,15 +4,14 @@ A notebook that a reader has changed since, and files that the course did not ma
 """
 
 import os
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from itertools import count
 from urllib.parse import quote
-
-import filelock
 
 from gancourse.batch import lessons
 from gancourse.errors import CourseError, printable
 from gancourse.files import paths, schema
+from gancourse.files.locks import locked
 
 MARK = '<meta name="generator" content="gancourse">'  # in the head of each page of ours
 LOCK_TIMEOUT = 60  # seconds; collecting the pages of a folder takes a few
@@ -113,17 +112,12 @@ def alone(folder):
     CourseError
         If another batch takes too long.
     """
-    lock = filelock.FileLock(folder / ".gancourse.lock", timeout=LOCK_TIMEOUT)
-    try:
-        lock.acquire()
-    except filelock.Timeout:
-        raise CourseError(f"another run is busy in {printable(folder)}.") from None
-    except (OSError, NotImplementedError):
-        pass  # some network drives have no locks
-    try:
+    with ExitStack() as lock:
+        try:
+            lock.enter_context(locked(folder / ".gancourse.lock", timeout=LOCK_TIMEOUT))
+        except TimeoutError:
+            raise CourseError(f"another run is busy in {printable(folder)}.") from None
         yield
-    finally:
-        lock.release()
 
 
 def make(folder):

@@ -14,6 +14,7 @@ import pooch
 from gancourse.data.unpacking import damage
 from gancourse.errors import DataError
 from gancourse.files.cache import cache_folder, locked, writing
+from gancourse.files.writing import write_atomically
 
 __all__ = ["Download", "fetch", "is_whole", "verify"]
 
@@ -103,7 +104,7 @@ def is_whole(download):
 
 
 def _record(download, sha256):
-    download.record.write_text(f"{sha256}  {download.file}\n", encoding="utf-8")
+    write_atomically(download.record, f"{sha256}  {download.file}\n".encode())
 
 
 def verify(download):

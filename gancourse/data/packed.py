@@ -61,6 +61,8 @@ def _write(path, shape, rows):
             np.lib.format.write_array_header_1_0(file, header)
             for pixels in rows():
                 file.write(pixels.tobytes())
+            file.flush()
+            os.fsync(file.fileno())  # else a power cut could leave black pictures
         with writing(path, prod(shape)):
             os.replace(part, path)
     finally:

@@ -153,9 +153,6 @@ def recorded(path):
     from gancourse.batch import lessons
     from gancourse.files import schema
 
-    try:
-        found = lessons.read(path).metadata.get("gancourse", {})
-    except OSError as error:
-        raise CourseError(f"cannot read {path}: {error.strerror or error}") from error
-    given = [found.get(name, {}) if isinstance(found, dict) else found for name in Record._fields]
+    found = lessons.read(path).metadata.get("gancourse", {})
+    given = [found.get(name, {}) for name in Record._fields]
     return schema.read(Record, given, f"the record of times in {path}", CourseError)

@@ -25,6 +25,7 @@ def number(answer):
 def numbers(answer):
     """Return several numbers, in any container or as a text, as a list of floats, in order."""
     if isinstance(answer, str):
+        answer = answer.replace("\u2212", "-")  # the minus sign of a formula
         found = re.findall(r"[-+]?(?:\d[\d_]*\.?\d*|\.\d+)(?:[eE][-+]?\d+)?(?:\s*%)?", answer)
         assert found, f"found no number in {answer!r}"
         return [float(text.rstrip("% ")) / (100 if text[-1] == "%" else 1) for text in found]

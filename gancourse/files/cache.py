@@ -2,11 +2,11 @@
 
 import errno
 import os
-import sys
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from gancourse.errors import DataError
+from gancourse.files import locks, paths
 
 CACHE = "GANCOURSE_CACHE"  # the environment variable that names another cache folder
 
@@ -56,20 +56,13 @@ def locked(entry):
     DataError
         If the cache folder cannot be written.
     """
-    from filelock import FileLock, Timeout
-
-    lock = FileLock(cache_folder() / ".locks" / f"{entry.name}.lock")
-    with writing(entry):
-        Path(lock.lock_file).parent.mkdir(parents=True, exist_ok=True)
-        try:
-            lock.acquire(timeout=0)
-        except Timeout:
-            print(f"Waiting for another process, which writes {entry} ...", file=sys.stderr)
-            lock.acquire()
-    try:
+    file = cache_folder() / ".locks" / f"{entry.name}.lock"
+    waiting = f"Waiting for another process, which writes {entry} ..."
+    with ExitStack() as lock:
+        with writing(entry):
+            file.parent.mkdir(parents=True, exist_ok=True)
+            lock.enter_context(locks.locked(file, waiting=waiting))
         yield
-    finally:
-        lock.release()
 
 
 @contextmanager
@@ -93,6 +86,6 @@ def writing(path, size=None):
                 f"{CACHE} to a folder on another disk, and fetch again."
             ) from problem
         raise DataError(
-            f"{place}{problem.strerror or problem}. "
-            f"Set the environment variable {CACHE} to a folder that you may write to."
+            f"{place}{paths.reason(problem)}: set the environment variable {CACHE} to a folder "
+            "that you may write to."
         ) from problem

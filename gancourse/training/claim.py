@@ -1,10 +1,10 @@
 """A run's folder belongs to one process at a time."""
 
-from contextlib import contextmanager, suppress
-
-from filelock import FileLock, Timeout
+from contextlib import ExitStack, contextmanager, suppress
 
 from gancourse.errors import CheckpointError
+from gancourse.files import paths
+from gancourse.files.locks import locked
 
 LOCK = ".lock"
 
@@ -26,27 +26,26 @@ def claim(folder):
         If another run is at work there, or the folder cannot be used.
     """
     made = missing(folder)
-    lock = FileLock(folder / LOCK)
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        lock.acquire(timeout=0)
-    except Timeout as error:
-        raise CheckpointError(
-            f"another run is at work in {folder}. Wait until it ends, stop it, or choose another "
-            "folder."
-        ) from error
-    except (OSError, NotImplementedError) as error:
-        remove(made)
-        raise CheckpointError(
-            f"cannot use {folder} for the run: {getattr(error, 'strerror', None) or error}. Choose "
-            "a folder that you may write to."
-        ) from error
-    try:
-        yield
+        with ExitStack() as lock:
+            try:
+                folder.mkdir(parents=True, exist_ok=True)
+                lock.enter_context(locked(folder / LOCK, timeout=0))
+            except TimeoutError as error:
+                raise CheckpointError(
+                    f"another run is at work in {folder}. Wait until it ends, stop it, or choose "
+                    "another folder."
+                ) from error
+            except OSError as error:
+                raise CheckpointError(
+                    f"cannot use {folder} for the run: {paths.reason(error)}."
+                ) from error
+            try:
+                yield
+            finally:
+                with suppress(OSError):  # Windows removes the file of a lock when it is released
+                    (folder / LOCK).unlink()
     finally:
-        with suppress(OSError):  # Windows removes the file of a lock when it is released
-            (folder / LOCK).unlink()
-        lock.release()
         remove(made)
 
 

@@ -33,6 +33,10 @@ def test_a_number_may_have_any_form(answer):
     assert number(answer) == 1.5
 
 
+def test_the_minus_sign_of_a_formula_counts():
+    assert number("\u22121.5") == -1.5
+
+
 @pytest.mark.parametrize("answer", ["", "one", [1, 2], [], object(), None, "1 or 2"])
 def test_what_is_not_one_number_is_refused(answer):
     with pytest.raises(AssertionError, match=r"expected|found"):

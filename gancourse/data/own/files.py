@@ -10,7 +10,7 @@ from functools import cached_property
 from itertools import islice
 from pathlib import Path
 
-from gancourse.errors import DataError
+from gancourse.errors import DataError, printable
 
 KINDS = ("folder", "pairs", "unpaired")  # of data sets that are read from a user's folders
 TEST_SHARE = 10  # one record in so many is for testing
@@ -291,6 +291,5 @@ def among(others):
 
 def shown(name):
     """Return a name in printable characters, and shortened to 120 of them."""
-    name = str(name)
-    name = name if name.isprintable() else ascii(name)
+    name = printable(name, limit=len(str(name)))
     return name if len(name) <= 120 else f"{name[:50]}...{name[-60:]}"

@@ -9,7 +9,8 @@ import os
 import struct
 import zlib
 
-SIGNATURE = b"\x89PNG\r\n\x1a\n"
+from gancourse.files.paths import PNG
+
 NEEDED = (b"IHDR", b"PLTE", b"tRNS", b"IDAT", b"IEND")
 CHANNELS = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}  # of each colour type
 # Of an interlaced picture: first column, first row, and the steps to the next, of each pass.
@@ -18,15 +19,9 @@ PASSES += ((0, 1, 1, 2),)
 BLOCK = 2**16
 
 
-def is_png(file):
-    """Return whether an open file begins as a PNG does."""
-    file.seek(0)
-    return file.read(len(SIGNATURE)) == SIGNATURE
-
-
 def pixels_alone(file):
     """Return an open file with the chunks of a PNG that its pixels and its turn depend on."""
-    kept = [SIGNATURE]
+    kept = [PNG]
     for kind, size in _chunks(file):
         if kind in (*NEEDED, b"eXIf"):
             content, crc = file.read(size), file.read(4)
@@ -51,7 +46,7 @@ def is_whole(file):
 
 def _chunks(file):
     """Yield kind and size of each chunk; the file then stands at its content."""
-    place, end = len(SIGNATURE), file.seek(0, os.SEEK_END)
+    place, end = len(PNG), file.seek(0, os.SEEK_END)
     while place + 8 <= end:
         file.seek(place)
         size, kind = struct.unpack(">I4s", file.read(8))

@@ -25,6 +25,7 @@ from gancourse.data.own.decoding import FORMATS, MEMORY, Unfit, decode
 from gancourse.data.own.files import FOREIGN, shown
 from gancourse.data.own.room import Room
 from gancourse.errors import DataError
+from gancourse.files import paths
 
 SIZE = 64  # pixels a side, unless another size is asked for
 THREADS = 8  # at most
@@ -98,7 +99,7 @@ def look_into(opened, size=SIZE, pair=False):
         except Exception as problem:  # Pillow's readers raise nearly everything on damaged files
             if isinstance(problem, PermissionError):
                 raise
-            if head.startswith(png.SIGNATURE):  # what is damaged may be a text that nobody needs
+            if head.startswith(paths.PNG):  # what is damaged may be a text that nobody needs
                 with suppress(Exception), opened() as file:
                     return _decoded(png.pixels_alone(file), size, pair)
             return Seen(problem=_why(head, problem))
@@ -208,7 +209,7 @@ def refused(unreadable):
     yield from (f"    {line}" for line in unreadable[:10])
     if len(unreadable) > 10:
         yield f"    and {len(unreadable) - 10:,} more"
-    yield "Remove or replace the unreadable ones before training."
+    yield "Remove or replace the unreadable ones."
 
 
 @contextmanager

@@ -9,10 +9,11 @@ import numpy as np
 import pytest
 from PIL import Image, ImageFile
 
-from gancourse.data.own import check, decoding, png, reading
+from gancourse.data.own import check, decoding, reading
 from gancourse.data.own.files import Picture
 from gancourse.data.own.reading import look
 from gancourse.data.own.room import Room
+from gancourse.files import paths
 
 RAMP = np.linspace(0, 1, 64)
 GREY = np.tile(RAMP, (64, 1))  # black on the left, white on the right
@@ -34,7 +35,7 @@ def save_png(path, pixels, bits=8, colour=0, size=None, more=b"", after=b"", int
     header = struct.pack(">IIBBBBB", width, height, bits, colour, 0, 0, interlace)
     rows = b"".join(b"\0" + row.tobytes() for row in pixels)
     parts = chunk(b"IHDR", header), more, chunk(b"IDAT", zlib.compress(rows)), after
-    path.write_bytes(png.SIGNATURE + b"".join(parts) + chunk(b"IEND", b""))
+    path.write_bytes(paths.PNG + b"".join(parts) + chunk(b"IEND", b""))
     return path
 
 
@@ -297,7 +298,7 @@ def test_an_interlaced_png_whose_data_end_before_its_rows_is_refused(tmp_path):
         data = b"".join(b"\0" + b"\x99" * (n - 1) for n in rows[: len(rows) - left_out])
         path = tmp_path / f"{left_out}.png"
         idat = chunk(b"IDAT", zlib.compress(data))
-        path.write_bytes(png.SIGNATURE + header + idat + chunk(b"IEND", b""))
+        path.write_bytes(paths.PNG + header + idat + chunk(b"IEND", b""))
         assert seen(path).problem.split(":")[0] == problem
 
 
@@ -313,7 +314,7 @@ def test_a_png_with_its_data_in_many_chunks_is_whole(tmp_path):
     data = zlib.compress(b"".join(b"\0" + row.tobytes() for row in pixels))
     parts = b"".join(chunk(b"IDAT", data[i : i + 3]) for i in range(0, len(data), 3))
     header = chunk(b"IHDR", struct.pack(">IIBBBBB", 300, 300, 8, 0, 0, 0, 0))
-    (tmp_path / "a.png").write_bytes(png.SIGNATURE + header + parts + chunk(b"IEND", b""))
+    (tmp_path / "a.png").write_bytes(paths.PNG + header + parts + chunk(b"IEND", b""))
     assert not seen(tmp_path / "a.png").problem
 
 
@@ -342,7 +343,7 @@ def test_a_large_picture_is_scaled_in_strips_as_it_is_whole(tmp_path, monkeypatc
 
 def header_alone(side):
     header = struct.pack(">IIBBBBB", side, side, 8, 0, 0, 0, 0)
-    return png.SIGNATURE + chunk(b"IHDR", header) + chunk(b"IDAT", b"")
+    return paths.PNG + chunk(b"IHDR", header) + chunk(b"IDAT", b"")
 
 
 TOO_LARGE = {

@@ -1,0 +1,52 @@
+"""Locks on files; the system frees the lock of a process that ends, however it ends."""
+
+import inspect
+from contextlib import contextmanager
+
+
+@contextmanager
+def locked(path, timeout=-1, waiting=None):
+    """Hold the lock of a file while a ``with`` block runs.
+
+    On a drive without locks, as some network drives are, the block runs without one.
+
+    Parameters
+    ----------
+    path : pathlib.Path
+        The file, in a folder that exists; it is made if needed, and stays.
+    timeout : float
+        Seconds to wait for another process; -1 for any time.
+    waiting : str, optional
+        What to print if another process holds the lock.
+
+    Raises
+    ------
+    TimeoutError
+        If another process holds the lock for longer.
+    OSError
+        If the file cannot be made.
+    """
+    import sys
+
+    from filelock import FileLock, Timeout
+
+    path.touch()
+    known = inspect.signature(FileLock.__init__).parameters
+    # Without locks, the library would leave a file that outlives a killed process.
+    hard = {"fallback_to_soft": False} if "fallback_to_soft" in known else {}
+    lock = FileLock(path, **hard)
+    try:
+        try:
+            lock.acquire(timeout=0)
+        except Timeout:
+            if waiting:
+                print(waiting, file=sys.stderr)
+            lock.acquire(timeout=timeout)
+    except Timeout as error:
+        raise TimeoutError(f"{path} is locked by another process") from error
+    except (OSError, NotImplementedError):
+        pass
+    try:
+        yield
+    finally:
+        lock.release()
