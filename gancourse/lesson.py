@@ -18,6 +18,7 @@ from gancourse import exercises, plotting
 from gancourse.batch.lessons import CLAIM, DEFAULT_PRESET, PRESETS
 from gancourse.errors import CourseError, choose
 from gancourse.exercises import short
+from gancourse.files import paths
 from gancourse.training import runtime
 
 CHECK = "application/vnd.gancourse.check+json"  # the MIME type of what check() records
@@ -115,9 +116,8 @@ def setup(*, preset, seed, device, data, out_dir, precision="fp32", channels_las
     torch.use_deterministic_algorithms(run.device.type == "cpu", warn_only=True)
     torch.utils.deterministic.fill_uninitialized_memory = False
     plotting.use_style()
-    _current = Lesson(
-        preset=preset, run=run, data=data, out_dir=Path(out_dir).expanduser() if out_dir else None
-    )
+    folder = paths.given(out_dir, "out_dir") if out_dir else None
+    _current = Lesson(preset=preset, run=run, data=data, out_dir=folder)
     rows = {
         "gancourse": f"{gancourse.__version__}, Python {platform.python_version()}, "
         f"PyTorch {torch.__version__}",

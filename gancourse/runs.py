@@ -17,7 +17,7 @@ from gancourse.data.source import Data
 from gancourse.errors import CourseError, DataError, choose
 from gancourse.fields import Classes, Flags
 from gancourse.trained import show
-from gancourse.training import effort
+from gancourse.training import effort, guards
 from gancourse.training.loop import train
 
 
@@ -89,7 +89,7 @@ class Plan:
             If the data have fewer rows than a batch; then nothing is written.
         """
         data = self.data.to(run.device)
-        data.batch(0, self.cfg.batch_size, run)
+        guards.check_first_batch(gan, data, run)
         shown = None
         if show.needed(self.module, self.module.inputs(self.cfg)):
             shown = show.held_out(self.module, self.data.name, self.cfg, like=self.data.fields)

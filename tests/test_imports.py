@@ -14,7 +14,7 @@ PACKAGE = ROOT / "gancourse"
 # "__init__" is the package itself: its version, and `pretrained`.
 ROOMS = {
     "cli": "doctor batch runs __init__ trained training data plotting files errors",
-    "lesson": "batch __init__ exercises training data plotting errors",
+    "lesson": "batch __init__ exercises training data plotting files errors",
     "doctor": "batch files errors",
     "batch": "__init__ training data files errors",
     "runs": "trained gans training data fields errors",

@@ -1,7 +1,10 @@
 """Locks on files; the system frees the lock of a process that ends, however it ends."""
 
+import errno
 import inspect
 from contextlib import contextmanager
+
+NO_LOCKS = (errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOTSUP)  # of some drives
 
 
 @contextmanager
@@ -44,8 +47,11 @@ def locked(path, timeout=-1, waiting=None):
             lock.acquire(timeout=timeout)
     except Timeout as error:
         raise TimeoutError(f"{path} is locked by another process") from error
-    except (OSError, NotImplementedError):
+    except NotImplementedError:
         pass
+    except OSError as error:
+        if error.errno not in NO_LOCKS:
+            raise
     try:
         yield
     finally:

@@ -14,14 +14,15 @@ from safetensors import SafetensorError
 from safetensors.torch import load as from_bytes
 from safetensors.torch import save as to_bytes
 
-from gancourse.errors import CheckpointError, printable
+from gancourse.errors import CheckpointError, CourseError, printable
 from gancourse.files import paths, schema
 from gancourse.files.writing import write_atomically
 
 FORMAT = "gancourse-1"
-LARGEST_HEADER = 2 << 20  # bytes; a header has some 200 for each tensor
+LARGEST_HEADER = 32 << 20  # bytes; a header has some 200 for each tensor
+# What the readers of odd files raise; RuntimeError: nested too deep.
 UNREADABLE = (SafetensorError, AssertionError, LookupError, OverflowError, RuntimeError, TypeError)
-UNREADABLE += (ValueError,)  # what the readers of odd files raise; RuntimeError: nested too deep
+UNREADABLE += (MemoryError, ValueError)
 
 
 def flatten(state):
@@ -128,6 +129,11 @@ def save(path, state, **header):
     entries = json.loads(data[8:start]) | {"__metadata__": meta}
     text = json.dumps(entries, separators=(",", ":")).encode()
     text += b" " * (-len(text) % 8)  # the tensors are aligned
+    if len(text) > LARGEST_HEADER:
+        raise CourseError(
+            f"cannot write {printable(path)}: all that is no tensor takes {len(text) >> 20} MB of "
+            f"text, and {LARGEST_HEADER >> 20} MB is the limit. Record less, or less often."
+        )
     write_atomically(path, len(text).to_bytes(8, "little"), text, memoryview(data)[start:])
 
 

@@ -83,7 +83,7 @@ def computing(complaint):
         raise CheckpointError(f"{complaint}: {problem}") from problem
     except (RuntimeError, ValueError, TypeError, ArithmeticError, LookupError) as problem:
         first = printable(str(problem).partition("\n")[0], 120)
-        raise CheckpointError(f"{complaint}: {first}.".replace("..", ".")) from problem
+        raise CheckpointError(f"{complaint}: {first.rstrip('.')}.") from problem
 
 
 def _shape(tensor):

@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import re
 import stat
 from contextlib import contextmanager, suppress
 
@@ -88,6 +89,22 @@ def _replace(path, parts, folder):
         with suppress(OSError):
             hidden.unlink()
         raise
+
+
+def leftovers(folder):
+    """Return the hidden files that killed processes have left in a folder, half written.
+
+    Parameters
+    ----------
+    folder : Path
+        Nobody else may write there at the same time.
+
+    Returns
+    -------
+    list of Path
+    """
+    hidden = re.compile(r"\.[0-9a-f]{16}\.part")
+    return [p for p in folder.glob(".*.part") if hidden.fullmatch(p.name) and p.is_file()]
 
 
 def _open_nameless(folder):

@@ -45,6 +45,16 @@ def differences(old, new, ignore=()):
     return lines
 
 
+def check_step(state, where):
+    """Raise a CheckpointError unless a state from a checkpoint says at which step it was kept."""
+    step = state.get("step") if isinstance(state, dict) else None
+    if type(step) is not int or step < 0:
+        raise CheckpointError(
+            f"{printable(where)} does not say at which step it was kept. Take another file, or go "
+            "back to a copy."
+        )
+
+
 def check(gan, state, shapes, where):
     """Raise an error unless a state from a checkpoint fits the GAN in all its parts.
 

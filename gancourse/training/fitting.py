@@ -126,6 +126,8 @@ def check_random(found):
     wanted = random_state()
     if not isinstance(found, dict) or found.keys() != wanted.keys():
         raise ValueError(f"random has {listed(found)} and not {listed(wanted)}")
+    if not isinstance(found["cuda"], list | None):
+        raise ValueError("random.cuda is no list")
     for name in ("cuda", "mps"):  # of a machine with other devices, they are not set
         if devices(found[name]) != devices(wanted[name]):
             wanted[name] = found[name]

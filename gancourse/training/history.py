@@ -87,8 +87,12 @@ class History:
 
     def reopen(self):
         """Forget the mean of a window that is not yet complete; it goes on."""
-        if self.window:
-            self._keep_rows(sum(s < self.window[0][0] for s in self.steps))
+        self._keep_rows(self.complete)
+
+    @property
+    def complete(self):
+        """The number of log windows that are complete."""
+        return sum(not self.window or step < self.window[0][0] for step in self.steps)
 
     def _keep_rows(self, n):
         for column in (self.steps, self.seconds, *self.values.values()):

@@ -12,7 +12,8 @@ from torch.optim.lr_scheduler import LRScheduler
 
 from gancourse import plotting
 from gancourse.errors import CheckpointError, CourseError
-from gancourse.files import schema, statefile
+from gancourse.files import paths, schema, statefile
+from gancourse.files.writing import leftovers
 from gancourse.training import checkpoint
 from gancourse.training.claim import claim
 from gancourse.training.guards import diverged
@@ -65,7 +66,7 @@ class Store:
         history = self.gan.history
         return {
             "step": self.gan.step,
-            "windows": len(history),
+            "windows": history.complete,
             "parts": {name: part.state_dict() for name, part in self.gan.parts().items()},
             "random": random_state(),
             "records": history.records if self.folder else [],
@@ -168,34 +169,36 @@ class Store:
             raise CheckpointError("resume=True needs out_dir: the folder that holds the run.")
         if self.folder is None:
             return
-        for part in [*self.folder.glob(".*.part"), *self.folder.glob(f"{SAMPLES}/.*.part")]:
-            part.unlink()  # half written by a run that was killed
         if not (self.folder / CHECKPOINT).is_file():
-            self._refuse_remains(resume)
+            self._refuse_remains()
             return
         state, header = statefile.load(self.folder / CHECKPOINT)
+        checkpoint.check_step(state, self.folder / CHECKPOINT)
         old = schema.read(
             dict[str, object], header.get("settings"), f"settings of {self.folder}", CheckpointError
         )
         free = (*FREE, "steps") if self.endless else FREE
         changes = checkpoint.differences(old, self.settings, free)
+        begun_here = 0 < state["step"] <= self.gan.step
         if resume:
             self._resume(state, old, changes)
-        elif changes or not 0 < self.gan.step >= state["step"]:
+        elif changes or not begun_here:
             raise CheckpointError(
                 f"{self.folder} holds a run already. Go on with it (resume=True, or --resume on "
                 "the command line), or choose another folder."
             )
         else:
             self.kept = state["step"]
+        for folder in (self.folder, self.folder / SAMPLES):
+            for part in leftovers(folder):
+                part.unlink()
 
-    def _refuse_remains(self, resume):
+    def _refuse_remains(self):
         found = remains(self.folder)
         if found:
-            what = "nothing to go on from" if resume else "a run of which the checkpoint is lost"
             raise CheckpointError(
-                f"{self.folder} holds {what}: {', '.join(found)}, but no {CHECKPOINT} that can be "
-                "read. Restore that file, or choose another folder."
+                f"{self.folder} holds files of a run ({', '.join(found)}), but no {CHECKPOINT} "
+                "that can be read. Restore that file, or choose another folder."
             )
 
     def _resume(self, state, old, changes):
@@ -221,7 +224,7 @@ class Store:
         history.records, history.window = before.records, before.window
         history.samples = before.samples
         self.gan.history = history
-        history.damaged = lost = max(history.damaged, windows - len(history))
+        history.damaged = lost = max(history.damaged, windows - history.complete)
         if lost:
             aside = set_aside(path)
             kept = f"; the old file is kept as {aside.name}" if aside else ""
@@ -242,7 +245,8 @@ class Store:
             with open(self.folder / HISTORY, "a", encoding="utf-8") as file:
                 file.write(json.dumps(self.gan.history.row()) + "\n")
         except OSError as error:
-            raise CourseError(f"cannot write {self.folder / HISTORY}: {error}.") from error
+            why = f"cannot write {self.folder / HISTORY}: {paths.reason(error)}."
+            raise CourseError(why) from error
 
     def _write_history(self):
         self.gan.history.write(self.folder / HISTORY)
@@ -256,7 +260,7 @@ class Store:
             try:
                 path.parent.mkdir(exist_ok=True)
             except OSError as error:
-                raise CourseError(f"cannot make {path.parent}: {error.strerror}.") from error
+                raise CourseError(f"cannot make {path.parent}: {paths.reason(error)}.") from error
             plotting.save_samples(samples, path)
 
     def publish(self):

@@ -78,9 +78,7 @@ def test_the_recorded_seconds_are_scaled_to_this_machines_speed(recorded):
     ]
 
 
-@pytest.mark.parametrize(
-    ("record", "fault"), [('{"seconds": {"smoke": "fast"}}', "'fast'")]
-)
+@pytest.mark.parametrize(("record", "fault"), [('{"seconds": {"smoke": "fast"}}', "'fast'")])
 def test_a_record_of_another_form_is_a_fault_and_no_error(course, record, fault):
     head = '"nbformat": 4, "nbformat_minor": 5, "cells": []'
     text = f'{{{head}, "metadata": {{"gancourse": {record}}}}}'

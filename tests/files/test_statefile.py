@@ -8,7 +8,7 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from gancourse.errors import CheckpointError
+from gancourse.errors import CheckpointError, CourseError
 from gancourse.files import statefile
 from gancourse.files.statefile import load, save
 
@@ -203,3 +203,17 @@ def test_the_format_of_another_program_is_safe_to_print(tmp_path):
     with pytest.raises(CheckpointError) as caught:
         load(tmp_path / "c")
     assert str(caught.value).isprintable() and len(str(caught.value)) < 500
+
+
+def test_what_could_not_be_read_again_is_not_written(tmp_path):
+    path = tmp_path / "a.safetensors"
+    statefile.save(path, {"step": 1})
+    with pytest.raises(CourseError, match="Record less"):
+        statefile.save(path, {"text": "x" * (statefile.LARGEST_HEADER + 1)})
+    assert statefile.load(path)[0] == {"step": 1}
+
+
+def test_a_state_of_many_records_is_read_again(tmp_path):
+    state = {"records": [(step, {"covered": 8, "quality": 0.5}) for step in range(20_000)]}
+    statefile.save(tmp_path / "a.safetensors", state)
+    assert statefile.load(tmp_path / "a.safetensors")[0] == state

@@ -5,6 +5,7 @@ import os
 import shutil
 import signal
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import torch
@@ -102,6 +103,27 @@ def test_a_cell_that_was_interrupted_twice_can_be_run_again(tmp_path):
     gan, _ = fit(tmp_path / "run", resume=True)
     assert gan.step == 12
     assert not [path for path in (tmp_path / "run").rglob(".*")]
+
+
+def test_only_what_a_killed_run_left_is_removed(stopped, tmp_path):
+    folder = shutil.copytree(stopped, tmp_path / "run")
+    (folder / "samples").mkdir(exist_ok=True)
+    mine = [folder / ".mine.part", folder / "samples" / ".other.part"]
+    for path in (*mine, folder / ".0123456789abcdef.part"):
+        path.write_text("half")
+    (folder / ".x.part").mkdir()
+    fit(folder, steps=8, resume=True)
+    assert all(path.read_text() == "half" for path in mine)
+    assert (folder / ".x.part").is_dir()
+    assert not (folder / ".0123456789abcdef.part").exists()
+
+
+@pytest.mark.parametrize("make", [Path.mkdir, lambda path: path.symlink_to("/dev/null/x")])
+def test_a_folder_in_which_nothing_can_be_locked_is_refused(tmp_path, make):
+    (tmp_path / "run").mkdir()
+    make(tmp_path / "run" / ".lock")
+    with pytest.raises(CheckpointError, match="cannot use"):
+        fit(tmp_path / "run")
 
 
 def test_a_folder_that_stays_empty_is_removed_again(tmp_path):
@@ -415,6 +437,37 @@ def test_a_history_that_is_no_file_is_set_aside(copied, capsys, kind):
     _, history = fit(copied, resume=True)
     assert history.steps == [10, 12] and os.path.lexists(copied / "history.jsonl.damaged")
     assert "4 rows are damaged or missing" in capsys.readouterr().err
+
+
+def test_a_run_that_died_after_a_stop_within_a_window_is_not_damaged(tmp_path, capsys):
+    def stop_at(last, error=None):
+        def step(gan, batch, run):
+            if gan.step == last - 1:
+                if error:
+                    raise error
+                os.kill(os.getpid(), signal.SIGINT)
+            return vanilla.train_step(gan, batch, run)
+
+        return step
+
+    options = {"log_every": 5, "checkpoint_every": 100}
+    fit(tmp_path / "run", step=stop_at(7), **options)
+    with pytest.raises(RuntimeError, match="a defect"):
+        broken = stop_at(12, RuntimeError("a defect"))
+        fit(tmp_path / "run", step=broken, resume=True, **options)
+    _, history = fit(tmp_path / "run", resume=True, **options)
+    assert history.damaged == 0
+    assert "damaged" not in capsys.readouterr().err
+    assert not list((tmp_path / "run").glob("*.damaged*"))
+
+
+@pytest.mark.parametrize("state", [5, {}, {"step": "8"}, {"step": True}, {"step": -1}])
+@pytest.mark.parametrize("resume", [False, True])
+def test_a_state_without_its_step_is_refused(copied, state, resume):
+    _, header = statefile.load(copied / "checkpoint.safetensors")
+    statefile.save(copied / "checkpoint.safetensors", state, **header)
+    with pytest.raises(CheckpointError, match="at which step"):
+        fit(copied, resume=resume)
 
 
 def test_a_history_that_is_gone_is_told(copied, capsys):
