@@ -234,7 +234,7 @@ def train(
     "-n",
     "count",
     type=click.IntRange(min=1),
-    help="Number of samples, at most [64, or fewer large ones]; one picture shows some thousand.",
+    help="Number of samples [64, or fewer if they are large]. A picture holds 2,048 at most.",
 )
 @click.option("--seed", default=0, show_default=True, help="Seed of the noise.")
 @click.option(

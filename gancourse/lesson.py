@@ -81,7 +81,7 @@ def setup(*, preset, seed, device, data, out_dir, precision="fp32", channels_las
     preset : {"smoke", "laptop", "paper"}
         How much is computed: enough for a test, for a laptop, or as much as in the paper.
     seed : int
-        Seeds every random source; at least 0.
+        Seeds every random source; from 0 to 2**63 - 1.
     device : {"auto", "cuda", "mps", "cpu"} or str
         See :func:`gancourse.training.runtime.start`.
     data : str

@@ -63,7 +63,7 @@ class Plan:
         """
         step, _ = gans.step_function(self.module, self.cfg)
         fields = {name: self.data.fields[name] for name in self.module.TAKES}
-        rows = max(2, self.cfg.batch_size)  # batch norm refuses a single row, later and in words
+        rows = max(2, self.cfg.batch_size)  # batch norm cannot compute with one; train() says so
         work = effort.operations(self.build, step, fields, rows)
         return 1 if work < effort.FEW else torch.get_num_threads()
 

@@ -161,6 +161,6 @@ def png_target(path):
         raise CourseError(f"cannot write {shown}: {reason(error)}.") from error
     if start not in (b"", PNG):
         raise CourseError(
-            f"{shown} is there and no PNG picture, so that it is kept. Choose another name."
+            f"{shown} is a file that is no PNG; it is not replaced. Choose another name."
         )
     return file

@@ -94,7 +94,8 @@ def train(
         If the device runs out of memory, the disk is full, an interval is not a whole number
         above 0, ``steps`` does not fit a schedule, or the data are too few for a batch.
     """
-    planned = getattr(train_step, "steps", gan.cfg.steps)  # of all stages
+    staged = hasattr(train_step, "steps")  # the steps of all stages
+    planned = train_step.steps if staged else gan.cfg.steps
     steps = planned if steps is None else steps
     every = intervals(
         steps, log=log_every, sample=sample_every, checkpoint=checkpoint_every, record=record_every

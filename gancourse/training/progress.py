@@ -91,7 +91,7 @@ class Terminal(View):
     def close(self, step, history):
         """Print a line if the run was stopped before its last step."""
         if step < self.steps:
-            say(f"stopped at step {step:,} of {self.steps:,}; run it again to go on")
+            say(f"stopped at step {step:,} of {self.steps:,}")
 
 
 class Notebook(View):

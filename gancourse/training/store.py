@@ -277,8 +277,8 @@ def require(folder):
     """Raise a CheckpointError unless a folder holds a checkpoint."""
     if not (Path(folder) / CHECKPOINT).is_file():
         raise CheckpointError(
-            f"there is nothing to resume: {folder} has no {CHECKPOINT}. Check the path, or begin "
-            "a run without resuming."
+            f"there is nothing to resume: {folder} has no {CHECKPOINT}. Check the path; a new run "
+            "needs another folder or an empty one."
         )
 
 
