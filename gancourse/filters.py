@@ -6,9 +6,9 @@ After Radford et al. 2016 (arXiv:1511.06434), section 6.3.1.
 from contextlib import contextmanager
 
 import torch
-import torch.nn.functional as F
 
 from gancourse.errors import CourseError
+from gancourse.latent import separating
 
 
 @contextmanager
@@ -85,39 +85,8 @@ def responsible(maps, box, present):
     columns = slice(int(left * width), max(int(left * width) + 1, round(right * width)))
     rows = slice(int(top * height), max(int(top * height) + 1, round(bottom * height)))
     inside = maps[:, :, rows, columns].flatten(2).transpose(1, 2)  # (N, places, channels)
-    answers = present[:, None].expand(-1, inside.shape[1]).flatten().float()
+    answers = present[:, None].expand(-1, inside.shape[1]).reshape(-1, 1)
     x = inside.flatten(0, 1)
     x = (x - x.mean(0)) / (x.std(0) + 1e-6)
-
-    weights = torch.zeros(x.shape[1], device=x.device, requires_grad=True)
-    bias = torch.zeros((), device=x.device, requires_grad=True)
-    optimizer = torch.optim.LBFGS([weights, bias], max_iter=50, line_search_fn="strong_wolfe")
-
-    def loss():
-        optimizer.zero_grad()
-        value = F.binary_cross_entropy_with_logits(x @ weights + bias, answers)
-        value = value + 1e-3 * weights.square().sum()
-        value.backward()
-        return value
-
-    with torch.enable_grad():
-        optimizer.step(loss)
-    weights = weights.detach()
+    weights = separating(x, answers).squeeze(1)
     return weights.argsort(descending=True), weights
-
-
-@contextmanager
-def shifted(layer, direction):
-    """Add a direction to a layer's output inside the block.
-
-    Parameters
-    ----------
-    layer : torch.nn.Module
-        Its output is feature maps (N, channels, H, W).
-    direction : float torch.Tensor, (channels, H, W)
-    """
-    handle = layer.register_forward_hook(lambda module, inputs, maps: maps + direction)
-    try:
-        yield
-    finally:
-        handle.remove()

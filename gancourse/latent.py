@@ -1,8 +1,9 @@
-"""Vectors of the latent space: walks from one to another, and averages of groups."""
+"""Vectors of the latent space: walks from one to another, averages of groups, and directions."""
 
 import math
 
 import torch
+import torch.nn.functional as F
 
 from gancourse.errors import CourseError
 
@@ -95,3 +96,55 @@ def averages(group, k, n, generator):
     if not len(group):
         raise CourseError("an empty group has no average: draw more samples to choose it from")
     return group[torch.randint(len(group), (n, k), generator=generator)].mean(1)
+
+
+def separating(x, answers):
+    """Fit a logistic regression for each question, and return the directions that separate.
+
+    Parameters
+    ----------
+    x : float Tensor, (N, d)
+        Vectors, such as the z of N samples.
+    answers : bool Tensor, (N, questions)
+        Whether each vector has each property.
+
+    Returns
+    -------
+    Tensor, (d, questions)
+        The weights of the regressions, with a small L2 penalty, so that they are finite where a
+        plane separates the vectors, and 0 where all answers are the same.
+    """
+    answers = answers.to(x.dtype)
+    weights = torch.zeros(x.shape[1], answers.shape[1], device=x.device, requires_grad=True)
+    bias = torch.zeros(answers.shape[1], device=x.device, requires_grad=True)
+    optimizer = torch.optim.LBFGS([weights, bias], max_iter=50, line_search_fn="strong_wolfe")
+
+    def loss():
+        optimizer.zero_grad()
+        value = F.binary_cross_entropy_with_logits(x @ weights + bias, answers) * len(bias)
+        value = value + 1e-3 * weights.square().sum()
+        value.backward()
+        return value
+
+    with torch.enable_grad():
+        optimizer.step(loss)
+    return weights.detach()
+
+
+def apart_from(direction, others):
+    """Return the part of a direction that is orthogonal to others, scaled to length 1.
+
+    A step along it leaves the value of each linear function ``x @ others`` as it is.
+
+    Parameters
+    ----------
+    direction : Tensor, (d,)
+    others : Tensor, (d, n)
+        The other directions, as columns.
+
+    Returns
+    -------
+    Tensor, (d,)
+    """
+    basis = torch.linalg.qr(others).Q
+    return F.normalize(direction - basis @ (basis.T @ direction), dim=0)

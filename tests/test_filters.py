@@ -74,12 +74,3 @@ def test_watching_catches_every_pass():
         layer(torch.ones(1))
     layer(torch.ones(1))
     assert [x.item() for x in caught] == [0.0, 1.0]
-
-
-def test_a_direction_is_added_inside_the_block_only():
-    layer, direction = nn.Conv2d(1, CHANNELS, 1), torch.randn(CHANNELS, 4, 4)
-    x = torch.ones(2, 1, 4, 4)
-    before = layer(x)
-    with filters.shifted(layer, direction):
-        assert torch.allclose(layer(x), before + direction)
-    assert torch.equal(layer(x), before)

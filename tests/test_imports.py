@@ -27,7 +27,7 @@ ROOMS = {
     "metrics": "data toons files errors",
     "data": "toons fields files errors",
     "toons": "errors",
-    "filters": "errors",
+    "filters": "errors latent",
     "latent": "errors",
     "plotting": "files",
     "fields": "files errors",

@@ -6,13 +6,17 @@ import pytest
 import torch
 
 from gancourse.errors import CourseError
-from gancourse.latent import averages, lerp, slerp
+from gancourse.latent import apart_from, averages, lerp, separating, slerp
 
 STEPS = torch.linspace(0, 1, 9)
 
 
 def pair(latent_dim=64, dtype=torch.float32):
     return torch.randn(2, latent_dim, generator=torch.Generator().manual_seed(3), dtype=dtype)
+
+
+def seeded(number):
+    return torch.Generator().manual_seed(number)
 
 
 def unit(z):
@@ -107,7 +111,6 @@ def test_slerp_keeps_the_type_of_number():
 
 def test_an_average_is_of_members_of_the_group_and_nears_its_mean():
     group = torch.tensor([[0.0, 1.0], [2.0, 1.0]])
-    seeded = torch.Generator().manual_seed
     single = averages(group, 1, 50, seeded(0))
     assert single.shape == (50, 2) and set(single[:, 0].tolist()) == {0.0, 2.0}
     pairs = averages(group, 2, 50, seeded(0))
@@ -118,3 +121,29 @@ def test_an_average_is_of_members_of_the_group_and_nears_its_mean():
 def test_an_empty_group_has_no_average():
     with pytest.raises(CourseError, match="empty group"):
         averages(torch.zeros(0, 3), 1, 4, torch.Generator())
+
+
+def test_a_separating_direction_is_the_one_that_decides():
+    x = torch.randn(2_000, 5, generator=seeded(0))
+    answers = torch.stack([x[:, 1] > 0, x[:, 3] - x[:, 4] < 0.5, x[:, 0] > 9], 1)
+    weights = separating(x, answers)
+    decisive = torch.tensor([[0, 1, 0, 0, 0], [0, 0, 0, -1, 1.0], [0, 0, 0, 0, 0]]).T
+    cosine = torch.cosine_similarity(weights[:, :2], decisive[:, :2], dim=0)
+    assert weights.shape == (5, 3) and (cosine > 0.99).all()
+    assert torch.allclose(weights[:, 2], torch.zeros(5), atol=0.05)  # nobody has the property
+
+
+def test_each_question_is_answered_as_if_it_were_alone():
+    x = torch.randn(500, 4, generator=seeded(1))
+    answers = torch.stack([x[:, 0] > 0.3, x[:, 1] + x[:, 2] > 0], 1)
+    both = separating(x, answers)
+    for i in range(2):
+        assert torch.allclose(both[:, i], separating(x, answers[:, i : i + 1])[:, 0], rtol=0.05)
+
+
+def test_a_step_apart_from_others_leaves_their_values():
+    x, direction, others = (torch.randn(*s, generator=seeded(2)) for s in ((9, 6), (6,), (6, 3)))
+    step = apart_from(direction, others)
+    assert torch.allclose(step.norm(), torch.tensor(1.0))
+    assert torch.allclose((x - 2 * step) @ others, x @ others, atol=1e-5)
+    assert step @ direction > 0

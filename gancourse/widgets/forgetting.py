@@ -23,7 +23,7 @@ from gancourse.widgets.explorer import (
 
 WIDTH, JUDGE = 744, 244  # CSS pixels: of all, of the judge's table
 POOL = 4  # times as many faces are drawn as are shown; those that have the object come first
-ROWS, SHOWN = 3, 4  # objects and faces in the still picture
+ROWS, SHOWN = 2, 2  # objects and faces in the still picture
 
 
 class Forgetting(NoiseExplorer):

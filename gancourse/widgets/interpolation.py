@@ -29,7 +29,7 @@ from gancourse.widgets.explorer import (
 WALKS = {"linear": lerp, "spherical": slerp}
 LARGE = 256  # CSS pixels; drawn with twice as many, for dense screens
 STRIP, TILE = 5, 128  # pictures under the slider, and their side in CSS pixels
-SHOWN = 7  # pictures of a walk in the still picture
+SHOWN = 5  # pictures of a walk in the still picture
 GIF_SIDE = 192  # pixels, at least
 GIF_FRAME, GIF_END = 60, 500  # milliseconds of a picture, and of each of the two ends
 

@@ -22,7 +22,7 @@ from gancourse.widgets.explorer import (
 SIDE = 4  # the grid is SIDE x SIDE
 TILE, GAP = 96, 4  # CSS pixels; drawn with twice as many, for dense screens
 PICTURE = SIDE * TILE + (SIDE - 1) * GAP
-SHOWN = 5  # directions in the still picture
+SHOWN = 2  # directions in the still picture
 FRAME = "#e0a030"  # around the sample that is enlarged
 REACH = 3.0  # sliders go from -REACH to REACH standard deviations
 
