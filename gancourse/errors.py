@@ -87,3 +87,11 @@ def printable(text, limit=200):
     short = text[: limit + 1]  # escaping lengthens a text, so that the rest would be cut anyway
     shown = "".join(sign if sign.isprintable() else ascii(sign)[1:-1] for sign in short)
     return shown if len(shown) <= limit else shown[: limit - 3] + "..."
+
+
+def check_seed(seed):
+    """Raise CourseError if a seed is no whole number from 0 to 2**63 - 1."""
+    if isinstance(seed, bool) or not isinstance(seed, int) or not 0 <= seed < 2**63:
+        raise CourseError(
+            f"seed must be a whole number from 0 to 2**63 - 1, not {printable(repr(seed), 60)}."
+        )

@@ -3,9 +3,7 @@
 import ast
 import inspect
 
-import papermill
 import pytest
-from papermill.exceptions import PapermillExecutionError
 
 from gancourse import exercises
 from gancourse.lesson import CHECK, CLAIM
@@ -81,21 +79,6 @@ def test_stub_takes_what_the_solution_takes(path):
             (stub,) = stubs
             names = [argument.arg for argument in (*stub.args.args, *stub.args.kwonlyargs)]
             assert names == list(inspect.signature(solution).parameters), number
-
-
-def test_papermill_refuses_an_unknown_parameter_at_once(tmp_path):
-    with pytest.raises(PapermillExecutionError) as problem:
-        papermill.execute_notebook(
-            NOTEBOOKS[0],
-            None,
-            {"sede": 3},
-            kernel_name="python3",
-            cwd=tmp_path,
-            progress_bar=False,
-        )
-    assert problem.value.ename == "CourseError"
-    assert "unknown parameter 'sede'; there are: preset, seed, device" in problem.value.evalue
-    assert problem.value.exec_count <= 4
 
 
 @every_notebook

@@ -12,7 +12,7 @@ import nbformat
 
 from gancourse.batch import lessons, places
 from gancourse.batch import parameters as parameter_cells
-from gancourse.errors import choose, printable
+from gancourse.errors import check_seed, choose, printable
 from gancourse.files.paths import reason
 
 # Seconds that a cell may take; a cell of the paper's size may train for days.
@@ -61,8 +61,6 @@ def check_value(name, value):
     if name == "preset":
         choose("preset", value, lessons.PRESETS)
     elif name == "seed":
-        from gancourse.training.runtime import check_seed
-
         check_seed(value)
     elif name == "device":
         from gancourse.training.runtime import find_device

@@ -3,9 +3,8 @@
 import torch
 
 from gancourse import fields
-from gancourse.errors import CheckpointError, CourseError, choose, printable
+from gancourse.errors import CheckpointError, CourseError, check_seed, choose, printable
 from gancourse.gans import blocks
-from gancourse.training.runtime import check_seed
 
 MOST = 1_000_000  # samples of one call
 

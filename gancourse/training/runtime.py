@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from gancourse.errors import CourseError, choose, printable
+from gancourse.errors import CourseError, check_seed, choose
 
 DEVICES = ("auto", "cuda", "mps", "cpu")
 PRECISIONS = ("fp32", "bf16")
@@ -107,14 +107,6 @@ def start(
         use_threads(threads)
     seed_everything(seed)
     return run
-
-
-def check_seed(seed):
-    """Raise CourseError if a seed is no whole number from 0 to 2**63 - 1."""
-    if isinstance(seed, bool) or not isinstance(seed, int) or not 0 <= seed < 2**63:
-        raise CourseError(
-            f"seed must be a whole number from 0 to 2**63 - 1, not {printable(repr(seed), 60)}."
-        )
 
 
 def use_threads(count):

@@ -59,7 +59,7 @@ def test_values_take_the_type_of_the_default(lessons, tmp_path):
         ("device", "cuda:99", "cuda:99", "gancourse doctor"),
         ("seed", "x", "'seed'", "whole number"),
         ("seed", "1.5", "'seed'", "whole number"),
-        ("seed", "-1", "seed", "0 or more"),
+        ("seed", "-1", "seed", "from 0 to"),
         ("rate", "high", "'rate'", "number"),
         ("fast", "1", "'fast'", "true or false"),
     ],

@@ -291,5 +291,5 @@ def among(others):
 
 def shown(name):
     """Return a name in printable characters, and shortened to 120 of them."""
-    name = printable(name, limit=len(str(name)))
+    name = printable(name, limit=10_000)
     return name if len(name) <= 120 else f"{name[:50]}...{name[-60:]}"
