@@ -9,6 +9,8 @@ from nbclient import NotebookClient
 from nbconvert import HTMLExporter
 from PIL import Image
 
+from gancourse.widgets import arithmetic, interpolation
+
 expect = pytest.importorskip("playwright.sync_api", reason="pip install playwright").expect
 
 SETUP = """
@@ -185,7 +187,7 @@ def test_every_explorer_answers_to_mouse_and_keyboard_and_keeps_its_size(lab, no
 
     lab.page.mouse.move(0, 0)  # what it is over has a frame
     boards = [lab.explorer(i, 1).locator(".gancourse-board").first for i in range(4)]
-    columns = (9, 5, 12, 3)
+    columns = (interpolation.STRIP, 5, arithmetic.COLUMNS, 3)
     assert min(gap(*pair) for pair in zip(boards, columns, strict=True)) > 240
     lab.theme("Dark")
     assert max(gap(*pair) for pair in zip(boards, columns, strict=True)) < 40
