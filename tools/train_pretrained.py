@@ -48,7 +48,8 @@ class Recipe:
 
 # An average over more steps than in the laptop preset, since the runs are longer.
 LONG = {"ema_decay": 0.999}
-# Without batch norm and with R1 in D, larger step sizes train well: see benchmarks/quality.md.
+# Without batch norm and with R1 in D, larger step sizes train well: dcgan-toons had a judge FID of
+# 67.7 with LONG, and has 32.7. lsgan-toons collapsed with them.
 LEAN = {"r1": 10.0, "lr_g": 1e-3, "lr_d": 1e-3, "betas": (0.0, 0.99), "ema_decay": 0.999}
 # Smaller step sizes than in a lesson, where training must be short.
 SLOW = LONG | {"lr_g": 2e-4, "lr_d": 2e-4}

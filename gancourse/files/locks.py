@@ -2,6 +2,7 @@
 
 import errno
 import inspect
+import sys
 from contextlib import contextmanager
 
 NO_LOCKS = (errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOTSUP)  # of some drives
@@ -29,8 +30,6 @@ def locked(path, timeout=-1, waiting=None):
     OSError
         If the file cannot be made.
     """
-    import sys
-
     from filelock import FileLock, Timeout
 
     path.touch()
