@@ -1,6 +1,7 @@
 """The exercises of lesson 2: DCGAN."""
 
 import copy
+from dataclasses import replace
 from functools import partial
 
 import torch
@@ -13,11 +14,125 @@ from gancourse.exercises import (
     expect_names,
     expect_number,
     multiple_choice,
+    steps,
 )
 from gancourse.exercises.reading import number, numbers, tensor
+from gancourse.gans import blocks, dcgan
+from gancourse.training import runtime
 
 
-@exercise("2.1", "Predict: one layer of G")
+@exercise("2.1", "Implement: a step for networks with batch normalisation")
+def first_step(step):
+    """Expect ``step(gan, batch, run)``."""
+    run = runtime.start("cpu", 0)
+    cfg = replace(dcgan.PRESETS["smoke"], image_size=16, ngf=4, ndf=4, ema_decay=0.0)
+    gan, twin = dcgan.build(cfg, run), dcgan.build(cfg, run)
+    batches = [{"real": torch.rand(16, 3, 16, 16) * 2 - 1} for _ in range(2)]
+    yield "it can be called like a train_step"
+    done = steps.take(step, gan, batches, run)
+
+    def loss_d(nets, z, real):
+        return dcgan.d_loss(nets.netD(real), nets.netD(nets.netG(z)))
+
+    def mixed(nets, z, real):
+        return dcgan.d_loss(*nets.netD(torch.cat([real, nets.netG(z)])).chunk(2))
+
+    def loss_g(nets, z):
+        return dcgan.g_loss(nets.netD(nets.netG(z)))
+
+    for one, batch, which in zip(done, batches, ("first", "second"), strict=True):
+        real = batch["real"]
+        yield f"D's {which} update: real pictures and fakes are two batches"
+        text = "real pictures and fakes are normalised together: D judges a mixed batch"
+        mistakes = {text: partial(mixed, real=real)}
+        steps.expect_update(one, "D", twin, partial(loss_d, real=real), mistakes)
+
+        yield f"G's {which} update minimises -log D(G(z))"
+        mistakes = {"G's sign is flipped: it helps D": lambda nets, z: -loss_g(nets, z)}
+        steps.expect_update(one, "G", twin, loss_g, mistakes)
+
+
+@first_step.solution
+def step(gan, batch, run):
+    """Update D once, then G once; D judges real pictures and fakes in batches of their own."""
+    real = batch["real"]
+    fake = gan.netG(dcgan.draw_z(gan.cfg, len(real), device=run.device))
+    loss_d = dcgan.d_loss(gan.netD(real), gan.netD(fake.detach()))
+    gan.opt_d.zero_grad()
+    loss_d.backward()
+    gan.opt_d.step()
+
+    gan.netD.requires_grad_(False)
+    loss_g = dcgan.g_loss(gan.netD(fake))
+    gan.opt_g.zero_grad()
+    loss_g.backward()
+    gan.opt_g.step()
+    gan.netD.requires_grad_(True)
+    return {"D/adv": loss_d.detach(), "G/adv": loss_g.detach()}
+
+
+@exercise("2.2", "Implement: the penalty R1")
+def penalty_on_the_slope(r1):
+    """Expect ``r1(netD, real)``."""
+
+    class Linear(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.weight = nn.Parameter(torch.randn(3, 4, 4))
+
+        def forward(self, x):
+            return (x * self.weight).sum((1, 2, 3))
+
+    yield "for a linear D, whose gradient is its weights w everywhere, it is |w|^2 / 2"
+    netD, real = Linear(), torch.randn(5, 3, 4, 4)
+    squared = netD.weight.detach().square().sum()
+    value = r1(netD, real)
+    if value is None or value is ...:
+        raise NotImplementedError
+    value = tensor(value)
+    assert value.numel() == 1, f"expected one number, found the shape {tuple(value.shape)}"
+    hints = {
+        "the half is missing": squared,
+        "the gradient's norm is not squared": squared.sqrt() / 2,
+        "squares are averaged over the pixels: a norm is their sum": squared / 2 / 48,
+        "values are added up over the pictures: take their mean": 5 * squared / 2,
+        "the gradient is that of the mean logit, which is N times smaller": squared / 2 / 25,
+        "R1 pulls the norm to 0, and not to 1": (squared.sqrt() - 1).square() / 2,
+    }
+    for hint, wrong in hints.items():
+        assert not torch.allclose(value.detach().float(), wrong, rtol=1e-4), hint
+    expect(value, squared / 2, atol=1e-4)
+
+    cfg = replace(dcgan.PRESETS["smoke"], image_size=16, ngf=4, ndf=4, r1=1.0, init_std=0.3)
+    for n in (1, 6):
+        netD, real = dcgan.Discriminator(cfg), torch.randn(n, 3, 16, 16)
+        blocks.init_normal(netD, cfg.init_std)
+        expected = penalty_on_the_slope.answer(netD, real)
+        yield f"it is right for the D of this lesson and {n} picture{'s' * (n > 1)}"
+        found = tensor(r1(netD, real))
+        expect(found, expected, atol=1e-4)
+
+        yield f"D can learn from it, with {n} picture{'s' * (n > 1)}"
+        assert found.requires_grad, "no graph leads to D's weights: use create_graph=True"
+        wanted = list(netD.parameters())
+        mine, right = (torch.autograd.grad(x.sum(), wanted) for x in (found, expected))
+        for got, true in zip(mine, right, strict=True):
+            expect(got, true, atol=1e-4)
+
+    yield "it leaves no gradients in D's weights"
+    assert all(w.grad is None for w in netD.parameters()), "use torch.autograd.grad, not backward"
+
+
+@penalty_on_the_slope.solution
+def r1(netD, real):
+    """Return half the squared norm of D's gradient at real pictures, in the mean over them."""
+    real = real.detach().requires_grad_()
+    logits = netD(real)  # each depends on its own picture alone, so that their sum will do
+    (gradient,) = torch.autograd.grad(logits.sum(), real, create_graph=True)
+    return gradient.square().flatten(1).sum(1).mean() / 2
+
+
+@exercise("2.3", "Predict: one layer of G")
 def one_layer(answer):
     """Expect a dict of two numbers and a pair."""
     yield "the answer names side, weights and stamps"
@@ -50,51 +165,13 @@ one_layer.solution(
 )
 
 
-@exercise("2.2", "Implement: count the stamps")
-def stamps(overlap):
-    """Expect ``overlap(kernel_size, stride, length)``."""
-
-    def counts(*sizes):
-        found = overlap(*sizes)
-        if found is None:
-            raise NotImplementedError
-        return torch.tensor(numbers(found), dtype=torch.float64)
-
-    yield "one input pixel makes one stamp"
-    expect(counts(5, 2, 1), torch.ones(5))
-
-    yield "the output has (length - 1) * stride + kernel_size pixels"
-    for kernel, stride, length in ((3, 1, 4), (5, 2, 6), (4, 2, 6), (6, 3, 5)):
-        expect(len(counts(kernel, stride, length)), (length - 1) * stride + kernel)
-
-    yield "each stamp is counted at kernel_size pixels"
-    for kernel, stride, length in ((5, 2, 6), (4, 2, 6), (7, 3, 8)):
-        expect(counts(kernel, stride, length).sum(), kernel * length)
-
-    yield "away from the ends the counts are equal if the stride divides the kernel size"
-    for kernel, stride in ((4, 2), (6, 3), (2, 2), (3, 1)):
-        inside = counts(kernel, stride, 12)[kernel:-kernel]
-        expect(inside, torch.full_like(inside, kernel // stride))
-
-    yield "every count is right, also at the ends"
-    for sizes in ((5, 2, 6), (3, 2, 5), (7, 3, 8), (2, 3, 4), (1, 1, 1)):
-        expect(counts(*sizes), stamps.answer(*sizes))
-
-
-@stamps.solution
-def overlap(kernel_size, stride, length):
-    """Count, for each output pixel of a row, the stamps that reach it."""
-    ones = torch.ones(1, 1, length)
-    return F.conv_transpose1d(ones, torch.ones(1, 1, kernel_size), stride=stride).flatten()
-
-
 def broken_sample(netG, z):
     """Return a generator's samples for ``z``, in the middle of its training."""
     with torch.no_grad():
         return netG(z)
 
 
-@exercise("2.3", "Diagnose: a face that depends on the rest of the batch")
+@exercise("2.4", "Diagnose: a face that depends on the rest of the batch")
 def alone_and_together(draw):
     """Expect ``draw(netG, z)``."""
     net = nn.Sequential(nn.Linear(4, 8), nn.BatchNorm1d(8), nn.ReLU(), nn.Linear(8, 3), nn.Tanh())
@@ -157,7 +234,7 @@ ENLARGED = [
 ]
 
 
-@exercise("2.4", "Modify: enlarge, then convolve")
+@exercise("2.5", "Modify: enlarge, then convolve")
 def no_checkerboard(block):
     """Expect ``block(inputs, outputs)``, which returns a module."""
     torch.manual_seed(0)
@@ -208,7 +285,7 @@ def block(inputs, outputs):
 
 
 the_paper = multiple_choice(
-    "2.5",
+    "2.6",
     "Read: what the authors did",
     "abcde",
     right="abd",
