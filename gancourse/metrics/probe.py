@@ -44,6 +44,53 @@ def linear_probe(features, labels, test_features, test_labels):
     return _accuracy(features, labels, test_features, test_labels, best)
 
 
+def attribute_probe(features, attributes, test_features, test_attributes):
+    """Fit a linear function for each attribute, and return how well it ranks test samples.
+
+    The functions are ridge regressions, as in :func:`linear_probe`.
+
+    Parameters
+    ----------
+    features, test_features : float torch.Tensor, (N, d) and (M, d)
+    attributes, test_attributes : bool torch.Tensor, (N, k) and (M, k)
+
+    Returns
+    -------
+    float32 torch.Tensor, (k,)
+        Of all pairs of a test sample with the attribute and one without, the share in which the
+        first has the larger value: the area under the ROC curve. Chance is 0.5, however rare the
+        attribute is; NaN if all test samples or none have it.
+    """
+    cut, targets = len(features) * 4 // 5, attributes.float()
+    known, validation = (features[:cut], targets[:cut]), (features[cut:], attributes[cut:])
+
+    def quality(penalty):
+        return ranked(_predict(*known, validation[0], penalty), validation[1]).nanmean()
+
+    best = max(PENALTIES, key=quality)
+    return ranked(_predict(features, targets, test_features, best), test_attributes)
+
+
+def ranked(scores, attributes):
+    """Return the share of pairs, one with and one without an attribute, in the right order.
+
+    Parameters
+    ----------
+    scores : float torch.Tensor, (M, k)
+    attributes : bool torch.Tensor, (M, k)
+
+    Returns
+    -------
+    float torch.Tensor, (k,)
+        A pair with equal scores counts half.
+    """
+    shares = []
+    for score, has in zip(scores.T, attributes.T.bool(), strict=True):
+        gap = score[has][:, None] - score[~has]
+        shares.append((gap.sign().mean() + 1) / 2)
+    return torch.stack(shares)
+
+
 def pooled_features(net, images):
     """Return the features of all layers of a network, max-pooled to 4x4 fields.
 
@@ -72,11 +119,16 @@ def pooled_features(net, images):
 
 
 def _accuracy(features, labels, test_features, test_labels, penalty):
+    targets = F.one_hot(labels).to(features)
+    predicted = _predict(features, targets, test_features, penalty)
+    return (predicted.argmax(1) == test_labels).float().mean().item()
+
+
+def _predict(features, targets, test_features, penalty):
+    """Fit a ridge regression, and return what it predicts for test samples."""
     mean, std = features.mean(0), features.std(0) + 1e-3
     x, y = (features - mean) / std, (test_features - mean) / std
-    targets = F.one_hot(labels).to(x)
     centre = targets.mean(0)
     # The dual form solves N x N equations; there are more features than samples.
     kernel = x @ x.T + penalty * x.shape[1] * torch.eye(len(x), device=x.device)
-    predicted = y @ (x.T @ torch.linalg.solve(kernel, targets - centre)) + centre
-    return (predicted.argmax(1) == test_labels).float().mean().item()
+    return y @ (x.T @ torch.linalg.solve(kernel, targets - centre)) + centre

@@ -5,7 +5,7 @@ import torch
 from torch import nn
 
 from gancourse.errors import CourseError
-from gancourse.metrics.probe import linear_probe, pooled_features
+from gancourse.metrics.probe import attribute_probe, linear_probe, pooled_features, ranked
 
 
 def clouds(n, seed, noise):
@@ -71,3 +71,23 @@ def test_pooling_leaves_the_network_as_it_was():
     net = TwoLayers().train()
     pooled_features(net, torch.rand(5, 3, 16, 16))
     assert net.training and not net.norm.running_mean.any()
+
+
+def test_pairs_in_the_right_order_are_counted():
+    scores = torch.tensor([[0.1, 1.0], [0.4, 1.0], [0.3, 1.0], [0.2, 1.0]])
+    has = torch.tensor([[False, True], [True, True], [False, True], [True, True]])
+    shares = ranked(scores, has)
+    assert shares[0] == 0.75 and shares[1].isnan()  # no sample lacks the second
+    assert ranked(torch.zeros(4, 1), has[:, :1]) == 0.5
+
+
+def test_attributes_that_are_linear_in_the_features_are_ranked_and_others_are_not():
+    (x, y), (tests, answers) = clouds(300, 0, 0.5), clouds(600, 1, 0.5)
+    coin = torch.Generator().manual_seed(2)
+    known, unknown = (
+        torch.stack([labels == 0, labels != 1, torch.rand(len(labels), generator=coin) < 0.1], 1)
+        for labels in (y, answers)
+    )
+    shares = attribute_probe(x, known, tests, unknown)
+    assert shares[:2].min() > 0.95
+    assert abs(shares[2] - 0.5) < 0.12
