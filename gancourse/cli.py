@@ -207,21 +207,25 @@ def train(
 ):
     """Train GAN (vanilla, dcgan, ...); write generator, checkpoint, log and samples to --out.
 
-    Ctrl-C stops after the current step; --resume goes on from there.
+    Ctrl-C stops after the current step; --resume goes on from there. With several devices:
+    torchrun --nproc-per-node N -m gancourse train ...
     """
     from gancourse import runs
-    from gancourse.training import runtime, store
+    from gancourse.training import parallel, runtime, store
 
     if resume:
         store.require(out)
     given = {"steps": steps, "batch_size": batch_size}
     changes = {field: value for field, value in given.items() if value is not None}
     plan = runs.prepare(name, data_name, preset, **changes)
-    run = runtime.start(device, seed, precision=precision, compile=compiled)
-    if run.device.type == "cpu":
-        runtime.use_threads(threads or plan.threads)
-    gan = plan.build(run)
-    history = plan.train(gan, run, out_dir=out, resume=resume)
+    with parallel.together(device) as device:
+        run = runtime.start(device, seed, precision=precision, compile=compiled)
+        if run.device.type == "cpu" and (threads or run.processes == 1):
+            runtime.use_threads(threads or plan.threads)  # torchrun has set a number of its own
+        gan = plan.build(run)
+        history = plan.train(gan, run, out_dir=out, resume=resume or parallel.restarted())
+    if run.process:
+        return
     if not history.finished:
         say(f"stopped after step {gan.step:,}; go on with --resume", err=True)
         sys.exit(INTERRUPTED)

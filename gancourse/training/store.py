@@ -24,14 +24,16 @@ CHECKPOINT, GENERATOR, HISTORY = "checkpoint.safetensors", "generator.safetensor
 SAMPLES = "samples"
 
 # Settings that a resumed run may change; what else differs is another run.
-FREE = ("device", "channels_last", "compile", "threads")
+FREE = ("device", "channels_last", "compile", "threads", "processes")
 
 
 class Store:
     """The last good state of a run: in a folder if there is one, else in memory.
 
     A context manager: within it the folder belongs to this run. Nothing but a lock is written
-    before the first step has been made, and every folder with another file has a checkpoint.
+    before the first step has been made, and every folder with another file has a checkpoint. Of
+    several processes the first writes; the others read the checkpoint and then keep their state
+    in memory.
 
     Parameters
     ----------
@@ -54,7 +56,7 @@ class Store:
         self._claim = ExitStack()
 
     def __enter__(self):
-        if self.folder:
+        if self.folder and not self.run.process:
             self._claim.enter_context(claim(self.folder))
         return self
 
@@ -89,6 +91,8 @@ class Store:
             "channels_last": self.run.channels_last,
             "compile": self.run.compile,
         }
+        if self.run.processes > 1:
+            found["processes"] = self.run.processes
         if self.run.device.type == "cpu":
             found["threads"] = torch.get_num_threads()
         return json.loads(json.dumps(found))
@@ -169,6 +173,9 @@ class Store:
             raise CheckpointError("resume=True needs out_dir: the folder that holds the run.")
         if self.folder is None:
             return
+        if self.run.process:
+            self._follow(resume)
+            return
         if not (self.folder / CHECKPOINT).is_file():
             self._refuse_remains()
             return
@@ -193,6 +200,19 @@ class Store:
             for part in leftovers(folder):
                 part.unlink()
 
+    def _follow(self, resume):
+        """Load the run that the first process goes on with, and leave its folder alone."""
+        path, self.folder = self.folder / CHECKPOINT, None
+        if resume and path.is_file():
+            state, _ = statefile.load(path)
+            checkpoint.check_step(state, path)
+            checkpoint.check(self.gan, state, self._shapes, path)
+            self._load(state)
+
+    @property
+    def _shapes(self):
+        return {tuple(field.shape) for field in self.data.fields.values() if field.side}
+
     def _refuse_remains(self):
         found = remains(self.folder)
         if found:
@@ -209,8 +229,7 @@ class Store:
                 + "\n  ".join(changes)
                 + "\nGo on with the old settings, or start the new ones in another folder."
             )
-        shapes = {tuple(field.shape) for field in self.data.fields.values() if field.side}
-        checkpoint.check(self.gan, state, shapes, where)
+        checkpoint.check(self.gan, state, self._shapes, where)
         for line in checkpoint.differences(old, self.settings):
             say(f"{self.folder} goes on with another setting: {line}")
         self._load(state)
