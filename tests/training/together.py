@@ -8,7 +8,7 @@ from pathlib import Path
 import torch
 from killed_run import PROCESSES
 
-from gancourse import runs
+from gancourse import gans, runs, training
 from gancourse.files import statefile
 from gancourse.training import parallel, runtime
 
@@ -56,7 +56,8 @@ def train(name, data, steps, changes, device):
     plan = runs.prepare(name, data, "smoke", **changes, steps=steps)
     run = runtime.start(device, 0)
     gan = plan.build(run)
-    plan.train(gan, run, quiet=True)
+    step, steps = gans.step_function(plan.module, plan.cfg)
+    training.train(gan, step, plan.data, run, steps=steps, quiet=True)  # without samples' noise
     return {part: value.state_dict() for part, value in gan.parts().items()}
 
 
