@@ -10,6 +10,7 @@ import torch
 
 from gancourse.errors import CourseError, TrainingDiverged
 from gancourse.training import parallel
+from gancourse.training.ahead import batches
 from gancourse.training.guards import (
     check_count,
     check_first_batch,
@@ -138,10 +139,13 @@ def go_on(gan, train_step, run, progress, steps):
         progress.record()
     store.begin()
     try:
-        with stop_button(run) as stop, enough_memory(gan):
+        with (
+            stop_button(run) as stop,
+            enough_memory(gan),
+            batches(data, gan.cfg.batch_size, run, steps) as batch,
+        ):
             while gan.step < steps and not stop.pressed:
-                batch = data.batch(gan.step, gan.cfg.batch_size, run)
-                losses = train_step(gan, parallel.share(batch, run), run)
+                losses = train_step(gan, parallel.share(batch(gan.step), run), run)
                 gan.step += 1
                 progress.note(losses)
                 if progress.due("log"):
