@@ -11,15 +11,9 @@ import click
 from gancourse import __version__
 from gancourse.errors import CourseError, printable
 from gancourse.files import paths
-from gancourse.files.streams import steady
+from gancourse.files.streams import say, steady
 
 INTERRUPTED = 130  # the exit status after Ctrl-C, by convention of shells
-
-
-def say(text, err=False):
-    """Print lines, whose text may come from a file; control characters are escaped."""
-    lines = str(text).split("\n")
-    click.echo("\n".join(printable(line, limit=10_000) for line in lines), err=err)
 
 
 class Problem(click.ClickException):

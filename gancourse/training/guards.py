@@ -10,14 +10,8 @@ from contextlib import contextmanager
 
 from torch import nn
 
-from gancourse.errors import CourseError, TrainingDiverged
+from gancourse.errors import CourseError, TrainingDiverged, check_whole
 from gancourse.training import parallel
-
-
-def check_count(name, value):
-    """Raise a CourseError unless ``value`` is a whole number of at least 1."""
-    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-        raise CourseError(f"{name} must be a whole number of at least 1, not {value!r}.")
 
 
 def check_first_batch(gan, data, run):
@@ -25,7 +19,7 @@ def check_first_batch(gan, data, run):
 
     Batch normalisation of vectors, one a sample, has no variance over a single sample.
     """
-    check_count("batch_size", gan.cfg.batch_size)
+    check_whole("batch_size", gan.cfg.batch_size, 1)
     parallel.check_batch_size(gan.cfg.batch_size, run)
     size = gan.cfg.batch_size // run.processes
     networks = [part for part in gan.parts().values() if isinstance(part, nn.Module)]

@@ -8,11 +8,10 @@ import time
 
 import torch
 
-from gancourse.errors import CourseError, TrainingDiverged
+from gancourse.errors import CourseError, TrainingDiverged, check_whole
 from gancourse.training import parallel
 from gancourse.training.ahead import batches
 from gancourse.training.guards import (
-    check_count,
     check_first_batch,
     diverged,
     enough_memory,
@@ -192,10 +191,10 @@ def intervals(steps, **wanted):
         If ``steps`` or a wanted number is not a whole number above 0.
     """
     times = {"log": 200, "sample": 20, "checkpoint": 20, "record": 20}
-    check_count("steps", steps)
+    check_whole("steps", steps, 1)
     for name, value in wanted.items():
         if value is not None:
-            check_count(f"{name}_every", value)
+            check_whole(f"{name}_every", value, 1)
     every = {name: wanted[name] or max(1, steps // times[name]) for name in times}
     # A checkpoint ends a log window, so that a resumed run logs the same windows.
     every["checkpoint"] = -(-every["checkpoint"] // every["log"]) * every["log"]

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from gancourse.errors import CourseError, check_seed, choose
+from gancourse.errors import CourseError, check_seed, check_whole, choose
 from gancourse.training import parallel
 
 DEVICES = ("auto", "cuda", "mps", "cpu")
@@ -71,9 +71,7 @@ class Run:
         return torch.Generator(device=self.device).manual_seed(seed)
 
 
-def start(
-    device="auto", seed=0, *, precision="fp32", channels_last=False, compile=False, threads=None
-):
+def start(device="auto", seed=0, *, precision="fp32", channels_last=False, compile=False):
     """Choose the device, seed every random source, and return the :class:`Run`.
 
     Parameters
@@ -86,9 +84,6 @@ def start(
         See :class:`Run`. ``auto`` takes what :func:`fast_precision` returns.
     channels_last, compile : bool
         See :class:`Run`.
-    threads : int, optional
-        How many threads PyTorch computes with on the CPU, from here on; as many as before if left
-        out. Results for different numbers differ in the last digits.
 
     Returns
     -------
@@ -114,22 +109,21 @@ def start(
         process=process,
         processes=processes,
     )
-    if threads is not None:
-        use_threads(threads)
     seed_everything(seed)
     return run
 
 
 def use_threads(count):
-    """Let PyTorch compute with so many threads on the CPU.
+    """Let PyTorch compute with so many threads on the CPU, from 1 to 1024.
+
+    Results for different numbers differ in the last digits.
 
     Raises
     ------
     CourseError
-        If ``count`` is no whole number from 1 to 1024.
+        If ``count`` is no such number.
     """
-    if isinstance(count, bool) or not isinstance(count, int) or not 0 < count <= 1024:
-        raise CourseError(f"threads must be a whole number, 1 to 1024, not {count!r}")
+    check_whole("threads", count, 1, 1024)
     torch.set_num_threads(count)
 
 

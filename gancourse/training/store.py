@@ -2,7 +2,6 @@
 
 import json
 import os
-import sys
 from contextlib import ExitStack
 from functools import cached_property
 from pathlib import Path
@@ -13,11 +12,12 @@ from torch.optim.lr_scheduler import LRScheduler
 from gancourse import plotting
 from gancourse.errors import CheckpointError, CourseError
 from gancourse.files import paths, schema, statefile
+from gancourse.files.streams import say
 from gancourse.files.writing import leftovers
 from gancourse.training import checkpoint
-from gancourse.training.claim import claim
 from gancourse.training.guards import diverged
 from gancourse.training.history import History
+from gancourse.training.ownership import owned
 from gancourse.training.runtime import random_state, set_random_state
 
 CHECKPOINT, GENERATOR, HISTORY = "checkpoint.safetensors", "generator.safetensors", "history.jsonl"
@@ -53,15 +53,15 @@ class Store:
         self.memory = None  # the last good state, if no file holds it
         self.kept = None  # the step of the checkpoint in the folder
         self.logged = False  # whether history.jsonl holds all rows so far
-        self._claim = ExitStack()
+        self._owned = ExitStack()
 
     def __enter__(self):
         if self.folder and not self.run.process:
-            self._claim.enter_context(claim(self.folder))
+            self._owned.enter_context(owned(self.folder))
         return self
 
     def __exit__(self, *error):
-        return self._claim.__exit__(*error)
+        return self._owned.__exit__(*error)
 
     def state(self):
         """Return everything that the rest of the run depends on."""
@@ -231,7 +231,7 @@ class Store:
             )
         checkpoint.check(self.gan, state, self._shapes, where)
         for line in checkpoint.differences(old, self.settings):
-            say(f"{self.folder} goes on with another setting: {line}")
+            say(f"gancourse: {self.folder} goes on with another setting: {line}", err=True)
         self._load(state)
         self.kept = state["step"]
         self._read_history(state["windows"])
@@ -247,7 +247,8 @@ class Store:
         if lost:
             aside = set_aside(path)
             kept = f"; the old file is kept as {aside.name}" if aside else ""
-            say(f"{path}: {lost} rows are damaged or missing, and are left out{kept}.")
+            lines = f"{lost} rows are damaged or missing, and are left out{kept}."
+            say(f"gancourse: {path}: {lines}", err=True)
             self._write_history()
 
     # What the run writes besides
@@ -318,8 +319,3 @@ def set_aside(path):
         aside = path.with_name(f"{path.name}.damaged-{number}")
     path.rename(aside)
     return aside
-
-
-def say(text):
-    """Print a line that a user should see, on standard error."""
-    print(f"gancourse: {text}", file=sys.stderr, flush=True)
