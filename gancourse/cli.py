@@ -281,6 +281,54 @@ def sample(folder, count, seed, path, given, device, output):
     say(f"{output}: {len(rows)} samples of {g.card['model']}, {g.data} data{told and f'; {told}'}")
 
 
+@main.command()
+@click.argument("names", metavar="[GANS]...", nargs=-1)
+@click.option("--full", is_flag=True, help="Time for longer, and compiled networks too.")
+@click.option(
+    "--quality",
+    "task",
+    help="Measure the time to quality instead: modes, acgan-digits, cgan-digits, dcgan-faces or "
+    "lsgan-faces.",
+)
+@click.option("--seeds", default=3, show_default=True, help="Trainings of each side (--quality).")
+@click.option("--steps", type=click.IntRange(min=1), help="Most steps a training (--quality).")
+@click.option(
+    "--earlier",
+    type=Place(),
+    help="A JSON file of other values for the preset's fields, by GAN (--quality).",
+)
+@click.option("--preset", default="laptop", show_default=True, help="smoke, laptop or paper.")
+@click.option("--device", default="auto", show_default=True, help="auto, cuda, cuda:1, mps, cpu.")
+@click.option(
+    "--threads", type=click.IntRange(1, 1024), help="CPU threads [1 for small networks, else all]."
+)
+@click.option(
+    "--out", type=Place(), help="Folder of the JSON file [benchmarks/results, in this folder]."
+)
+def bench(names, full, task, seeds, steps, earlier, preset, device, threads, out):
+    """Time our trainer against a tutorial's loop, on the same networks, for all GANs or some.
+
+    The loop of tutorials: a DataLoader that transforms each picture, fp32, a loss that is read in
+    every step, Adam in its default form. Both sides take turns.
+    """
+    from gancourse import bench
+
+    out = out or bench.FOLDER
+    if task:
+        fields = bench.earlier_fields(earlier, task)
+        for race in bench.quality_of(
+            task, device=device, seeds=range(seeds), earlier=fields, steps=steps, out=out
+        ):
+            last = race
+        say(bench.compared(last))
+    else:
+        options = {"preset": preset, "device": device, "threads": threads, "full": full}
+        for rows in bench.speed_of(names, out=out, **options):
+            for row in rows:
+                say(bench.line(row))
+    say(f"see {out}")
+
+
 # Data
 
 

@@ -10,7 +10,6 @@ number of steps, the data and the measured quality.
 """
 
 import argparse
-import subprocess
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from pathlib import Path
@@ -19,6 +18,7 @@ import torch
 import torch.nn.functional as F
 
 from gancourse import metrics, runs, trained
+from gancourse.bench.machine import commit
 from gancourse.data import load
 from gancourse.errors import choose
 from gancourse.fields import Flags
@@ -355,26 +355,33 @@ def make(name, *, steps=None, device="auto", seed=0, folder=None, out=SHIPPED):
     if not history.finished:
         raise SystemExit(f"{name}: stopped at step {gan.step:,}; run it again to go on")
     path = out / f"{name}.safetensors"
+    quality = publish(path, gan, plan, run, history, recipe)
+    for name, most in recipe.aims.items():
+        verdict = "reached" if quality[name] <= most else "NOT REACHED"
+        print(f"aim: {name} at most {most:g}, measured {quality[name]:g}: {verdict}")
+    return path
+
+
+def publish(path, gan, plan, run, history, recipe, more=None):
+    """Write a generator's file with its card, and return the quality that the card holds.
+
+    ``more`` are changes of the configuration beside those of the recipe.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     card = plan.card | {
-        "changes": recipe.changes,
-        "seed": seed,
+        "changes": recipe.changes | (more or {}),
+        "seed": run.seed,
         "precision": run.precision,
         "device": str(run.device) if run.device.type == "cpu" else torch.cuda.get_device_name(),
         "seconds": round(history.seconds[-1]),
         "torch": torch.__version__,
         "date": datetime.now(timezone.utc).date().isoformat(),
-        "commit": subprocess.run(
-            ["git", "rev-parse", "HEAD"], cwd=ROOT, capture_output=True, text=True, check=False
-        ).stdout.strip(),
+        "commit": commit(),
     }
     checkpoint.save_generator(path, gan, half=True, **card)
     quality = measure(trained.load(path), recipe.data)  # with the weights rounded to half precision
     checkpoint.save_generator(path, gan, half=True, **card, quality=quality)
-    for name, most in recipe.aims.items():
-        verdict = "reached" if quality[name] <= most else "NOT REACHED"
-        print(f"aim: {name} at most {most:g}, measured {quality[name]:g}: {verdict}")
-    return path
+    return quality
 
 
 def main():
