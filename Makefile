@@ -10,7 +10,7 @@ DEVICE ?= cuda
 BUDGET ?= 540
 OUT ?= build/gpu
 FOLDER ?= $(OUT)
-WHEELS ?= build/wheels
+SITE ?= build/site
 HERE = $(if $(wildcard $(BIN)/python),$(BIN)/python,$(PYTHON))
 
 .PHONY: help setup lab test lowest course regress refresh leads sync lint bench gpu gpu-pack gpu-take
@@ -62,14 +62,13 @@ bench: setup ## our trainer against a tutorial's loop here, into benchmarks/ (ma
 	$(BIN)/gancourse bench $(FULL)
 	$(BIN)/python -m benchmarks.report
 
-# On a machine without a network, python3 has PyTorch, and `make gpu-pack` brought the rest here.
-gpu: ## all that needs a GPU, into OUT in BUDGET seconds (make gpu DEVICE=cuda BUDGET=540 OUT=build/gpu)
-	@if ls $(WHEELS)/*.whl >/dev/null 2>&1; then $(HERE) -m pip install --quiet --no-index --no-deps --no-compile \
-	--upgrade --target $(WHEELS)/site $(WHEELS)/*.whl; fi
-	PYTHONPATH=$(CURDIR):$(CURDIR)/$(WHEELS)/site $(HERE) -m tools.gpu --device $(DEVICE) --budget $(BUDGET) --out $(OUT)
+# On a machine without a network, python3 has PyTorch, and SITE the rest: see gpu-pack.
+gpu: ## all that needs a GPU, into OUT in BUDGET seconds: make gpu DEVICE=cuda BUDGET=540 OUT=build/gpu
+	@if [ -f $(SITE).tar.xz ]; then mkdir -p $(SITE) && $(HERE) -m tarfile -e $(SITE).tar.xz $(SITE); fi
+	PYTHONPATH=$(CURDIR):$(CURDIR)/$(SITE) $(HERE) -m tools.gpu --device $(DEVICE) --budget $(BUDGET) --out $(OUT)
 
-gpu-pack: setup ## download what a machine with PyTorch but without a network lacks, into build/wheels
-	$(BIN)/python -m tools.gpu.pack $(WHEELS)
+gpu-pack: setup ## pack what a machine with PyTorch but without a network lacks: SITE.tar.xz
+	$(BIN)/python -m tools.gpu.pack $(SITE).tar.xz
 
 gpu-take: setup ## keep what is better of the folder that make gpu wrote (make gpu-take FOLDER=build/gpu)
 	$(BIN)/python -m tools.gpu.take $(FOLDER)

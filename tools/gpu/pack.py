@@ -1,13 +1,17 @@
-"""Download what a machine without a network lacks: ``make gpu-pack``.
+"""Pack what a machine without a network lacks into one archive: ``make gpu-pack``.
 
 That machine has Python 3.12 on Linux, PyTorch, torchvision and the packages that come with them.
-The folder travels beside the checkout, and `make gpu` installs what it finds there.
+The archive travels beside the checkout, and `make gpu` unpacks it. It is about half as large as
+the wheels that it is made of.
 """
 
 import argparse
 import importlib.metadata
 import subprocess
 import sys
+import tarfile
+import tempfile
+import zipfile
 from pathlib import Path
 
 from gancourse.errors import CourseError
@@ -22,7 +26,7 @@ COURSE += ("pooch", "platformdirs")
 LESSONS = ("ipython", "traitlets", "decorator", "matplotlib_inline", "prompt_toolkit", "wcwidth")
 LESSONS += ("stack_data", "executing", "asttokens", "pure_eval", "ipython_pygments_lexers")
 LESSONS += ("nbformat", "fastjsonschema", "jsonschema", "jsonschema_specifications", "referencing")
-LESSONS += ("rpds_py", "jupyter_core", "ipywidgets", "comm", "anywidget", "psygnal", "pygments")
+LESSONS += ("rpds_py", "jupyter_core", "ipywidgets", "comm", "anywidget", "psygnal")
 
 
 def download(folder, python="3.12", machine="x86_64"):
@@ -51,11 +55,21 @@ def download(folder, python="3.12", machine="x86_64"):
     command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps"]
     command += ["--only-binary=:all:", "--python-version", python, "--implementation", "cp"]
     command += [word for tag in tags for word in ("--platform", f"{tag}_{machine}")]
-    Path(folder).mkdir(parents=True, exist_ok=True)
-    for old in Path(folder).glob("*.whl"):
-        old.unlink()
     if subprocess.run([*command, "--dest", str(folder), *wanted], check=False).returncode:
         raise CourseError("pip could not download the packages: see above.")
+
+
+def pack(wheels, path):
+    """Write what is in a folder's wheels, without their tests, into one archive."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory() as site:
+        for wheel in sorted(Path(wheels).glob("*.whl")):
+            with zipfile.ZipFile(wheel) as archive:
+                names = archive.namelist()
+                kept = [n for n in names if "/tests/" not in n and ".data/" not in n]
+                archive.extractall(site, kept)
+        with tarfile.open(path, "w:xz") as archive:
+            archive.add(site, ".")
 
 
 def size_of_checkout():
@@ -68,24 +82,21 @@ def size_of_checkout():
 
 
 def main():
-    """Download, and say what there is to carry."""
+    """Pack, and say what there is to carry."""
     parser = argparse.ArgumentParser(prog="python -m tools.gpu.pack", description=__doc__)
-    parser.add_argument("folder", type=Path)
+    parser.add_argument("path", type=Path, help="the archive, such as build/site.tar.xz")
     parser.add_argument("--python", default="3.12", help="of the other machine")
     options = parser.parse_args()
     try:
-        download(options.folder, options.python)
+        with tempfile.TemporaryDirectory() as wheels:
+            download(wheels, options.python)
+            pack(wheels, options.path)
     except CourseError as problem:
         parser.exit(2, f"{problem}\n")
-    wheels, checkout = (
-        sum(p.stat().st_size for p in options.folder.glob("*.whl")),
-        size_of_checkout(),
-    )
-    print(
-        f"{options.folder}: {wheels / 2**20:.1f} MiB of packages; checkout {checkout / 2**20:.1f}"
-    )
-    if wheels + checkout > LIMIT:
-        print(f"together more than {LIMIT / 2**20:.0f} MiB")
+    mine, checkout = options.path.stat().st_size, size_of_checkout()
+    print(f"{options.path}: {mine / 2**20:.1f} MiB; the checkout has {checkout / 2**20:.1f}")
+    if mine + checkout > LIMIT:
+        print(f"that is more than {LIMIT / 2**20:.0f} MiB together")
 
 
 if __name__ == "__main__":
