@@ -182,7 +182,15 @@ def run(names, given, out, check_claims, timeout):
 )
 @click.option("--batch-size", type=click.IntRange(min=1), help="Samples a batch [the preset's].")
 @click.option("--device", default="auto", show_default=True, help="auto, cuda, cuda:1, mps, cpu.")
-@click.option("--precision", default="fp32", show_default=True, help="fp32, bf16 or auto.")
+@click.option(
+    "--precision",
+    help="fp32, bf16 or auto [fp32 for small networks, else bf16 where the device has it].",
+)
+@click.option(
+    "--channels-last/--no-channels-last",
+    default=None,
+    help="Memory format of convolutions [channels last in large networks without instance norm].",
+)
 @click.option(
     "--threads", type=click.IntRange(1, 1024), help="CPU threads [1 for small networks, else all]."
 )
@@ -200,6 +208,7 @@ def train(
     batch_size,
     device,
     precision,
+    channels_last,
     threads,
     compiled,
     out,
@@ -214,12 +223,17 @@ def train(
 
     if resume:
         store.require(out)
+        precision = precision or store.precision_of(out)
     given = {"steps": steps, "batch_size": batch_size}
     changes = {field: value for field, value in given.items() if value is not None}
     plan = runs.prepare(name, data_name, preset, **changes)
-    run = runtime.start(device, seed, precision=precision, compile=compiled)
+    own = {"precision": precision, "channels_last": channels_last}
+    own = {option: value for option, value in own.items() if value is not None}
+    chosen = plan.settings(runtime.find_device(device)) | own
+    run = runtime.start(device, seed, compile=compiled, **chosen)
     if run.device.type == "cpu":
         runtime.use_threads(threads or plan.threads)
+    say(f"{run}; a step has {plan.work / 1e9:.2g} billion operations", err=True)
     gan = plan.build(run)
     history = plan.train(gan, run, out_dir=out, resume=resume)
     if not history.finished:

@@ -37,6 +37,14 @@ class Run:
     channels_last: bool = False
     compile: bool = False
 
+    def __str__(self):
+        words = [str(self.device), self.precision]
+        words += ["channels last"] * self.channels_last + ["compiled"] * self.compile
+        if self.device.type == "cpu":
+            count = torch.get_num_threads()
+            words.append(f"{count} thread{'s' * (count != 1)}")
+        return ", ".join(words)
+
     def autocast(self):
         """Return the context in which a forward pass and its losses are computed."""
         if self.precision == "fp32":

@@ -49,6 +49,7 @@ def take(folder, shipped=train_pretrained.SHIPPED, benchmarks=BENCHMARKS):
         say("the results are a CPU's: its figures are left out, its weights are looked at")
     else:
         benchmarks = Path(benchmarks)
+        benchmarks.mkdir(parents=True, exist_ok=True)
         if found.speed:
             bench.write(benchmarks / f"speed-{kind}.json", found.speed)
             say(f"taken: speed-{kind}.json, {len(found.speed.rows)} rows")
