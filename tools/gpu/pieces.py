@@ -325,13 +325,15 @@ def lesson(device, seconds, folder, which, write):
     claims, begin = [], time.perf_counter()
     found = {"name": path.stem, "cells": [0, len(cells)], "claims": claims, "error": ""}
 
-    def note(output):
-        bundle = getattr(output, "bundle", {}).get(lessons.CLAIM)
-        if bundle:
-            claims.append([bundle["text"], bundle["holds"]])
+    def note(*outputs, **_):
+        for output in outputs:
+            bundle = getattr(output, "bundle", None)
+            claim = bundle.get(lessons.CLAIM) if isinstance(bundle, dict) else None
+            if claim:
+                claims.append([claim["text"], claim["holds"]])
 
     called.display = note
-    space = {"__name__": "__main__"}
+    space = {"__name__": "__main__", "display": note}
     for number, cell in enumerate(cells, 1):
         try:
             execute(cell, f"<cell {number} of {path.stem}>", space)
