@@ -126,7 +126,10 @@ def tests(device, seconds, folder, which, write):
 
 
 def agreement(device, seconds, folder, which, write):
-    """Compare a step of each GAN, in each precision, with the same step on the CPU in fp32."""
+    """Compare a step of each GAN, in each precision, with the same step on the CPU in fp32.
+
+    A rehearsal takes the smallest networks, here and where speed is measured.
+    """
     found, here = [], runtime.find_device(device)
     hows = {"fp32": {}, "fp32 channels_last": {"channels_last": True}}
     if runtime.fast_precision(here) == "bf16":
@@ -134,7 +137,7 @@ def agreement(device, seconds, folder, which, write):
         hows |= {"bf16 channels_last": {"precision": "bf16", "channels_last": True}}
     for name in gans.names():
         module = gans.find(name)
-        cfg = module.PRESETS["laptop"]
+        cfg = module.PRESETS[preset_for(here)]
         truth = one_step(module, cfg, runtime.start("cpu", 0))
         for how, options in hows.items():
             losses, gradients = one_step(module, cfg, runtime.start(device, 0, **options))
@@ -218,9 +221,15 @@ def one_step(module, cfg, run):
     return {tag: loss.item() for tag, loss in losses.items()}, gradients
 
 
+def preset_for(device):
+    """Return the preset to compare and to time: "laptop", or "smoke" on a CPU."""
+    return "smoke" if device.type == "cpu" else "laptop"
+
+
 def speed_of_all(device, seconds, folder, which, write):
     """Run the quick benchmark."""
-    for rows in bench.speed_of(device=device, out=folder):
+    preset = preset_for(runtime.find_device(device))
+    for rows in bench.speed_of(device=device, preset=preset, out=folder):
         print(*map(bench.line, rows), sep="\n", flush=True)
         file = next(Path(folder).glob("speed-*.json"))
         write(speed=json.loads(file.read_text()))
@@ -229,7 +238,7 @@ def speed_of_all(device, seconds, folder, which, write):
 def paper(device, seconds, folder, which, write):
     """Time a step of each ``paper`` preset."""
     found, here = {}, runtime.find_device(device)
-    for name in gans.names():
+    for name in reversed(gans.names()):  # vanilla, the smallest, first
         try:
             found[name] = speed.paper_step(name, here, min(3.0, seconds / 20))
         except Exception as error:  # what runs out of memory says so in many ways
