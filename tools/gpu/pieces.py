@@ -23,7 +23,6 @@ from gancourse.errors import CourseError
 from gancourse.fields import example
 from gancourse.files import schema, statefile
 from gancourse.training import runtime
-from tools import train_pretrained
 from tools.gpu import results
 from tools.gpu.plan import ROOT, file_name, say
 
@@ -252,6 +251,8 @@ def paper(device, seconds, folder, which, write):
 
 def recipe(device, seconds, folder, which, write):
     """Train a recipe for as long as there is time, measure it, and keep it if it is better."""
+    from tools import train_pretrained  # with torchmetrics, which takes a second or two to import
+
     begin = time.perf_counter()
     base = train_pretrained.RECIPES[which]
     plan = planned(which)
@@ -281,6 +282,8 @@ def recipe(device, seconds, folder, which, write):
 
 def planned(name, steps=None):
     """Return the plan of a recipe with its wider networks."""
+    from tools import train_pretrained
+
     base = train_pretrained.RECIPES[name]
     changes = base.changes | WIDER.get(name, {})
     steps = steps or base.steps
