@@ -44,7 +44,7 @@ class Ours:
         store = Patient(self.gan, self.run, data, steps, None, {})
         store.every = every["checkpoint"]
         view = make_view(0, steps, quiet=True)
-        self.progress = Progress(self.gan, data, every, store, view, None, None)
+        self.progress = Progress(self.gan, data, self.run, every, store, view, None, None)
 
     def go(self, count):
         """Make so many steps."""
