@@ -323,7 +323,7 @@ def sample(folder, count, seed, path, given, device, output):
 
 @main.command()
 @click.argument("names", metavar="[GANS]...", nargs=-1)
-@click.option("--full", is_flag=True, help="Time for longer, and compiled networks too.")
+@click.option("--full", is_flag=True, help="Time for longer; compiled networks and memory too.")
 @click.option(
     "--quality",
     "task",

@@ -172,7 +172,7 @@ def measure(g, data_name):
         return measure_translations(g, data_name)
     held_out = show.held_out(g.module, data_name, g.cfg, MEASURED)
     real = held_out.images()
-    fake = torch.cat([g.sample(250, seed) for seed in range(MEASURED // 250)])[: len(real)]
+    fake = torch.cat([g.sample(250, seed).cpu() for seed in range(MEASURED // 250)])[: len(real)]
     # The judge of emoji classifies studios; its features do not tell what an emoji shows.
     if data_name not in metrics.JUDGES or data_name == "emoji":
         distance = metrics.judge_fid(real, fake, Thumbnails())
@@ -188,7 +188,10 @@ def measure(g, data_name):
     if "labels" in g.given:
         labels = torch.arange(MEASURED) % g.cfg.num_classes
         fake = torch.cat(
-            [g.sample(len(part), seed, labels=part) for seed, part in enumerate(labels.split(250))]
+            [
+                g.sample(len(part), seed, labels=part).cpu()
+                for seed, part in enumerate(labels.split(250))
+            ]
         )
         right = judge.predict(fake) == labels
         quality["class_accuracy"] = round(right.float().mean().item(), 4)
@@ -313,7 +316,7 @@ def measure_studios(g):
 def in_parts(g, **given):
     """Sample with 50 rows of the inputs at a time, to save memory."""
     parts = zip(*(rows.split(50) for rows in given.values()), strict=True)
-    return torch.cat([g.sample(**dict(zip(given, part, strict=True))) for part in parts])
+    return torch.cat([g.sample(**dict(zip(given, part, strict=True))).cpu() for part in parts])
 
 
 def make(name, *, steps=None, device="auto", seed=0, folder=None, out=SHIPPED):
@@ -379,7 +382,8 @@ def publish(path, gan, plan, run, history, recipe, more=None):
         "commit": commit(),
     }
     checkpoint.save_generator(path, gan, half=True, **card)
-    quality = measure(trained.load(path), recipe.data)  # with the weights rounded to half precision
+    rounded = trained.load(path, run.device)  # to half precision
+    quality = measure(rounded, recipe.data)
     checkpoint.save_generator(path, gan, half=True, **card, quality=quality)
     return quality
 

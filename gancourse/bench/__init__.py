@@ -5,13 +5,13 @@ Both write a JSON file into a folder as soon as they know more, and can be begun
 """
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import torch
 
 from gancourse import gans
-from gancourse.bench import quality, speed
+from gancourse.bench import memory, quality, speed
 from gancourse.bench.machine import Origin, origin, peak
 from gancourse.errors import CourseError, choose
 from gancourse.files import schema
@@ -52,7 +52,7 @@ def speed_of(names=(), *, device="auto", preset="laptop", threads=None, full=Fal
     threads : int, optional
         On a CPU; if left out, as many as a training of the GAN uses.
     full : bool
-        Time for longer, and compiled networks too.
+        Time for longer, and compiled networks too; on a CPU, measure the memory.
     out : path
 
     Yields
@@ -78,6 +78,11 @@ def speed_of(names=(), *, device="auto", preset="laptop", threads=None, full=Fal
                 runtime.use_threads(threads or plan.threads)
             peaks = peaks or {kind: peak(device, kind) for kind in here}
             rows = speed.measure(plan, device, sides=sides, peaks=peaks, **longer)
+            if full and device.type == "cpu":
+                rows = [
+                    replace(row, memory=memory.of_side(name, preset, row.side, sides.get(row.side)))
+                    for row in rows
+                ]
             known = sorted([*known, *rows], key=lambda row: row.gan)
             write(path, Speeds(origin=origin(device), peaks=peaks, rows=known))
             yield rows

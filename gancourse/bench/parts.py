@@ -3,6 +3,7 @@
 import time
 
 import torch
+from torch.autograd import DeviceType
 from torch.profiler import ProfilerActivity, profile, record_function
 
 # Of an operation's name, the first that fits. The arithmetic of the networks is the first four.
@@ -34,7 +35,7 @@ class Marked:
             return self.data.batch(*arguments)
 
 
-def shares(side, seconds=0.5):
+def shares(side, seconds=0.3):
     """Return the share of the time of a side's steps by kind of work; they sum to 1.
 
     Parameters
@@ -66,6 +67,8 @@ def shares(side, seconds=0.5):
         wall = 1e6 * (time.perf_counter() - begin)
     found = {}
     for event in prof.events():
+        if event.device_type != DeviceType.CPU:  # a kernel, whose time its operation has too
+            continue
         spent = event.self_device_time_total if on_gpu else event.self_cpu_time_total
         kind = kind_of(event)
         if kind:

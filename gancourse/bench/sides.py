@@ -7,6 +7,7 @@ the GAN's own step function. They differ in what surrounds the arithmetic.
 import itertools
 
 import torch
+from torch.profiler import record_function
 from torch.utils.data import DataLoader, Dataset
 
 from gancourse import gans
@@ -97,7 +98,8 @@ class Tutorial:
     def go(self, count):
         """Make so many steps."""
         for batch in itertools.islice(self.batches, count):
-            batch = {name: rows.to(self.run.device) for name, rows in batch.items()}
+            with record_function("gancourse.batch"):
+                batch = {name: rows.to(self.run.device) for name, rows in batch.items()}
             losses = self.step(self.gan, batch, self.run)
             self.losses = {tag: loss.item() for tag, loss in losses.items()}
             self.gan.step += 1

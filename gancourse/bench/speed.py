@@ -4,13 +4,13 @@ import statistics
 from dataclasses import dataclass
 
 import torch
+from torch import nn
 
 from gancourse import gans, runs
 from gancourse.bench import parts
 from gancourse.bench.machine import Clock
 from gancourse.bench.sides import TUTORIAL, Ours, Tutorial
 from gancourse.errors import CourseError
-from gancourse.fields import Points
 from gancourse.training import effort
 
 # The data of each GAN; a file that is not listed gets the first that it takes.
@@ -62,7 +62,7 @@ class Row:
     of_peak : float or None
         Operations a second, as a share of those of a large matrix product.
     memory : int or None
-        The most bytes of the device that were in use; None on a CPU.
+        The most bytes that were in use, on a CPU those that training adds; None if not measured.
     """
 
     gan: str
@@ -101,7 +101,7 @@ def prepare(name, preset="laptop", **changes):
     raise problem
 
 
-def measure(plan, device, *, sides=OURS, rounds=5, seconds=0.7, peaks=None):
+def measure(plan, device, *, sides=OURS, rounds=5, seconds=0.3, peaks=None):
     """Time the tutorial loop and each of our sides in turns, in one process.
 
     Parameters
@@ -123,11 +123,12 @@ def measure(plan, device, *, sides=OURS, rounds=5, seconds=0.7, peaks=None):
         The tutorial loop first. A side that does not run here is left out.
     """
     clock = Clock(device)
-    points = any(isinstance(field, Points) for field in plan.module.inputs(plan.cfg).values())
     running, counts, memory = {TUTORIAL: Tutorial(plan, str(device))}, {}, {}
     counts[TUTORIAL] = warm_up(running[TUTORIAL], clock, seconds)
+    networks = [net for net in running[TUTORIAL].gan.parts().values() if hasattr(net, "modules")]
+    flat = not any(isinstance(layer, nn.Conv2d) for net in networks for layer in net.modules())
     for name, options in sides.items():
-        if points and options.get("channels_last"):
+        if flat and options.get("channels_last"):
             continue
         try:
             side = Ours(plan, str(device), **options)

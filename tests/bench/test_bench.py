@@ -9,7 +9,7 @@ from click.testing import CliRunner
 from PIL import Image
 
 from gancourse import bench, gans
-from gancourse.bench import machine, parts, quality, sides, speed
+from gancourse.bench import machine, memory, parts, quality, sides, speed
 from gancourse.cli import main
 from gancourse.errors import CourseError
 from gancourse.training.ema import EMA
@@ -112,6 +112,12 @@ def fake_rows(plan, device, **options):
 def test_what_is_outside_of_the_arithmetic_is_the_rest():
     (row,) = fake_rows(speed.prepare("vanilla", "smoke"), CPU)
     assert row.outside == pytest.approx(0.25) and "25% outside" in bench.line(row)
+
+
+@pytest.mark.skipif(not memory.FORGET.exists(), reason="only Linux says what a process has used")
+def test_memory_is_that_of_training():
+    assert 1e5 < memory.of_side("vanilla", "smoke", "fp32", {}) < 1e9
+    assert memory.of_side("vanilla", "smoke", "fp32", {"precision": "fp16"}) is None
 
 
 @pytest.mark.parametrize("text", ["", "[]", '{"origin": 1}', '{"rows": []}'])

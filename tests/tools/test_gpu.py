@@ -93,6 +93,22 @@ def test_a_piece_that_fails_is_named_and_the_rest_goes_on():
     assert [status for status, _ in found.values()] == ["failed", "done"]
 
 
+def test_no_piece_is_left_at_work_when_the_command_is_ended():
+    clock, process = Clock(), []
+
+    def wait(seconds):
+        raise SystemExit("stopped")
+
+    def start(name, allowed):
+        process.append(Pretended(clock, 10))
+        return process[0]
+
+    with pytest.raises(SystemExit):
+        stages = [plan.Stage(names=("a",), share=1)]
+        plan.carry_out(stages, plan.Budget(90, clock), start, print, True, wait)
+    assert process[0].asked == ["kill"]
+
+
 def test_what_there_is_no_time_for_is_not_begun():
     stages = [plan.Stage(names=("a", "b", "c"), share=1, most=40, least=30)]
     found, started, _ = carried_out(stages, 88, {"a": {"seconds": 39}, "b": {"seconds": 39}})

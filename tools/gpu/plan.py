@@ -117,35 +117,46 @@ def carry_out(stages, budget, start, done, alone, wait=time.sleep):
     """
     shares = [stage.share for stage in stages]
     for i, stage in enumerate(stages):
-        allowed = budget.left() * shares[i] / sum(shares[i:])
-        end = budget.clock() + allowed
-        waiting, running = list(stage.names), {}
-        while waiting or running:
-            now = budget.clock()
-            while waiting and len(running) < (1 if alone else stage.at_once):
-                seconds = min(stage.most, end - now)
-                if seconds < stage.least:
-                    for name in waiting:
-                        done(name, "not begun", 0.0)
-                    waiting = []
-                    break
-                name = waiting.pop(0)
-                running[name] = (start(name, seconds), now, now + seconds)
-            for name, (process, begun, last) in list(running.items()):
-                code = process.poll()
-                if code is None and now > last + GRACE:
-                    process.kill()
-                elif code is None and now > last:
-                    process.stop()
-                    continue
-                elif code is None:
-                    continue
-                status = {0: "done", None: "stopped"}.get(code, "failed")
-                status = "stopped" if now > last else status
-                done(name, status, now - begun)
-                del running[name]
-            if running:
-                wait(0.2)
+        end = budget.clock() + budget.left() * shares[i] / sum(shares[i:])
+        running = {}
+        try:
+            carry_out_stage(stage, end, budget.clock, start, done, alone, wait, running)
+        finally:  # also when this program is ended
+            for process, _, _ in running.values():
+                process.kill()
+
+
+def carry_out_stage(stage, end, clock, start, done, alone, wait, running):
+    """Run the pieces of a stage until ``end``; ``running`` always holds those at work.
+
+    See :func:`carry_out`.
+    """
+    waiting = list(stage.names)
+    while waiting or running:
+        now = clock()
+        while waiting and len(running) < (1 if alone else stage.at_once):
+            seconds = min(stage.most, end - now)
+            if seconds < stage.least:
+                for name in waiting:
+                    done(name, "not begun", 0.0)
+                waiting = []
+                break
+            name = waiting.pop(0)
+            running[name] = (start(name, seconds), now, now + seconds)
+        for name, (process, begun, last) in list(running.items()):
+            code = process.poll()
+            if code is None and now <= last:
+                continue
+            if code is None and now <= last + GRACE:
+                process.stop()
+                continue
+            if code is None:
+                process.kill()
+            del running[name]
+            late = now > last
+            done(name, "stopped" if late else "failed" if code else "done", now - begun)
+        if running:
+            wait(0.2)
 
 
 class Process:
@@ -225,6 +236,7 @@ def main(device, seconds, out, only=()):
         The pieces to run, if not all: "speed", "recipe:dcgan-toons".
     """
     budget, out = Budget(seconds), Path(out)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("stopped"))
     out.mkdir(parents=True, exist_ok=True)
     for old in (results.RESULTS, results.LOG, *(map(results.WEIGHTS.format, range(1, 6)))):
         (out / old).unlink(missing_ok=True)
@@ -246,7 +258,9 @@ def main(device, seconds, out, only=()):
             stage = next(stage for stage in stages if name in stage.names)
             at_once = 1 if alone else min(stage.at_once, len(stage.names))
             say(f"{name}: begun, {seconds:.0f} s at most")
-            return Process(name, seconds, device, work, max(1, (os.cpu_count() or 1) // at_once))
+            # A rehearsal has one thread: two are much slower where other programs run.
+            threads = 1 if alone else max(1, (os.cpu_count() or 1) // at_once)
+            return Process(name, seconds, device, work, threads)
 
         def done(name, status, spent):
             say(f"{name}: {status} after {spent:.0f} s{gathered.add(name, status, spent)}")
