@@ -146,7 +146,8 @@ def main():
         "batches and data are the same, and both sides take turns in one process. A ratio is the "
         "median over the turns, with the lowest and the highest.\n",
         "Measure again: `make bench` (minutes), `make bench FULL=--full`; time to quality: "
-        "`gancourse bench --quality acgan-digits --seeds 5`. On a GPU: `make gpu`.\n",
+        "`gancourse bench --quality acgan-digits --seeds 5 --earlier benchmarks/earlier.json` (the "
+        "laptop presets of commit ad24039). On a GPU: `make gpu`.\n",
     ]
     found = sorted((HERE / "results").glob("speed-*.json"))
     for path in found:
