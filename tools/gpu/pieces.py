@@ -1,4 +1,4 @@
-"""The work of each piece of `make gpu`: ``python -m tools.gpu.pieces NAME DEVICE SECONDS FOLDER``.
+"""The work of each piece of `make gpu`: ``python -m tools.gpu.pieces NAME DEVICE END FOLDER``.
 
 A piece writes NAME.json into the folder whenever it knows more, so that it can be ended at any
 time. The file holds fields of :class:`tools.gpu.results.Results`.
@@ -259,7 +259,7 @@ def recipe(device, seconds, folder, which, write):
     run = runtime.start(device, 0, precision=base.precision, channels_last=base.channels_last)
     cost = seconds_a_step(plan, run)
     left = seconds - (time.perf_counter() - begin)
-    train = left - 10 - 0.15 * left  # the rest is for measuring
+    train = 0.8 * left - 8  # the rest is for measuring
     steps = max(1, min(LONGER * base.steps, int(0.9 * train / cost)))
     print(f"{1e3 * cost:.1f} ms a step, {steps:,} steps", flush=True)
     plan = planned(which, steps)
@@ -375,8 +375,8 @@ PIECES = {
 }
 
 
-def main(name, device, seconds, folder):
-    """Do the work of one piece."""
+def main(name, device, end, folder):
+    """Do the work of one piece, which ends at ``end``, in seconds since 1970."""
     signal.signal(signal.SIGTERM, lambda *_: sys.exit("stopped: the time is up"))
     kind, _, which = name.partition(":")
     path = Path(folder) / f"{file_name(name)}.json"
@@ -386,7 +386,7 @@ def main(name, device, seconds, folder):
         path.with_suffix(".part").replace(path)
 
     begin = time.perf_counter()
-    PIECES[kind](device, float(seconds), folder, which, write)
+    PIECES[kind](device, float(end) - time.time(), folder, which, write)
     say(f"{name}: {time.perf_counter() - begin:.1f} s")
 
 

@@ -153,8 +153,8 @@ def carry_out_stage(stage, end, clock, start, done, alone, wait, running):
             if code is None:
                 process.kill()
             del running[name]
-            late = now > last
-            done(name, "stopped" if late else "failed" if code else "done", now - begun)
+            late = "stopped" if now > last else "failed"
+            done(name, "done" if code == 0 else late, now - begun)
         if running:
             wait(0.2)
 
@@ -177,7 +177,8 @@ class Process:
     """
 
     def __init__(self, name, seconds, device, work, threads):
-        words = ["-m", "tools.gpu.pieces", name, device, f"{seconds:.1f}", work]
+        end = time.time() + seconds  # what PyTorch takes to be imported counts
+        words = ["-m", "tools.gpu.pieces", name, device, f"{end:.1f}", work]
         environment = os.environ | {
             "OMP_NUM_THREADS": str(threads),
             "MPLBACKEND": "Agg",
