@@ -121,20 +121,20 @@ def plot(speeds, path):
     ax.axhline(1, color="black", linewidth=1)
     ax.set_xticks(range(len(groups)), groups)
     ax.set_ylabel("times the tutorial loop's speed")
-    ax.set_title(f"{speeds.origin.device}, PyTorch {speeds.origin.torch}", fontsize=9)
+    ax.set_xlim(-0.5, len(groups) - 0.5)
     ax.spines[["top", "right"]].set_visible(False)
-    ax.legend(frameon=False, fontsize=8, ncols=2)
+    ax.legend(frameon=False, loc="lower left", bbox_to_anchor=(0, 1), ncols=len(names))
     figure.savefig(path, dpi=200)
 
 
 def where(origin, rows=()):
     """Return where something was measured, as a line of text."""
-    threads = sorted({row.threads for row in rows})
     text = f"{origin.device}, PyTorch {origin.torch}, {origin.date}"
     text += f", commit {origin.commit}" if origin.commit else ""
-    return text + (
-        f", {' or '.join(map(str, threads))} threads" if threads and origin.kind == "cpu" else ""
-    )
+    if rows and origin.kind == "cpu":
+        counts = sorted({row.threads for row in rows})
+        text += f", {' or '.join(map(str, counts))} thread{'s' * (counts[-1] > 1)}"
+    return text
 
 
 def main():

@@ -1,6 +1,9 @@
 """Where the time of a step goes, from PyTorch's profiler."""
 
+import os
+import sys
 import time
+from contextlib import contextmanager
 
 import torch
 from torch.autograd import DeviceType
@@ -59,7 +62,8 @@ def shares(side, seconds=0.3):
     begin = time.perf_counter()
     side.go(2)
     count = max(3, min(200, round(2 * seconds / (time.perf_counter() - begin))))
-    with profile(activities=[ProfilerActivity.CPU, *[ProfilerActivity.CUDA] * on_gpu]) as prof:
+    activities = [ProfilerActivity.CPU, *[ProfilerActivity.CUDA] * on_gpu]
+    with silent(), profile(activities=activities) as prof:
         begin = time.perf_counter()
         side.go(count)
         if on_gpu:
@@ -76,6 +80,20 @@ def shares(side, seconds=0.3):
     wall = max(wall, sum(found.values()))
     found[REST] = found.get(REST, 0) + wall - sum(found.values())
     return {k: v / wall for k, v in sorted(found.items(), key=lambda item: -item[1])}
+
+
+@contextmanager
+def silent():
+    """Keep from the terminal what the profiler itself writes there."""
+    sys.stderr.flush()
+    before = os.dup(2)
+    try:
+        with open(os.devnull, "wb") as nowhere:
+            os.dup2(nowhere.fileno(), 2)
+        yield
+    finally:
+        os.dup2(before, 2)
+        os.close(before)
 
 
 def kind_of(event):
