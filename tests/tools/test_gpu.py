@@ -347,7 +347,7 @@ def test_pieces_write_what_they_know_and_the_folder_holds_it(tmp_path):
 
 
 def test_the_command_leaves_what_is_finished(tmp_path):
-    plan.main("cpu", 60, tmp_path, only=("tests",))
+    plan.main("cpu", 600, tmp_path, only=("tests",))
     found = results.read(tmp_path)
     assert [(piece.name, piece.status) for piece in found.pieces] == [("tests", "done")]
     assert found.tests.failed == [] and found.tests.passed + found.tests.skipped > 0

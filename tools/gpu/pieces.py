@@ -311,7 +311,14 @@ def seconds_a_step(plan, run, count=20):
 @contextmanager
 def stopped_after(seconds):
     """Press the training loop's stop button after so many seconds."""
-    before = signal.signal(signal.SIGALRM, lambda *_: signal.raise_signal(signal.SIGINT))
+
+    def press(*_):
+        if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+            signal.setitimer(signal.ITIMER_REAL, 1.0)  # the loop has not begun, or has ended
+        else:
+            signal.raise_signal(signal.SIGINT)
+
+    before = signal.signal(signal.SIGALRM, press)
     signal.setitimer(signal.ITIMER_REAL, max(0.1, seconds))
     try:
         yield
