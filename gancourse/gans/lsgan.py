@@ -80,7 +80,7 @@ _LAPTOP = Config(
     d_kernel=4,
     ema_decay=0.995,
     batch_size=32,
-    steps=1_200,
+    steps=1_500,
 )
 
 PRESETS = {
