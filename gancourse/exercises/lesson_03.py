@@ -9,57 +9,148 @@ import torch.nn.functional as F
 from gancourse.exercises import (
     exercise,
     expect,
-    expect_names,
     expect_number,
     expect_same,
     multiple_choice,
     steps,
 )
-from gancourse.exercises.reading import number, numbers
+from gancourse.exercises.reading import number
 from gancourse.gans import dcgan, lsgan
 from gancourse.training import runtime
 
 
-@exercise("3.1", "Predict: the pull on three fakes")
-def three_pulls(answer):
-    """Expect a dict of three lists: the gradient of G's loss at the logits -3, 0.5 and 6."""
-    t = torch.tensor([-3.0, 0.5, 6.0], requires_grad=True)
-    losses = {
-        "cross-entropy": dcgan.g_loss(t),
-        "c = 1": lsgan.g_loss(t, 1.0),
-        "c = 0": lsgan.g_loss(t, 0.0),
+@exercise("3.1", "Implement: both losses")
+def both_losses(losses):
+    """Expect ``losses(real_logits, fake_logits, a, b, c)``, the loss of D and that of G."""
+    cut = torch.tensor([0.3, -1.2, 4.0]), torch.tensor([0.7, 2.0, -3.0])
+    got = losses(*cut, 0.0, 1.0, 1.0)
+    yield "it returns two numbers, D's loss and G's"
+    if got is None or got is ...:
+        raise NotImplementedError
+    assert isinstance(got, tuple | list) and len(got) == 2, "return loss_d, loss_g"
+    assert all(getattr(x, "shape", ()) == () for x in got), "each is one number, not one a sample"
+
+    def right(real, fake, a, b, c):
+        return lsgan.d_loss(real, fake, a, b), lsgan.g_loss(fake, c)
+
+    loss_d, loss_g = (number(x) for x in got)
+    right_d, right_g = (x.item() for x in right(*cut, 0.0, 1.0, 1.0))
+    yield "D's loss is right for the targets 0, 1"
+    swapped = lsgan.d_loss(*cut, 1.0, 0.0).item()
+    expect_number(loss_d, right_d, _which(loss_d, right_d, swapped), atol=1e-4)
+    yield "G's loss is right for the target 1"
+    expect_number(loss_g, right_g, _which(loss_g, right_g), atol=1e-4)
+    yield "values and gradients are right for any logits and any targets"
+    for a, b, c in ((-1.0, 1.0, 0.0), (0.25, -2.0, 3.0)):
+        expect_same(losses, right, 3 * torch.randn(9), 3 * torch.randn(9), a, b, c)
+    yield "the two batches may differ in size: each term is a mean of its own"
+    expect_same(losses, right, torch.randn(4), torch.randn(12), 0.0, 1.0, 1.0)
+
+
+def _which(got, right, swapped=math.nan):
+    """Return the hint for a loss that is a known multiple of the right one, or another."""
+    if abs(got - 2 * right) < 1e-4:
+        return "each term has a factor 1/2"
+    if abs(got - 3 * right) < 1e-4 or abs(got - 6 * right) < 1e-4:
+        return "an expectation is a mean over the batch, not a sum"
+    if abs(got - swapped) < 1e-4:
+        return "b is the target for real pictures, a for fakes"
+    return "compare it term by term with the equation"
+
+
+@both_losses.solution
+def losses(real_logits, fake_logits, a, b, c):
+    """Return the loss of D and that of G, each the mean of half the squared distance."""
+    loss_d = (real_logits - b).square().mean() / 2 + (fake_logits - a).square().mean() / 2
+    loss_g = (fake_logits - c).square().mean() / 2
+    return loss_d, loss_g
+
+
+def _check_step(step):
+    """Yield the properties of a training step with least squares, and test each."""
+    run = runtime.start("cpu", 0)
+    cfg = lsgan.Config(
+        image_size=8,
+        image_channels=1,
+        latent_dim=4,
+        g_channels=(4,),
+        g_strides=(2,),
+        d_channels=(4,),
+        init_std=0.2,
+        batch_size=8,
+        a=-0.5,
+        b=1.5,
+        c=1.0,
+    )
+    gan, twin = lsgan.build(cfg, run), lsgan.build(cfg, run)
+    first, second = (torch.rand(8, 1, 8, 8) * 2 - 1 for _ in range(2))
+    yield "it can be called like train_step"
+    done, again = steps.take(step, gan, [{"real": first}, {"real": second}], run)
+
+    def loss_d(nets, z, real=first, form=lsgan.d_loss, targets=(cfg.a, cfg.b)):
+        return form(nets.netD(real), nets.netD(nets.netG(z)), *targets)
+
+    def loss_g(nets, z, form=lsgan.g_loss, target=(cfg.c,)):
+        return form(nets.netD(nets.netG(z)), *target)
+
+    def broadcast(nets, z):
+        logits = torch.cat([nets.netD(first), nets.netD(nets.netG(z))])
+        targets = torch.cat([torch.full((8, 1), cfg.b), torch.full((8, 1), cfg.a)])
+        return (logits - targets).square().mean()
+
+    yield "D's loss compares each logit with its own target"
+    hints = {
+        "logits (2 N,) minus targets (2 N, 1) is (2 N, 2 N): look at the shapes": broadcast,
+        "the mean of 2 N squares is (D(x) - b)^2 / 2 + (D(G(z)) - a)^2 / 2": (
+            lambda nets, z: 2 * loss_d(nets, z)
+        ),
+        "this is still lesson 2's cross-entropy": partial(loss_d, form=dcgan.d_loss, targets=()),
+        "the targets are gan.cfg.a and gan.cfg.b; here they are not 0 and 1": partial(
+            loss_d, targets=(0.0, 1.0)
+        ),
+        "b is the target for real pictures, a for fakes": partial(loss_d, targets=(cfg.b, cfg.a)),
     }
-    yield f"the answer names {', '.join(losses)}"
-    expect_names(answer, losses)
-    for name, loss in losses.items():
-        yield f"{name}: three gradients, right to two decimals"
-        (slopes,) = torch.autograd.grad(3 * loss, t)  # times 3, as the loss is a mean
-        got = torch.tensor(numbers(answer[name]))
-        assert got.shape == (3,), f"found {len(got)} numbers"
-        traps = {
-            "the sizes are right; a positive gradient pushes the logit down": -slopes,
-            "the factor 1/2 of the loss cancels the 2 of the derivative": 2 * slopes,
-            "each fake has a loss of its own: do not divide by their number": slopes / 3,
-        }
-        for hint, trap in traps.items():
-            assert not torch.allclose(got, trap, atol=0.01), hint
-        for logit, mine, right in zip(t.tolist(), got, slopes, strict=True):
-            expect_number(mine, right, f"that is not the slope at the logit {logit:g}")
+    steps.expect_update(done, "D", twin, loss_d, hints)
+
+    yield "G's loss compares D's output for fakes with c"
+    hints = {
+        "this is still lesson 2's cross-entropy": partial(loss_g, form=dcgan.g_loss, target=()),
+        "that is the target b of D": partial(loss_g, target=(cfg.b,)),
+        "that is the target a of D": partial(loss_g, target=(cfg.a,)),
+    }
+    steps.expect_update(done, "G", twin, loss_g, hints)
+
+    yield "a second step is right too"
+    steps.expect_update(again, "D", twin, partial(loss_d, real=second))
+    steps.expect_update(again, "G", twin, loss_g)
 
 
-three_pulls.solution(
-    {
-        "cross-entropy": [-0.953, -0.378, -0.002],
-        "c = 1": [-4.0, -0.5, 5.0],
-        "c = 0": [-3.0, 0.5, 6.0],
-    },
-    "The cross-entropy's gradient is -(1 - sigmoid(t)): between -1 and 0, and nearly 0 at 6. "
-    "Least squares give t - c, which grows with the distance from the target, on both sides. A "
-    "logit of 0.5 is already too high for c = 0 and not yet high enough for c = 1.",
-)
+@exercise("3.2", "Modify: the step, from lesson 2's")
+def least_squares_step(step):
+    """Expect a ``train_step``."""
+    yield from _check_step(step)
 
 
-@exercise("3.2", "Implement: a pull with a limit")
+@least_squares_step.solution
+def my_step(gan, batch, run):
+    """Update D once, then G once; only the losses differ from lesson 2's step."""
+    real, cfg = batch["real"], gan.cfg
+    fake = gan.netG(lsgan.draw_z(cfg, len(real), device=run.device))
+    loss_d = lsgan.d_loss(gan.netD(real), gan.netD(fake.detach()), cfg.a, cfg.b)
+    gan.opt_d.zero_grad()
+    loss_d.backward()
+    gan.opt_d.step()
+
+    gan.netD.requires_grad_(False)
+    loss_g = lsgan.g_loss(gan.netD(fake), cfg.c)
+    gan.opt_g.zero_grad()
+    loss_g.backward()
+    gan.opt_g.step()
+    gan.netD.requires_grad_(True)
+    return {"D/adv": loss_d.detach(), "G/adv": loss_g.detach()}
+
+
+@exercise("3.3", "Implement: a pull with a limit")
 def limited_pull(huber_g_loss):
     """Expect ``huber_g_loss(fake_logits, c, limit)``."""
     right = limited_pull.answer
@@ -93,7 +184,7 @@ def huber_g_loss(fake_logits, c=1.0, limit=1.0):
     return F.huber_loss(fake_logits, torch.full_like(fake_logits, c), delta=limit)
 
 
-@exercise("3.3", "Derive: the value of the game for any coding")
+@exercise("3.4", "Derive: the value of the game for any coding")
 def any_coding(value):
     """Expect ``value(a, b, c, chi_square)``, which returns 2 C(G)."""
     x = torch.linspace(-12, 20, 6401, dtype=torch.float64)
@@ -155,56 +246,10 @@ def broken_step(gan, batch, run):
     return {"D/adv": loss_d.detach(), "G/adv": loss_g.detach(), "D/logit_gap": gap.detach()}
 
 
-@exercise("3.4", "Diagnose: a D that learns nothing")
+@exercise("3.5", "Diagnose: a D that learns nothing")
 def mended(step):
     """Expect a ``train_step``."""
-    run = runtime.start("cpu", 0)
-    cfg = lsgan.Config(
-        image_size=8,
-        image_channels=1,
-        latent_dim=4,
-        g_channels=(4,),
-        g_strides=(2,),
-        d_channels=(4,),
-        init_std=0.2,
-        batch_size=8,
-        a=-0.5,
-        b=1.5,
-        c=1.0,
-    )
-    gan, twin = lsgan.build(cfg, run), lsgan.build(cfg, run)
-    real = torch.rand(8, 1, 8, 8) * 2 - 1
-    yield "it can be called like train_step"
-    other = torch.rand(8, 1, 8, 8) * 2 - 1
-    done, again = steps.take(step, gan, [{"real": real}, {"real": other}], run)
-
-    def loss_d(nets, z, real=real):
-        return lsgan.d_loss(nets.netD(real), nets.netD(nets.netG(z)), cfg.a, cfg.b)
-
-    def doubled(nets, z):
-        return 2 * loss_d(nets, z)
-
-    def broadcast(nets, z):
-        logits = torch.cat([nets.netD(real), nets.netD(nets.netG(z))])
-        targets = torch.cat([torch.full((8, 1), cfg.b), torch.full((8, 1), cfg.a)])
-        return (logits - targets).square().mean()
-
-    def loss_g(nets, z):
-        return lsgan.g_loss(nets.netD(nets.netG(z)), cfg.c)
-
-    yield "D's loss compares each logit with its own target"
-    hints = {
-        "logits (2 N,) minus targets (2 N, 1) is (2 N, 2 N): look at the shapes": broadcast,
-        "the mean of 2 N squares is (D(x) - b)^2 / 2 + (D(G(z)) - a)^2 / 2": doubled,
-    }
-    steps.expect_update(done, "D", twin, loss_d, hints)
-
-    yield "G is updated as by train_step"
-    steps.expect_update(done, "G", twin, loss_g)
-
-    yield "a second step is right too"
-    steps.expect_update(again, "D", twin, partial(loss_d, real=other))
-    steps.expect_update(again, "G", twin, loss_g)
+    yield from _check_step(step)
 
 
 @mended.solution
@@ -230,7 +275,7 @@ def mended_step(gan, batch, run):
 
 
 authors_code = multiple_choice(
-    "3.5",
+    "3.6",
     "Read: what the authors ran",
     "abcde",
     right="bde",
