@@ -16,7 +16,7 @@ from torch import nn
 from gancourse.errors import CourseError, choose
 from gancourse.fields import Pictures
 from gancourse.files.schema import Amount, Channels, Count, Few, Listed, Share, Side, Width
-from gancourse.gans.blocks import ImagePool, device_of, init_normal, sampling
+from gancourse.gans.blocks import ImagePool, device_of, init_normal, r1_penalty, sampling
 from gancourse.training.gan import GAN
 from gancourse.training.schedules import linear_decay
 
@@ -44,6 +44,7 @@ class Config:
     g_downs: Few = 2  # how often G halves the side, and doubles it again (7.2)
     g_blocks: Few = 9  # residual blocks in the middle; 6 for 128x128 (section 4)
     g_kernel: Few = 7  # pixels; odd; of G's first and last layer (7.2)
+    g_stride_kernel: Literal[3, 4] = 3  # pixels; of G's layers of stride 2 (7.2)
     g_skip: bool = False  # G adds its input to its output: it need not learn to copy
     ndf: Width = 64  # channels of D's first layer; each further one doubles them, up to 8 ndf (7.2)
     d_layers: Few = 3  # of stride 2 in D; 3 make patches of 70 pixels, 2 of 34, 1 of 16 (section 4)
@@ -53,6 +54,8 @@ class Config:
     cycle_norm: Literal["l1", "l2"] = "l1"  # of the cycle loss; the paper's is "l1"
     lambda_idt: Amount = 0.5  # weight of the identity loss, times lambda_cyc (5.2); 0 means none
     pool_size: Literal[0] | Count = 50  # earlier fakes kept for each D (section 4); 0 means none
+    r1: Amount = 0.0  # weight of the penalty on D's gradient; above 0, D has no norm
+    r1_every: Count = 8  # updates of D between two that are penalised
     lr: Amount = 2e-4  # first step size of all four networks (section 4)
     constant: Share = 0.5  # share of the steps before lr falls linearly to 0 (section 4)
     betas: tuple[Share, Share] = (0.5, 0.999)  # Adam's decay rates
@@ -124,12 +127,13 @@ class Generator(nn.Module):
         first, last = ends if choose("direction", direction, DIRECTIONS) == "AB" else ends[::-1]
         widths = [cfg.ngf * 2**i for i in range(cfg.g_downs + 1)]
         layers = [conv(first, cfg.ngf, cfg.g_kernel), InstanceNorm(), nn.ReLU()]
+        k = cfg.g_stride_kernel
         for before, after in pairwise(widths):
-            layers.append(nn.Conv2d(before, after, 3, 2, 1, bias=False))
+            layers.append(nn.Conv2d(before, after, k, 2, 1, bias=False))
             layers += [InstanceNorm(), nn.ReLU()]
         layers += [Residual(widths[-1]) for _ in range(cfg.g_blocks)]
         for before, after in pairwise(widths[::-1]):
-            layers.append(nn.ConvTranspose2d(before, after, 3, 2, 1, output_padding=1, bias=False))
+            layers.append(nn.ConvTranspose2d(before, after, k, 2, 1, k % 2, bias=False))
             layers += [InstanceNorm(), nn.ReLU()]
         self.layers = nn.Sequential(*layers, conv(cfg.ngf, last, cfg.g_kernel, bias=True))
         self.skip = cfg.g_skip
@@ -154,8 +158,8 @@ class Discriminator(nn.Module):
         layers = [nn.Conv2d(channels, widths[0], 4, 2, 1), nn.LeakyReLU(0.2)]
         for i, (before, after) in enumerate(pairwise(widths), start=1):
             stride = 2 if i < cfg.d_layers else 1
-            layers.append(nn.Conv2d(before, after, 4, stride, 1, bias=False))
-            layers += [InstanceNorm(), nn.LeakyReLU(0.2)]
+            layers.append(nn.Conv2d(before, after, 4, stride, 1, bias=bool(cfg.r1)))
+            layers += [nn.LeakyReLU(0.2)] if cfg.r1 else [InstanceNorm(), nn.LeakyReLU(0.2)]
         self.layers = nn.Sequential(*layers, nn.Conv2d(widths[-1], 1, 4, 1, 1))
 
     def forward(self, x):
@@ -321,12 +325,21 @@ def train_step(gan, batch, run):
             fake_B, fake_A = gan.netG_AB(real_A), gan.netG_BA(real_B)
 
     if cfg.lambda_adv:
-        with run.autocast():
-            shown_A = torch.cat([real_A, gan.pool_A(fake_A.detach())])
-            shown_B = torch.cat([real_B, gan.pool_B(fake_B.detach())])
-            loss_d = d_loss(*gan.netD_A(shown_A).chunk(2)) + d_loss(*gan.netD_B(shown_B).chunk(2))
+        penalised = cfg.r1 > 0 and gan.step % cfg.r1_every == 0
+        loss_d, penalty = 0, 0
+        for netD, pool, real, fake in (
+            (gan.netD_A, gan.pool_A, real_A, fake_A),
+            (gan.netD_B, gan.pool_B, real_B, fake_B),
+        ):
+            real = real.detach().requires_grad_(penalised)
+            with run.autocast():
+                logits = netD(torch.cat([real, pool(fake.detach())]))
+                real_logits, fake_logits = logits.chunk(2)
+                loss_d = loss_d + d_loss(real_logits, fake_logits)
+            if penalised:
+                penalty = penalty + cfg.r1 * cfg.r1_every * r1_penalty(real, real_logits)
         gan.opt_d.zero_grad()
-        loss_d.backward()
+        (loss_d + penalty).backward()
         gan.opt_d.step()
         logs["D/adv"] = loss_d.detach()
 
