@@ -209,6 +209,13 @@ DATASETS = {
         load=lambda option, split: drawn.load_map2scene(option, split),
         option="number of pairs",
     ),
+    "map2quilt": DataSet(
+        about="10,000 pairs: a semantic map and its scene in patterned fabrics, 64x64 in colour",
+        licence="MIT, as the course",
+        gives=(*PAIRS, *DRAWN[1:], "masks"),
+        load=lambda option, split: drawn.load_map2quilt(option, split),
+        option="number of pairs",
+    ),
     "small2large": DataSet(
         about="pairs: a picture of another data set at a quarter of its side, and the picture",
         licence="that of the other data set",
