@@ -132,7 +132,6 @@ RECIPES = {
         data="seasons",
         channels_last=False,
         steps=4_000,
-        changes={"g_downs": 2, "g_stride_kernel": 4},
         aims={"l1": 0.045, "l1_back": 0.055},
     ),
     # The studios draw different shapes. With the side halved twice, a residual block has a larger
