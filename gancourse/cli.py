@@ -203,7 +203,15 @@ def tell(job, path, notebook, check_claims):
 )
 @click.option("--batch-size", type=click.IntRange(min=1), help="Samples a batch [the preset's].")
 @click.option("--device", default="auto", show_default=True, help="auto, cuda, cuda:1, mps, cpu.")
-@click.option("--precision", default="fp32", show_default=True, help="fp32, bf16 or auto.")
+@click.option(
+    "--precision",
+    help="fp32, bf16 or auto [fp32 for small networks, else bf16 where the device has it].",
+)
+@click.option(
+    "--channels-last/--no-channels-last",
+    default=None,
+    help="Memory format of convolutions [channels last in large networks without instance norm].",
+)
 @click.option(
     "--threads", type=click.IntRange(1, 1024), help="CPU threads [1 for small networks, else all]."
 )
@@ -221,6 +229,7 @@ def train(
     batch_size,
     device,
     precision,
+    channels_last,
     threads,
     compiled,
     out,
@@ -236,13 +245,19 @@ def train(
 
     if resume:
         store.require(out)
+        precision = precision or store.precision_of(out)
     given = {"steps": steps, "batch_size": batch_size}
     changes = {field: value for field, value in given.items() if value is not None}
     plan = runs.prepare(name, data_name, preset, **changes)
+    own = {"precision": precision, "channels_last": channels_last}
+    own = {option: value for option, value in own.items() if value is not None}
     with parallel.together(device) as device:
-        run = runtime.start(device, seed, precision=precision, compile=compiled)
+        chosen = plan.settings(runtime.find_device(device)) | own
+        run = runtime.start(device, seed, compile=compiled, **chosen)
         if run.device.type == "cpu" and (threads or run.processes == 1):
             runtime.use_threads(threads or plan.threads)  # torchrun has set a number of its own
+        if not run.process:
+            say(f"{run}; a step has {plan.work / 1e9:.2g} billion operations", err=True)
         gan = plan.build(run)
         history = plan.train(gan, run, out_dir=out, resume=resume or parallel.restarted())
     if run.process:
@@ -304,6 +319,54 @@ def sample(folder, count, seed, path, given, device, output):
     rows = next(iter(samples.values())) if isinstance(samples, dict) else samples
     told = asked.told(g, given)
     say(f"{output}: {len(rows)} samples of {g.card['model']}, {g.data} data{told and f'; {told}'}")
+
+
+@main.command()
+@click.argument("names", metavar="[GANS]...", nargs=-1)
+@click.option("--full", is_flag=True, help="Time for longer; compiled networks and memory too.")
+@click.option(
+    "--quality",
+    "task",
+    help="Measure the time to quality instead: modes, acgan-digits, cgan-digits, dcgan-faces or "
+    "lsgan-faces.",
+)
+@click.option("--seeds", default=3, show_default=True, help="Trainings of each side (--quality).")
+@click.option("--steps", type=click.IntRange(min=1), help="Most steps a training (--quality).")
+@click.option(
+    "--earlier",
+    type=Place(),
+    help="A JSON file of other values for the preset's fields, by GAN (--quality).",
+)
+@click.option("--preset", default="laptop", show_default=True, help="smoke, laptop or paper.")
+@click.option("--device", default="auto", show_default=True, help="auto, cuda, cuda:1, mps, cpu.")
+@click.option(
+    "--threads", type=click.IntRange(1, 1024), help="CPU threads [1 for small networks, else all]."
+)
+@click.option(
+    "--out", type=Place(), help="Folder of the JSON file [benchmarks/results, in this folder]."
+)
+def bench(names, full, task, seeds, steps, earlier, preset, device, threads, out):
+    """Time our trainer against a tutorial's loop, on the same networks, for all GANs or some.
+
+    The loop of tutorials: a DataLoader that transforms each picture, fp32, a loss that is read in
+    every step, Adam in its default form. Both sides take turns.
+    """
+    from gancourse import bench
+
+    out = out or bench.FOLDER
+    if task:
+        fields = bench.earlier_fields(earlier, task)
+        for race in bench.quality_of(
+            task, device=device, seeds=range(seeds), earlier=fields, steps=steps, out=out
+        ):
+            last = race
+        say(bench.compared(last))
+    else:
+        options = {"preset": preset, "device": device, "threads": threads, "full": full}
+        for rows in bench.speed_of(names, out=out, **options):
+            for row in rows:
+                say(bench.line(row))
+    say(f"see {out}")
 
 
 # Data

@@ -150,6 +150,17 @@ def test_training_goes_on_where_the_output_lacks_a_sign(tmp_path, encoding):
 # train
 
 
+def test_training_says_how_it_computes_and_a_resumed_run_keeps_its_precision(tmp_path):
+    run = ["train", "vanilla", "--preset", "smoke", "--data", "ring", "--device", "cpu"]
+    run += ["--steps", "2", "--out", str(tmp_path / "run")]
+    first = CliRunner().invoke(main, [*run, "--precision", "bf16"])
+    assert "cpu, bf16, 1 thread; a step has" in first.stderr, first.exception
+    again = CliRunner().invoke(main, [*run, "--resume"])
+    assert again.exit_code == 0 and "cpu, bf16, 1 thread" in again.stderr
+    other = CliRunner().invoke(main, [*run, "--resume", "--precision", "fp32"])
+    assert other.exit_code == 2 and "precision: bf16 -> fp32" in other.stderr
+
+
 def test_training_leaves_generator_checkpoint_log_and_samples(points):
     names = {path.name for path in points.iterdir()}
     assert {"generator.safetensors", "checkpoint.safetensors", "history.jsonl", "samples"} <= names

@@ -14,10 +14,11 @@ PACKAGE = ROOT / "gancourse"
 # "__init__" is the package itself: its version, and `pretrained`.
 ROOMS = {
     "__main__": "cli",
-    "cli": "doctor batch runs __init__ trained training data plotting files errors",
+    "cli": "doctor batch bench runs __init__ trained training data plotting files errors",
     "lesson": "batch __init__ exercises training data plotting files errors",
     "doctor": "batch files errors",
     "batch": "__init__ training data files errors",
+    "bench": "runs trained gans metrics training data fields files errors",
     "runs": "trained gans training data fields errors",
     "__init__": "trained",
     "exercises": "gans training data errors",

@@ -43,6 +43,14 @@ class Run:
     process: int = 0
     processes: int = 1
 
+    def __str__(self):
+        words = [str(self.device), self.precision]
+        words += ["channels last"] * self.channels_last + ["compiled"] * self.compile
+        if self.device.type == "cpu":
+            count = torch.get_num_threads()
+            words.append(f"{count} thread{'s' * (count != 1)}")
+        return ", ".join(words)
+
     def autocast(self):
         """Return the context in which a forward pass and its losses are computed."""
         if self.precision == "fp32":

@@ -18,7 +18,7 @@ from gancourse.training import checkpoint
 from gancourse.training.guards import diverged
 from gancourse.training.history import History
 from gancourse.training.ownership import owned
-from gancourse.training.runtime import random_state, set_random_state
+from gancourse.training.runtime import PRECISIONS, random_state, set_random_state
 
 CHECKPOINT, GENERATOR, HISTORY = "checkpoint.safetensors", "generator.safetensors", "history.jsonl"
 SAMPLES = "samples"
@@ -300,6 +300,13 @@ def require(folder):
             f"there is nothing to resume: {folder} has no {CHECKPOINT}. Check the path; a new run "
             "needs another folder or an empty one."
         )
+
+
+def precision_of(folder):
+    """Return the precision of the run that a folder holds; None if its checkpoint says none."""
+    settings = statefile.load(Path(folder) / CHECKPOINT)[1].get("settings")
+    found = settings.get("precision") if isinstance(settings, dict) else None
+    return found if found in PRECISIONS else None
 
 
 def remains(folder):
