@@ -264,14 +264,15 @@ def face_loss(name, recipe, run):
 
 
 def scene_loss(name, recipe, run):
-    """Return ``loss(net, step)`` of the judge of scenes.
+    """Return ``loss(net, step)`` of the judge of scenes, half of which are quilts.
 
     A class's weight is the inverse square root of its share of pixels, so that the small sun
-    counts as well as the large sky. Some scenes are blurred or get noise. Colours do not change,
-    because those of a scene are the colours of a season and a time of day.
+    counts as well as the large sky. Some scenes are blurred or get noise; quilts do not, because
+    it is by its pattern that a fabric is known. Colours do not change, because those of a scene
+    are the colours of a season and a time of day.
     """
     drawn = {size: toons.scenes(n, size, seed) for size, (n, seed) in SCENES.items()}
-    pixels = {size: scenes.images for size, scenes in drawn.items()}
+    pixels = {size: (scenes.images, scenes.quilts) for size, scenes in drawn.items()}
     maps = {size: scenes.semantic for size, scenes in drawn.items()}
     counts = maps[64].flatten().bincount(minlength=len(toons.SCENE_CLASSES)).float()
     weights = (counts.clamp(min=1) / counts.sum()).rsqrt()
@@ -280,8 +281,10 @@ def scene_loss(name, recipe, run):
     def loss_of(net, step):
         generator, loss = run.generator(1, step), 0.0
         for size in SCENES:
-            index = torch.randint(len(pixels[size]), (SCENES_BATCH,), generator=generator)
-            images, wanted = pixels[size][index].float() / 127.5 - 1, maps[size][index].long()
+            index = torch.randint(len(maps[size]), (SCENES_BATCH,), generator=generator)
+            looks = zip(pixels[size], index.chunk(2), strict=True)
+            images = torch.cat([look[part] for look, part in looks]).float() / 127.5 - 1
+            wanted = maps[size][index].long()
             mirrored = torch.rand(SCENES_BATCH, generator=generator) < 0.5
             images[mirrored], wanted[mirrored] = images[mirrored].flip(3), wanted[mirrored].flip(2)
             images = degrade(images, generator, recolour=False)
@@ -397,6 +400,8 @@ def examine_scenes(name, net):
     has noise with a standard deviation of 0.2 added; "average" is the mean over a scene's four
     seasons and three times of day, which minimises the squared error; "palette" is the true map in
     the palette's colours; "grey" has no colours; "other" is another scene; "noise" is noise alone.
+    "quilt" is all scenes as quilts; "quilt_average" is the mean over seasons, times of day and four
+    phases of the patterns.
     """
     judge, classes = SceneJudge(name, net, {}), len(toons.SCENE_CLASSES)
     generator = torch.Generator().manual_seed(0)
@@ -421,13 +426,17 @@ def examine_scenes(name, net):
         real = segmentation_scores(predicted, truth, classes)
         some = scenes.factors[:DEGRADED]
         images, truth = as_floats(scenes.images[:DEGRADED]), truth[:DEGRADED]
-        average = torch.stack(
-            [
-                as_floats(toons.draw_scenes(some.replace(season=season, time=time), size).images)
-                for season in toons.SCENE_FACTORS["season"]
-                for time in toons.SCENE_FACTORS["time"]
-            ]
-        ).mean(0)
+        lights = [
+            some.replace(season=season, time=time)
+            for season in toons.SCENE_FACTORS["season"]
+            for time in toons.SCENE_FACTORS["time"]
+        ]
+        average = torch.stack([as_floats(toons.draw_scenes(f, size).images) for f in lights])
+        average = average.mean(0)
+        phased = [f.replace(specks=phase) for f in lights for phase in (-0.9, -0.31, 0.37, 0.83)]
+        fabrics = torch.stack([as_floats(toons.draw_scenes(f, size).quilts) for f in phased])
+        sewn = judge.predict(as_floats(scenes.quilts))
+        sewn = segmentation_scores(sewn, scenes.semantic.long(), classes)
         noise = torch.randn(images.shape, generator=generator)
         found[f"scores_{size}"] = {
             "real": {key: round(value, 4) for key, value in real._asdict().items()},
@@ -439,6 +448,8 @@ def examine_scenes(name, net):
             "grey": scores(images.mean(1, keepdim=True).expand_as(images), truth),
             "other": scores(images.roll(1, 0), truth),
             "noise": scores((0.5 * noise).clamp(-1, 1), truth),
+            "quilt": {key: round(value, 4) for key, value in sewn._asdict().items()},
+            "quilt_average": scores(fabrics.mean(0), truth),
         }
         found[f"iou_{size}"] = {
             label: round(value, 4)

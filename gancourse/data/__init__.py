@@ -218,6 +218,13 @@ DATASETS = {
         load=lambda option, split: drawn.load_map2scene(option, split),
         option="number of pairs",
     ),
+    "map2quilt": DataSet(
+        about="10,000 pairs: a semantic map and its scene in patterned fabrics, 64x64 in colour",
+        licence="MIT, as the course",
+        gives=(*PAIRS, *DRAWN[1:], "masks"),
+        load=lambda option, split: drawn.load_map2quilt(option, split),
+        option="number of pairs",
+    ),
     "edges2fruits": DataSet(
         about="3,000 pairs: the edges of a photograph of a fruit and the photograph, 64x64",
         licence="CC BY-SA 4.0",

@@ -124,6 +124,11 @@ def lines(drawing):
     return drawing.sketch
 
 
+def quilts(drawing):
+    """Return scenes as quilts, uint8 (N, 3, H, W): see :mod:`gancourse.toons.quilt`."""
+    return drawing.quilts
+
+
 def maps(drawing):
     """Return the semantic maps of scenes in colours, uint8 (N, 3, H, W): see SCENE_PALETTE."""
     return palette_image(drawing.semantic)
@@ -164,6 +169,16 @@ def load_map2scene(option="", split="train"):
     """
     scenes = toons.SceneFactors.sample(*how_many(option, "map2scene", split))
     return PairedImages(drawn(scenes, "maps of scenes", maps), drawn(scenes, "scenes"), "map2scene")
+
+
+def load_map2quilt(option="", split="train"):
+    """Return pairs of a semantic map, in the colours of SCENE_PALETTE, and the scene as a quilt.
+
+    The maps are those of "map2scene". A map says neither the light nor where a pattern begins.
+    """
+    scenes = toons.SceneFactors.sample(*how_many(option, "map2quilt", split))
+    sewn = drawn(scenes, "quilts", quilts)
+    return PairedImages(drawn(scenes, "maps of scenes", maps), sewn, "map2quilt")
 
 
 def load_seasons(option="", split="train"):

@@ -7,6 +7,7 @@ import torch
 from gancourse.errors import DataError
 from gancourse.toons import scene_land as land
 from gancourse.toons import scene_things as things
+from gancourse.toons.quilt import start
 from gancourse.toons.render import Drawings, extent
 from gancourse.toons.scene_factors import SceneFactors
 from gancourse.toons.scene_look import (
@@ -17,7 +18,6 @@ from gancourse.toons.scene_look import (
     SCENE_INSTANCES,
     SCENE_PALETTE,
     TREE_PLACES,
-    start,
 )
 
 
@@ -82,6 +82,11 @@ class Scenes(Drawings):
     kind = "scenes"
     start = staticmethod(start)
     paint = staticmethod(paint)
+
+    @cached_property
+    def quilts(self):
+        """The scenes as quilts, uint8 (N, 3, size, size): see :mod:`gancourse.toons.quilt`."""
+        return self._render("quilt")
 
     @property
     def semantic(self):

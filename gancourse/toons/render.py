@@ -57,7 +57,7 @@ class Drawings:
     def to(self, device):
         """Return the same drawings on another device, with the pictures drawn so far."""
         moved = type(self)(self.factors.to(device), self.size)
-        for name in ("images", "sketch", "parts", "boxes"):
+        for name in ("images", "sketch", "parts", "boxes", "quilts"):
             if name in vars(self):
                 vars(moved)[name] = vars(self)[name].to(device)
         return moved
@@ -101,7 +101,7 @@ def render(medium, factors, size, start, paint, order):
 
     Parameters
     ----------
-    medium : {"colour", "lines", "parts"}
+    medium : {"colour", "lines", "parts", "quilt"}
     factors : gancourse.toons.table.Table
     size : int
         Side of the pictures in pixels.
@@ -116,10 +116,10 @@ def render(medium, factors, size, start, paint, order):
     Returns
     -------
     uint8 torch.Tensor, (N, C, size, size)
-        C is 3 in colour, else 1.
+        C is 3 in colour and for quilts, else 1.
     """
     device = factors.codes.device
-    channels = 3 if medium == "colour" else 1
+    channels = 3 if medium in ("colour", "quilt") else 1
     out = torch.empty(len(factors), channels, size, size, dtype=torch.uint8, device=device)
 
     def chunk(index):

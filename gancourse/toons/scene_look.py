@@ -50,8 +50,8 @@ PART_INSTANCES = torch.tensor(
     ],
     dtype=torch.uint8,
 )
-SUN, HILL, MEADOW, LAKE, ROAD = (
-    SCENE_PARTS.index(part) for part in ("sun", "hill", "meadow", "lake", "road")
+SKY, SUN, HILL, MEADOW, LAKE, ROAD = (
+    SCENE_PARTS.index(part) for part in ("sky", "sun", "hill", "meadow", "lake", "road")
 )
 CLOUDS, WALLS, ROOFS, WINDOWS = (
     tuple(SCENE_PARTS.index(f"{part} {k}") for k in (1, 2, 3))
@@ -153,7 +153,7 @@ def start(medium, factors, size):
     if medium == "parts":
         pixels = torch.zeros(count, 1, size, size, dtype=torch.uint8, device=device)
     else:
-        pixels = torch.ones(count, 3 if medium == "colour" else 1, size, size, device=device)
+        pixels = torch.ones(count, 1 if medium == "lines" else 3, size, size, device=device)
     axis = (torch.arange(size, device=device, dtype=torch.float32) * 2 + 1) / size - 1
     planes = {
         "x": axis.view(1, 1, 1, -1).expand(count, 1, size, size),
@@ -260,6 +260,7 @@ def _colours(f):
     }
     things = {
         "white": white,
+        "brick": lit(rgb("cf8f63").to(white.device).view(1, 3, 1, 1).expand_as(white)),
         "snow": lit(rgb("f4f8fd").to(white.device).view(1, 3, 1, 1).expand_as(white)),
         "crown": three(f.season, CROWN),
         "crown_shade": three(f.season, CROWN_SHADE),

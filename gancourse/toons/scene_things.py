@@ -19,7 +19,6 @@ from gancourse.toons.shapes import (
     soft,
     union,
 )
-from gancourse.toons.sheet import Sheet
 
 
 def _at(s, x, y, size, **values):
@@ -30,7 +29,7 @@ def _at(s, x, y, size, **values):
     values = {
         **s.values, "pixel": s.pixel / size, "line": LINE / size, "sunward": side, **values
     }  # fmt: skip
-    return Sheet(s.medium, s.pixels, planes, values)
+    return type(s)(s.medium, s.pixels, planes, values)
 
 
 def _shadow(s, half):

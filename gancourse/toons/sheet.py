@@ -75,9 +75,9 @@ class Sheet:
         if chosen is not None and len(chosen) == 0:
             return
         if chosen is None or len(chosen) == len(self):
-            painter(Sheet(self.medium, pixels, planes, self.values))
+            painter(type(self)(self.medium, pixels, planes, self.values))
             return
-        part = Sheet(
+        part = type(self)(
             self.medium,
             pixels[chosen],
             {name: plane[chosen] for name, plane in planes.items()},

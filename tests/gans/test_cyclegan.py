@@ -393,6 +393,18 @@ def test_a_translation_keeps_the_side(preset):
         assert cyclegan.Discriminator(cfg)(torch.zeros(shape)).shape[0] == 2
 
 
+@pytest.mark.parametrize(("kernel", "even"), [(3, False), (4, True)])
+def test_a_kernel_that_the_stride_divides_gives_each_pixel_as_many_inputs(kernel, even):
+    """With equal weights, a picture of one value stays one; otherwise a checkerboard appears."""
+    cfg = replace(cyclegan.PRESETS["smoke"], g_downs=1, g_stride_kernel=kernel)
+    (up,) = (m for m in cyclegan.Generator(cfg).modules() if isinstance(m, nn.ConvTranspose2d))
+    nn.init.ones_(up.weight)
+    out = up(torch.ones(1, up.in_channels, 8, 8))
+    assert out.shape[-2:] == (16, 16)
+    inside = out[..., 2:-2, 2:-2]
+    assert (inside.max() - inside.min() < 1e-3) == even
+
+
 def test_with_the_skip_a_generator_that_draws_nothing_returns_the_picture():
     gan, _ = tiny_gan(g_skip=True)
     image = torch.linspace(-1, 1, 3 * 16 * 16).view(1, 3, 16, 16)

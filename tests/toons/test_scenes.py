@@ -7,10 +7,10 @@ import torch
 from gancourse import data, toons
 from gancourse.data.source import ImageData
 from gancourse.errors import CourseError, DataError
-from gancourse.toons import landscape, render, scene_look, shapes
+from gancourse.toons import landscape, quilt, render, shapes
 from gancourse.training import runtime
 
-MEDIA = ("images", "sketch", "parts")
+MEDIA = ("images", "quilts", "sketch", "parts")
 SEASONS = toons.SCENE_FACTORS["season"]
 TIMES = toons.SCENE_FACTORS["time"]
 HOUSES = ("house 1", "house 2", "house 3")
@@ -89,14 +89,14 @@ def test_a_scene_is_the_same_whichever_scenes_are_drawn_with_it(some, monkeypatc
         assert torch.equal(getattr(again, medium), getattr(some, medium)[shuffled]), medium
 
 
-@pytest.mark.parametrize("medium", ["colour", "lines", "parts"])
+@pytest.mark.parametrize("medium", ["colour", "quilt", "lines", "parts"])
 def test_the_boxes_of_the_painters_cut_nothing_off(medium):
     factors = toons.SceneFactors.sample(48, seed=11)
     factors.variation[:24] = factors.variation[:24].sign()  # the extremes
     factors = factors.replace(time=[1, 2] * 24)  # long shadows, and light in the windows
-    boxed = scene_look.start(medium, factors, 64)
+    boxed = quilt.start(medium, factors, 64)
     landscape.paint(boxed)
-    whole = scene_look.start(medium, factors, 64)
+    whole = quilt.start(medium, factors, 64)
     whole.window = lambda box, frame: (slice(None), slice(None))
     landscape.paint(whole)
     # What is painted over changes the last bit of a float.
@@ -126,6 +126,32 @@ def test_every_season_and_time_has_colours_of_its_own(some):
     brightness = [look.mean().item() for look in looks]
     for day, dusk, night in zip(*[iter(brightness)] * 3, strict=True):
         assert day > dusk > night
+
+
+def test_the_fabrics_of_a_group_have_one_mean_colour_and_other_groups_another():
+    scenes = toons.draw_scenes(
+        toons.SceneFactors.sample(200, 3).replace(season="summer", time="day")
+    )
+    pixels, seen = scenes.quilts.float().permute(0, 2, 3, 1), scenes.semantic
+    mean = {name: pixels[seen == toons.SCENE_CLASSES.index(name)].mean(0) for name in quilt.FABRICS}
+    for name, (group, *_) in quilt.FABRICS.items():
+        for other, (its_group, *_) in quilt.FABRICS.items():
+            apart = (mean[name] - mean[other]).abs().max()
+            assert apart < 20 if group == its_group else apart > 30, (name, other)
+
+
+def test_a_quilts_patterns_have_the_same_phase_in_every_season_and_another_in_another_scene(some):
+    few = some.factors[:8]
+    looks = [
+        toons.draw_scenes(few.replace(season=s, time=t)).quilts.float().mean(1)
+        for s, t in (("summer", "day"), ("winter", "dusk"), ("summer", "day"))
+    ]
+    sky = (some.semantic[:8] == 0)[:, None, :8].flatten(1)
+    for number in range(8):
+        one, other = (look[number, :8].flatten()[sky[number]] for look in looks[:2])
+        assert torch.corrcoef(torch.stack([one, other]))[0, 1] > 0.99
+    moved = toons.draw_scenes(few.replace(season="summer", time="day", specks=0.3)).quilts
+    assert (moved.float().mean(1) - looks[0]).abs().mean() > 3
 
 
 def test_the_layout_is_the_same_at_every_size(some):
@@ -232,7 +258,7 @@ def test_there_are_as_many_things_as_the_factors_say():
 def test_another_tree_leaves_the_others_where_they_are():
     few = toons.SceneFactors.sample(20, seed=3).replace(round_trees="one", fir_trees="two")
     more = few.replace(round_trees="three")
-    kinds = [scene_look.start("parts", f, 32).tree_kind for f in (few, more)]
+    kinds = [quilt.start("parts", f, 32).tree_kind for f in (few, more)]
     assert ((kinds[0] > 0).sum(1) == 3).all() and ((kinds[1] > 0).sum(1) == 5).all()
     assert (kinds[1][kinds[0] > 0] == kinds[0][kinds[0] > 0]).all()
 
