@@ -18,6 +18,7 @@ from gancourse.data.pairs import PairedImages, UnpairedImages
 from gancourse.data.source import Column, ImageData
 from gancourse.errors import DataError, choose
 from gancourse.fields import Boxes, Map, Masks, Pictures, Tokens, split_words
+from gancourse.toons.hints import hinted
 from gancourse.toons.landscape import palette_image
 
 SIZE = 64  # default side in pixels
@@ -129,6 +130,11 @@ def quilts(drawing):
     return drawing.quilts
 
 
+def hints(drawing):
+    """Return drawings of faces with strokes of colour: see :mod:`gancourse.toons.hints`."""
+    return hinted(drawing)
+
+
 def maps(drawing):
     """Return the semantic maps of scenes in colours, uint8 (N, 3, H, W): see SCENE_PALETTE."""
     return palette_image(drawing.semantic)
@@ -159,6 +165,15 @@ def load_sketch2face(option="", split="train"):
     faces = toons.sample(*how_many(option, "sketch2face", split))
     sketches = drawn(faces, "toons sketches", lines, 1)
     return PairedImages(sketches, drawn(faces, "toons"), "sketch2face")
+
+
+def load_hints2face(option="", split="train"):
+    """Return pairs of a line drawing with a few strokes of colour, and the toon face.
+
+    The faces of "sketch2face"; the strokes say which colours they have.
+    """
+    faces = toons.sample(*how_many(option, "hints2face", split))
+    return PairedImages(drawn(faces, "toons hints", hints), drawn(faces, "toons"), "hints2face")
 
 
 def load_map2scene(option="", split="train"):
