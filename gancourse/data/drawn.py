@@ -189,9 +189,11 @@ def load_map2scene(option="", split="train"):
 def load_map2quilt(option="", split="train"):
     """Return pairs of a semantic map, in the colours of SCENE_PALETTE, and the scene as a quilt.
 
-    The maps are those of "map2scene". A map says neither the light nor where a pattern begins.
+    The maps are those of "map2scene", and all quilts are of a summer's day: a map leaves open
+    where a pattern begins, and nothing else.
     """
     scenes = toons.SceneFactors.sample(*how_many(option, "map2quilt", split))
+    scenes = scenes.replace(season="summer", time="day")
     sewn = drawn(scenes, "quilts", quilts)
     return PairedImages(drawn(scenes, "maps of scenes", maps), sewn, "map2quilt")
 
