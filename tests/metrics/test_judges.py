@@ -89,7 +89,7 @@ def test_the_card_records_the_training(name):
 @pytest.mark.parametrize("name", JUDGES)
 def test_the_weights_are_small_on_disk_and_in_full_precision_in_memory(name):
     path = shipped(f"judge-{name}.safetensors")
-    assert path.stat().st_size < (1_500_000 if name in ("toons", "scenes") else 400_000)
+    assert path.stat().st_size < (1_500_000 if name in ("toons", "scenes", "quilts") else 400_000)
     with safe_open(path, framework="pt") as file:
         assert {file.get_tensor(key).dtype for key in file.keys()} == {torch.float16, torch.int64}
     assert {p.dtype for p in load_judge(name).net.parameters()} == {torch.float32}
