@@ -31,6 +31,8 @@ from gancourse.data import load
 from gancourse.files.statefile import save
 from gancourse.metrics.judges import JUDGES, FaceJudge, Judge, SceneJudge
 from gancourse.metrics.segmentation import segmentation_scores
+from gancourse.toons import quilt
+from gancourse.toons.scene_look import PART_CLASSES
 from gancourse.training import runtime
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -76,7 +78,7 @@ RECIPES = {
         steps=1_500, rotation=0.15, scale=0.1, shift=0.06, mirror=True, precision="bf16"
     ),
     "scenes": Recipe(steps=1_600, mirror=True, precision="bf16"),
-    "quilts": Recipe(steps=500, precision="bf16"),
+    "quilts": Recipe(steps=350, precision="bf16"),
 }
 
 
@@ -298,23 +300,28 @@ def scene_loss(name, recipe, run):
 
 
 def quilt_loss(name, recipe, run):
-    """Return ``loss(net, step)`` of the judge of quilts, weighted as that of scenes.
+    """Return ``loss(net, step)`` of the judge of quilts.
 
-    The quilts are neither mirrored nor blurred: it is by its pattern that a fabric is known.
+    In each of its maps the classes are exchanged at random, and the map is filled with fabrics: so
+    neither shape nor place tells the class, but the pattern and its colour alone.
     """
     ((size, (n, seed)),) = QUILTS.items()
     factors = toons.SceneFactors.sample(n, seed).replace(season="summer", time="day")
-    drawn = toons.draw_scenes(factors, size)
-    pixels, maps = drawn.quilts, drawn.semantic
-    share = maps.flatten().bincount(minlength=len(toons.SCENE_CLASSES)) / maps.numel()
-    weights = share.clamp(min=1e-6).rsqrt()
-    weights = weights / weights.mean()
+    maps, classes = toons.draw_scenes(factors, size).semantic.long(), len(toons.SCENE_CLASSES)
+    generator = torch.Generator().manual_seed(seed)
+    exchanged = torch.rand(n, classes, generator=generator).argsort(1)
+    maps = exchanged.gather(1, maps.flatten(1)).view(maps.shape)
+    sheet = quilt.start("quilt", factors, size)
+    pixels = sheet.pixels
+    for label, part in {c: p for p, c in enumerate(PART_CLASSES.tolist())}.items():
+        pixels = torch.where(maps[:, None] == label, quilt.fabric(sheet, part), pixels)
+    pixels = pixels * 2 - 1
 
     def loss_of(net, step):
-        index = torch.randint(len(pixels), (SCENES_BATCH,), generator=run.generator(1, step))
+        index = torch.randint(n, (SCENES_BATCH,), generator=run.generator(1, step))
         with run.autocast():
-            logits = net(pixels[index].float() / 127.5 - 1).float()
-        return F.cross_entropy(logits, maps[index].long(), weights)
+            logits = net(pixels[index]).float()
+        return F.cross_entropy(logits, maps[index])
 
     return loss_of
 
