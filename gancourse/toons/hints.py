@@ -1,6 +1,6 @@
 """Line drawings of faces with strokes of colour, as a person would add them with a few pens.
 
-One stroke each for skin, hair, clothes, hat and background, as far as they are seen. A stroke has
+Two strokes each for skin, hair, clothes, hat and background, as far as they are seen. A stroke has
 the colour of the pen with which that part of the face was painted, and lies within the part.
 """
 
@@ -24,7 +24,7 @@ PENS = {"eraser": (255, 255, 255), "line": (0, 0, 0)} | {
     for factor, tones, kind in STROKES.values()
     for value, tone in zip(FACTORS[factor], tones, strict=True)
 }
-LENGTH, WIDTH = 0.3, 0.1  # of a stroke; a picture is 2 wide
+LENGTH, WIDTH = 0.55, 0.17  # of a stroke; a picture is 2 wide
 TURNS = ((1.0, 0.0), (0.0, 1.0), (0.8, 0.6), (0.8, -0.6))  # the directions of strokes
 
 
@@ -41,7 +41,8 @@ def hinted(faces):
     lines = faces.sketch < 128  # (N, 1, size, size)
     out = torch.where(lines, 0, 255).to(torch.uint8).repeat(1, 3, 1, 1)
     axis = (torch.arange(size, device=out.device) * 2 + 1) / size - 1
-    for number, (name, (factor, tones, _)) in enumerate(STROKES.items()):
+    for number, name in enumerate(2 * tuple(STROKES)):  # each part gets two
+        factor, tones, _ = STROKES[name]
         region = (semantic == CLASSES.index(name)) & ~lines[:, 0]
         # The middle of a stroke is a random pixel, if possible one that is not at the edge.
         inner = F.max_pool2d((~region).float()[:, None], 5, 1, 2)[:, 0] == 0

@@ -289,6 +289,17 @@ def test_the_pixels_of_new_scenes_are_classified(scene_judge, scenery, size):
     assert known["iou"] >= 0.85
 
 
+def test_the_judge_of_quilts_knows_a_fabric_by_its_pattern_and_not_by_shape_or_place():
+    judge = load_judge("quilts")
+    factors = toons.SceneFactors.sample(60, 4_321).replace(season="summer", time="day")
+    scenes = toons.draw_scenes(factors, 32)
+    real = scene_scores(judge, as_floats(scenes.quilts), scenes)
+    assert real.iou == pytest.approx(judge.card["scores"]["real"]["iou"], abs=0.05)
+    phases = [toons.draw_scenes(factors.replace(specks=k / 8), 32).quilts for k in range(-8, 9)]
+    mean = as_floats(torch.stack(phases).float().mean(0))
+    assert scene_scores(judge, mean, scenes).iou < 0.6 * real.iou
+
+
 def test_features_logits_predictions_and_confidence_of_scenes_agree(scene_judge, scenery):
     some = as_floats(scenery.images[:7])
     features, logits = scene_judge.features(some), scene_judge.logits(some)
