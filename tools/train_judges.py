@@ -31,6 +31,8 @@ from gancourse.data import load
 from gancourse.files.statefile import save
 from gancourse.metrics.judges import JUDGES, FaceJudge, Judge, SceneJudge
 from gancourse.metrics.segmentation import segmentation_scores
+from gancourse.toons import quilt
+from gancourse.toons.scene_look import PART_CLASSES
 from gancourse.training import runtime
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -40,6 +42,7 @@ OUTLIERS = 16  # in addition to each batch
 FACES = {64: (24_000, 1_000), 32: (12_000, 1_001)}
 SCENES = {64: (5_000, 1_000), 32: (5_000, 1_001)}
 SCENES_BATCH = 24  # of each size
+QUILTS = {32: (4_000, 1_001)}
 DEGRADED = 300  # held-out scenes that are also degraded and then scored
 
 
@@ -75,6 +78,7 @@ RECIPES = {
         steps=1_500, rotation=0.15, scale=0.1, shift=0.06, mirror=True, precision="bf16"
     ),
     "scenes": Recipe(steps=1_600, mirror=True, precision="bf16"),
+    "quilts": Recipe(steps=350, precision="bf16"),
 }
 
 
@@ -264,15 +268,14 @@ def face_loss(name, recipe, run):
 
 
 def scene_loss(name, recipe, run):
-    """Return ``loss(net, step)`` of the judge of scenes, half of which are quilts.
+    """Return ``loss(net, step)`` of the judge of scenes.
 
     A class's weight is the inverse square root of its share of pixels, so that the small sun
-    counts as well as the large sky. Some scenes are blurred or get noise; quilts do not, because
-    it is by its pattern that a fabric is known. Colours do not change, because those of a scene
-    are the colours of a season and a time of day.
+    counts as well as the large sky. Some scenes are blurred or get noise. Colours do not change,
+    because those of a scene are the colours of a season and a time of day.
     """
     drawn = {size: toons.scenes(n, size, seed) for size, (n, seed) in SCENES.items()}
-    pixels = {size: (scenes.images, scenes.quilts) for size, scenes in drawn.items()}
+    pixels = {size: scenes.images for size, scenes in drawn.items()}
     maps = {size: scenes.semantic for size, scenes in drawn.items()}
     counts = maps[64].flatten().bincount(minlength=len(toons.SCENE_CLASSES)).float()
     weights = (counts.clamp(min=1) / counts.sum()).rsqrt()
@@ -281,10 +284,8 @@ def scene_loss(name, recipe, run):
     def loss_of(net, step):
         generator, loss = run.generator(1, step), 0.0
         for size in SCENES:
-            index = torch.randint(len(maps[size]), (SCENES_BATCH,), generator=generator)
-            looks = zip(pixels[size], index.chunk(2), strict=True)
-            images = torch.cat([look[part] for look, part in looks]).float() / 127.5 - 1
-            wanted = maps[size][index].long()
+            index = torch.randint(len(pixels[size]), (SCENES_BATCH,), generator=generator)
+            images, wanted = pixels[size][index].float() / 127.5 - 1, maps[size][index].long()
             mirrored = torch.rand(SCENES_BATCH, generator=generator) < 0.5
             images[mirrored], wanted[mirrored] = images[mirrored].flip(3), wanted[mirrored].flip(2)
             images = degrade(images, generator, recolour=False)
@@ -294,6 +295,33 @@ def scene_loss(name, recipe, run):
             loss = loss + F.cross_entropy(logits[:SCENES_BATCH], wanted, weights)
             loss = loss - 0.1 * logits[SCENES_BATCH:].log_softmax(1).mean()
         return loss / len(SCENES)
+
+    return loss_of
+
+
+def quilt_loss(name, recipe, run):
+    """Return ``loss(net, step)`` of the judge of quilts.
+
+    In each of its maps the classes are exchanged at random, and the map is filled with fabrics: so
+    neither shape nor place tells the class, but the pattern and its colour alone.
+    """
+    ((size, (n, seed)),) = QUILTS.items()
+    factors = toons.SceneFactors.sample(n, seed).replace(season="summer", time="day")
+    maps, classes = toons.draw_scenes(factors, size).semantic.long(), len(toons.SCENE_CLASSES)
+    generator = torch.Generator().manual_seed(seed)
+    exchanged = torch.rand(n, classes, generator=generator).argsort(1)
+    maps = exchanged.gather(1, maps.flatten(1)).view(maps.shape)
+    sheet = quilt.start("quilt", factors, size)
+    pixels = sheet.pixels
+    for label, part in {c: p for p, c in enumerate(PART_CLASSES.tolist())}.items():
+        pixels = torch.where(maps[:, None] == label, quilt.fabric(sheet, part), pixels)
+    pixels = pixels * 2 - 1
+
+    def loss_of(net, step):
+        index = torch.randint(n, (SCENES_BATCH,), generator=run.generator(1, step))
+        with run.autocast():
+            logits = net(pixels[index]).float()
+        return F.cross_entropy(logits, maps[index])
 
     return loss_of
 
@@ -400,8 +428,6 @@ def examine_scenes(name, net):
     has noise with a standard deviation of 0.2 added; "average" is the mean over a scene's four
     seasons and three times of day, which minimises the squared error; "palette" is the true map in
     the palette's colours; "grey" has no colours; "other" is another scene; "noise" is noise alone.
-    "quilt" is all scenes as quilts; "quilt_average" is the mean over seasons, times of day and four
-    phases of the patterns.
     """
     judge, classes = SceneJudge(name, net, {}), len(toons.SCENE_CLASSES)
     generator = torch.Generator().manual_seed(0)
@@ -426,17 +452,13 @@ def examine_scenes(name, net):
         real = segmentation_scores(predicted, truth, classes)
         some = scenes.factors[:DEGRADED]
         images, truth = as_floats(scenes.images[:DEGRADED]), truth[:DEGRADED]
-        lights = [
-            some.replace(season=season, time=time)
-            for season in toons.SCENE_FACTORS["season"]
-            for time in toons.SCENE_FACTORS["time"]
-        ]
-        average = torch.stack([as_floats(toons.draw_scenes(f, size).images) for f in lights])
-        average = average.mean(0)
-        phased = [f.replace(specks=phase) for f in lights for phase in (-0.9, -0.31, 0.37, 0.83)]
-        fabrics = torch.stack([as_floats(toons.draw_scenes(f, size).quilts) for f in phased])
-        sewn = judge.predict(as_floats(scenes.quilts))
-        sewn = segmentation_scores(sewn, scenes.semantic.long(), classes)
+        average = torch.stack(
+            [
+                as_floats(toons.draw_scenes(some.replace(season=season, time=time), size).images)
+                for season in toons.SCENE_FACTORS["season"]
+                for time in toons.SCENE_FACTORS["time"]
+            ]
+        ).mean(0)
         noise = torch.randn(images.shape, generator=generator)
         found[f"scores_{size}"] = {
             "real": {key: round(value, 4) for key, value in real._asdict().items()},
@@ -448,8 +470,6 @@ def examine_scenes(name, net):
             "grey": scores(images.mean(1, keepdim=True).expand_as(images), truth),
             "other": scores(images.roll(1, 0), truth),
             "noise": scores((0.5 * noise).clamp(-1, 1), truth),
-            "quilt": {key: round(value, 4) for key, value in sewn._asdict().items()},
-            "quilt_average": scores(fabrics.mean(0), truth),
         }
         found[f"iou_{size}"] = {
             label: round(value, 4)
@@ -470,6 +490,34 @@ def examine_scenes(name, net):
     }
 
 
+def examine_quilts(name, net):
+    """Return the card's entries on the judge of quilts: its scores on real and other pictures.
+
+    "average" is the mean of a map's quilts over 17 phases of the patterns, which minimises the
+    squared error; "other" is the quilt of another map.
+    """
+    judge, classes = SceneJudge(name, net, {}), len(toons.SCENE_CLASSES)
+    ((size, (n, seed)),) = QUILTS.items()
+    drawing = load("map2quilt", split="test").resized(size).b.drawing
+    images, truth = drawing.quilts.float() / 127.5 - 1, drawing.semantic.long()
+    some = drawing.factors[:DEGRADED]
+    phases = [toons.draw_scenes(some.replace(specks=k / 8), size).quilts for k in range(-8, 9)]
+    average = torch.stack(phases).float().mean(0) / 127.5 - 1
+    shown = {"real": images, "other": images.roll(1, 0), "average": average}
+    scores = {}
+    for key, pictures in shown.items():
+        found = segmentation_scores(judge.predict(pictures), truth[: len(pictures)], classes)
+        scores[key] = {measure: round(value, 4) for measure, value in found._asdict().items()}
+    iou = multiclass_jaccard_index(judge.predict(images), truth, classes, average="none").tolist()
+    return {
+        "accuracy": scores["real"]["per_pixel"],
+        "classes": toons.SCENE_CLASSES,
+        "scores": scores,
+        "iou": {k: round(v, 4) for k, v in zip(toons.SCENE_CLASSES, iou, strict=True)},
+        "drawn_to_train": [{"size": size, "scenes": n, "seed": seed}],
+    }
+
+
 # For each judge, the function that makes its loss, and the one that examines it.
 TASKS = {
     "digits": (classifier_loss, examine_classes),
@@ -478,6 +526,7 @@ TASKS = {
     "emoji": (style_loss, examine_styles),
     "fruits": (style_loss, examine_styles),
     "scenes": (scene_loss, examine_scenes),
+    "quilts": (quilt_loss, examine_quilts),
 }
 
 
@@ -501,13 +550,15 @@ def make(name, seed, out):
     ).stdout.strip()
     card = {"data": name}
     for split, words in (("train", "train"), ("test", "held_out")):
-        data = load(name, split=split)
-        if name not in ("toons", "scenes") or split == "test":
+        data = load("map2quilt", split=split).b if name == "quilts" else load(name, split=split)
+        if name not in ("toons", "scenes", "quilts") or split == "test":
             card |= {f"{words}_pictures": len(data), f"{words}_sha256": sha256_of(data)}
     card |= found
     card |= {
         "steps": RECIPES[name].steps,
-        "batch_size": len(SCENES) * SCENES_BATCH if name == "scenes" else BATCH,
+        "batch_size": {"scenes": len(SCENES) * SCENES_BATCH, "quilts": SCENES_BATCH}.get(
+            name, BATCH
+        ),
         "seed": seed,
         "precision": RECIPES[name].precision,
         "seconds": round(seconds),

@@ -241,8 +241,8 @@ def measure_translations(g, data_name, n=500):
         quality["l1"] = round(F.l1_loss(fake, y).item(), 4)
         if back:
             quality["l1_back"] = round(F.l1_loss(in_parts(g, **{y_name: y}), x).item(), 4)
-        if data_name == "map2scene":
-            judge = metrics.load_judge("scenes")
+        if data_name in ("map2scene", "map2quilt"):
+            judge = metrics.load_judge("scenes" if data_name == "map2scene" else "quilts")
             read = metrics.segmentation_scores(
                 torch.cat([judge.predict(part) for part in fake.split(50)]),
                 data.a.drawing.semantic,

@@ -211,6 +211,13 @@ DATASETS = {
         load=lambda option, split: drawn.load_sketch2face(option, split),
         option="number of pairs",
     ),
+    "hints2face": DataSet(
+        about="10,000 pairs: a line drawing with strokes of colour, and its toon face, 64x64",
+        licence="MIT, as the course",
+        gives=(*PAIRS, *DRAWN[1:]),
+        load=lambda option, split: drawn.load_hints2face(option, split),
+        option="number of pairs",
+    ),
     "map2scene": DataSet(
         about="10,000 pairs: a semantic map and its scene, 64x64 in colour",
         licence="MIT, as the course",

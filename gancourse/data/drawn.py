@@ -18,6 +18,7 @@ from gancourse.data.pairs import PairedImages, UnpairedImages
 from gancourse.data.source import Column, ImageData
 from gancourse.errors import DataError, choose
 from gancourse.fields import Boxes, Map, Masks, Pictures, Tokens, split_words
+from gancourse.toons.hints import hinted
 from gancourse.toons.landscape import palette_image
 
 SIZE = 64  # default side in pixels
@@ -129,6 +130,11 @@ def quilts(drawing):
     return drawing.quilts
 
 
+def hints(drawing):
+    """Return drawings of faces with strokes of colour: see :mod:`gancourse.toons.hints`."""
+    return hinted(drawing)
+
+
 def maps(drawing):
     """Return the semantic maps of scenes in colours, uint8 (N, 3, H, W): see SCENE_PALETTE."""
     return palette_image(drawing.semantic)
@@ -161,6 +167,15 @@ def load_sketch2face(option="", split="train"):
     return PairedImages(sketches, drawn(faces, "toons"), "sketch2face")
 
 
+def load_hints2face(option="", split="train"):
+    """Return pairs of a line drawing with a few strokes of colour, and the toon face.
+
+    The faces of "sketch2face"; the strokes say which colours they have.
+    """
+    faces = toons.sample(*how_many(option, "hints2face", split))
+    return PairedImages(drawn(faces, "toons hints", hints), drawn(faces, "toons"), "hints2face")
+
+
 def load_map2scene(option="", split="train"):
     """Return pairs of a semantic map, in the colours of SCENE_PALETTE, and the scene itself.
 
@@ -174,9 +189,11 @@ def load_map2scene(option="", split="train"):
 def load_map2quilt(option="", split="train"):
     """Return pairs of a semantic map, in the colours of SCENE_PALETTE, and the scene as a quilt.
 
-    The maps are those of "map2scene". A map says neither the light nor where a pattern begins.
+    The maps are those of "map2scene", and all quilts are of a summer's day: a map leaves open
+    where a pattern begins, and nothing else.
     """
     scenes = toons.SceneFactors.sample(*how_many(option, "map2quilt", split))
+    scenes = scenes.replace(season="summer", time="day")
     sewn = drawn(scenes, "quilts", quilts)
     return PairedImages(drawn(scenes, "maps of scenes", maps), sewn, "map2quilt")
 

@@ -19,7 +19,60 @@ from gancourse.gans import pix2pix
 from gancourse.training import runtime
 
 
-@exercise("6.1", "Predict: the receptive field of a logit")
+@exercise("6.1", "Implement: D's loss, over patches")
+def loss_of_d(d_loss):
+    """Expect ``d_loss(real_logits, fake_logits)``."""
+    right, zero = pix2pix.d_loss, torch.zeros(2, 3, 3)
+    yield "a D that cannot tell the pairs apart pays log 2, not twice that"
+    expect(d_loss(zero, zero), right(zero, zero))
+    yield "a real pair that is taken for a fake costs more, and so does a fake taken for a real"
+    expect(d_loss(zero - 2, zero), right(zero - 2, zero))
+    expect(d_loss(zero, zero + 2), right(zero, zero + 2))
+    yield "loss and gradient are right for any logits"
+    for shape in ((4, 5, 5), (1, 30, 30), (3, 1, 1)):
+        expect_same(d_loss, right, torch.randn(shape), torch.randn(shape))
+    yield "it is right for logits of 200, too"
+    expect_same(d_loss, right, zero - 200, zero + 200)
+
+
+@loss_of_d.solution
+def d_loss(real_logits, fake_logits):
+    """Return half the cross-entropy of both kinds of pairs, a mean over patches."""
+    return (F.softplus(-real_logits).mean() + F.softplus(fake_logits).mean()) / 2
+
+
+@exercise("6.2", "Implement: what G minimises")
+def loss_of_g(generator_loss):
+    """Expect ``generator_loss(netD, x, y, fake, lambda_l1)``."""
+    run = runtime.start("cpu", 0)
+    cfg = replace(pix2pix.PRESETS["smoke"], image_size=16, g_channels=(8, 8))
+    netD = pix2pix.build(cfg, run).netD
+    x, y, fake = (torch.rand(3, 3, 16, 16) * 2 - 1 for _ in range(3))
+
+    yield "with lambda = 0 it is the adversarial loss alone, and D sees the pair x, fake"
+    expect(generator_loss(netD, x, y, fake, 0.0), _loss_of_g(netD, x, y, fake, 0.0))
+    yield "the weight multiplies the mean absolute error"
+    expect(generator_loss(netD, x, y, fake, 7.0), _loss_of_g(netD, x, y, fake, 7.0))
+    yield "loss and gradient are right"
+    for weight in (0.0, 1.0, 30.0):
+        expect_same(
+            lambda x, y, fake, weight=weight: generator_loss(netD, x, y, fake, weight),
+            lambda x, y, fake, weight=weight: _loss_of_g(netD, x, y, fake, weight),
+            *(x, y, fake),
+        )
+
+
+def _loss_of_g(netD, x, y, fake, lambda_l1):
+    return pix2pix.g_loss(netD(x, fake)) + lambda_l1 * F.l1_loss(fake, y)
+
+
+@loss_of_g.solution
+def generator_loss(netD, x, y, fake, lambda_l1):
+    """Return equation 4 as G minimises it: -log D(x, fake), and L1 with its weight."""
+    return F.softplus(-netD(x, fake)).mean() + lambda_l1 * (fake - y).abs().mean()
+
+
+@exercise("6.3", "Predict: the receptive field of a logit")
 def receptive_fields(answer):
     """Expect a dict of five whole numbers."""
     names = {"2, 1": (2, 1), "2, 2, 1": (2, 2, 1)}
@@ -60,74 +113,7 @@ receptive_fields.solution(
 )
 
 
-@exercise("6.2", "Implement: crop and mirror both sides of a pair alike")
-def jitter(vary):
-    """Expect ``vary(a, b, size, generator)``."""
-    n, side, size = 64, 10, 8
-    place = torch.arange(side * side).float().view(1, 1, side, side)
-    a = place.repeat(n, 1, 1, 1) + 1000 * torch.arange(n).view(n, 1, 1, 1)
-    b = torch.cat([a, -a], 1)
-
-    def draw(seed=0):
-        return vary(a.clone(), b.clone(), size, torch.Generator().manual_seed(seed))
-
-    yield "both sides have the given size and keep their channels"
-    new_a, new_b = draw()
-    expect(tuple(new_a.shape), (n, 1, size, size))
-    expect(tuple(new_b.shape), (n, 2, size, size))
-
-    yield "both sides of a pair are cropped and mirrored alike"
-    expect(new_b, torch.cat([new_a, -new_a], 1))
-
-    yield "each output is a piece of its own picture, mirrored or not"
-    corners, mirrored = set(), []
-    for i, (picture,) in enumerate(new_a):
-        mirrored.append((picture[0, 1] < picture[0, 0]).item())
-        upright = picture.flip(1) if mirrored[-1] else picture
-        top, left = divmod(int(upright[0, 0].item()) - 1000 * i, side)
-        corners.add((top, left))
-        inside = 0 <= top <= side - size and 0 <= left <= side - size
-        assert inside, f"picture {i} begins at row {top}, column {left}"
-        piece = a[i, 0, top : top + size, left : left + size]
-        assert torch.equal(upright, piece), f"picture {i} is not one piece of its input"
-
-    yield "the place is drawn for each pair, and so is whether it is mirrored"
-    assert len(corners) > 1, "all were cropped at one place"
-    assert 0.2 < sum(mirrored) / n < 0.8, f"{sum(mirrored)} of {n} were mirrored"
-
-    yield "all places occur, also at the last row and column"
-    corners |= {
-        divmod(int(min(picture[0, 0], picture[0, -1]).item()) % 1000, side)
-        for seed in range(1, 5)
-        for (picture,) in draw(seed)[0]
-    }
-    assert len(corners) == (side - size + 1) ** 2, f"only the places {sorted(corners)} occur"
-
-    yield "the result depends on the generator alone"
-    assert torch.equal(draw(7)[0], draw(7)[0]), "two equal generators give two results"
-    assert not torch.equal(draw(7)[0], draw(8)[0]), "another generator changes nothing"
-
-
-@jitter.solution
-def vary(a, b, size, generator):
-    """Crop and mirror both sides of N pairs alike; (N, C, size, size) each."""
-    n, (height, width) = len(a), a.shape[2:]
-    tops = torch.randint(height - size + 1, (n,), generator=generator).tolist()
-    lefts = torch.randint(width - size + 1, (n,), generator=generator).tolist()
-    mirror = torch.rand(n, generator=generator) < 0.5
-
-    def same(images):
-        cut = [
-            image[:, top : top + size, left : left + size]
-            for image, top, left in zip(images, tops, lefts, strict=True)
-        ]
-        cut = torch.stack(cut)
-        return torch.where(mirror[:, None, None, None], cut.flip(3), cut)
-
-    return same(a), same(b)
-
-
-@exercise("6.3", "Modify: a quantile in place of the median")
+@exercise("6.4", "Modify: a quantile in place of the median")
 def tilted(tilted_loss):
     """Expect ``tilted_loss(fake, real, q)``."""
     right, fake, real = tilted.answer, torch.randn(2, 3, 4, 4), torch.randn(2, 3, 4, 4)
@@ -176,7 +162,7 @@ def broken_step(gan, batch, run):
     return {"D/adv": loss_d.detach(), "G/adv": adv.detach(), "G/l1": l1.detach()}
 
 
-@exercise("6.4", "Diagnose: a GAN that blurs")
+@exercise("6.5", "Diagnose: a GAN that blurs")
 def mended(step):
     """Expect a ``train_step``."""
     run = runtime.start("cpu", 0)
@@ -246,7 +232,7 @@ def _without_freezing_d(gan, batch, seen_by_d):
 
 
 the_paper = multiple_choice(
-    "6.5",
+    "6.6",
     "Read: what the paper did, and what it found",
     "abcdef",
     right="abef",

@@ -67,16 +67,16 @@ class Config:
 
 
 _LAPTOP = Config(
-    image_size=64,
+    image_size=64,  # five halvings leave 2 x 2, as few layers as see the whole picture
     g_channels=(32, 64, 96, 128, 128),
-    dropout_blocks=2,
-    d_channels=(32, 64, 128),
+    dropout_blocks=2,  # of the four decoder layers that could have it
+    d_channels=(32, 64, 128),  # patches of 34 pixels: half of the side; the paper's are a quarter
     d_strides=(2, 2, 1),
-    lr_g=5e-4,
-    lr_d=5e-4,
-    ema_decay=0.99,
+    lr_g=1e-3,  # after 60 steps the held-out L1 error is .223 in place of .232 with 5e-4
+    lr_d=1e-3,
+    ema_decay=0.99,  # the last 100 steps: what large steps leave to and fro is averaged out
     batch_size=16,
-    steps=800,
+    steps=500,
 )
 
 PRESETS = {

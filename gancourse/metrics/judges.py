@@ -206,6 +206,7 @@ JUDGES = {
     "emoji": lambda: StyleNet(classes=len(STYLES)),
     "fruits": lambda: StyleNet(classes=len(KINDS)),
     "scenes": lambda: SceneNet(classes=len(SCENE_CLASSES)),
+    "quilts": lambda: SceneNet(classes=len(SCENE_CLASSES)),
 }
 
 
@@ -400,13 +401,14 @@ def load_judge(name, device="cpu"):
     Parameters
     ----------
     name : str
-        "digits", "fashion", "toons", "emoji", "fruits" or "scenes".
+        "digits", "fashion", "toons", "emoji", "fruits", "scenes" or "quilts".
     device : str or torch.device
 
     Returns
     -------
     Judge
-        For "toons" a :class:`FaceJudge`, for "scenes" a :class:`SceneJudge`.
+        For "toons" a :class:`FaceJudge`, for "scenes" and "quilts" a
+        :class:`SceneJudge`.
 
     Raises
     ------

@@ -8,7 +8,8 @@ import torch
 from gancourse import data
 from gancourse.data import drawn
 from gancourse.errors import CourseError, DataError
-from gancourse.toons import SCENE_PALETTE
+from gancourse.toons import CLASSES, SCENE_PALETTE
+from gancourse.toons.hints import PENS, STROKES
 from gancourse.training import runtime
 
 STATES = [("seasons", "season", "summer", "winter"), ("daynight", "time", "day", "night")]
@@ -22,6 +23,30 @@ def test_a_map_belongs_to_the_scene_that_was_drawn_over_it():
     semantic = scenes.drawing.semantic.long()
     palette = torch.as_tensor(SCENE_PALETTE)
     assert torch.equal(paired.a.pixels, palette[semantic].permute(0, 3, 1, 2))
+
+
+def test_a_quilt_belongs_to_the_map_and_is_of_a_summers_day():
+    paired = data.load("map2quilt", limit=6, image_size=32)
+    assert torch.equal(paired.a.pixels, data.load("map2scene", limit=6, image_size=32).a.pixels)
+    assert torch.equal(paired.b.pixels, paired.b.drawing.quilts)
+    shown = paired.b.drawing.factors.describe()
+    assert {(scene["season"], scene["time"]) for scene in shown} == {("summer", "day")}
+
+
+def test_a_hint_is_a_stroke_of_the_true_colour_in_its_own_part():
+    paired = data.load("hints2face", limit=40)
+    drawing = paired.b.drawing
+    pixels = paired.a.pixels.permute(0, 2, 3, 1)
+    assert {tuple(rgb) for rgb in pixels.flatten(0, 2).unique(dim=0).tolist()} <= {*PENS.values()}
+    factors, semantic = drawing.factors.describe(), drawing.semantic
+    for name, (factor, _, kind) in STROKES.items():
+        for number in range(40):
+            inside = pixels[number][semantic[number] == CLASSES.index(name)]
+            seen = {tuple(rgb) for rgb in inside.unique(dim=0).tolist()}
+            pen = PENS[f"{kind}: {factors[number][factor]}"]
+            assert seen <= {pen, PENS["eraser"], PENS["line"]}
+            assert pen in seen or len(inside) < 30
+    assert torch.equal(data.load("hints2face:50").first(3).a.pixels, paired.a.pixels[:3])
 
 
 @pytest.mark.parametrize(("name", "factor", "first", "second"), STATES)
@@ -60,7 +85,7 @@ def test_no_scene_for_training_is_one_for_testing():
 
 
 def test_nothing_is_drawn_before_it_is_needed():
-    for name in ("map2scene", "seasons", "daynight"):
+    for name in ("map2scene", "map2quilt", "hints2face", "seasons", "daynight"):
         whole = data.load(name)
         assert (len(whole.a), len(whole.b)) == (10_000, 10_000)
         assert not any(c.made for side in (whole.a, whole.b) for c in side.columns.values())

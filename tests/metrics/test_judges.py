@@ -89,7 +89,7 @@ def test_the_card_records_the_training(name):
 @pytest.mark.parametrize("name", JUDGES)
 def test_the_weights_are_small_on_disk_and_in_full_precision_in_memory(name):
     path = shipped(f"judge-{name}.safetensors")
-    assert path.stat().st_size < (1_500_000 if name in ("toons", "scenes") else 400_000)
+    assert path.stat().st_size < (1_500_000 if name in ("toons", "scenes", "quilts") else 400_000)
     with safe_open(path, framework="pt") as file:
         assert {file.get_tensor(key).dtype for key in file.keys()} == {torch.float16, torch.int64}
     assert {p.dtype for p in load_judge(name).net.parameters()} == {torch.float32}
@@ -287,6 +287,17 @@ def test_the_pixels_of_new_scenes_are_classified(scene_judge, scenery, size):
     assert found._asdict() == pytest.approx(known, abs=0.03)
     assert known["per_pixel"] >= 0.95
     assert known["iou"] >= 0.85
+
+
+def test_the_judge_of_quilts_knows_a_fabric_by_its_pattern_and_not_by_shape_or_place():
+    judge = load_judge("quilts")
+    factors = toons.SceneFactors.sample(60, 4_321).replace(season="summer", time="day")
+    scenes = toons.draw_scenes(factors, 32)
+    real = scene_scores(judge, as_floats(scenes.quilts), scenes)
+    assert real.iou == pytest.approx(judge.card["scores"]["real"]["iou"], abs=0.05)
+    phases = [toons.draw_scenes(factors.replace(specks=k / 8), 32).quilts for k in range(-8, 9)]
+    mean = as_floats(torch.stack(phases).float().mean(0))
+    assert scene_scores(judge, mean, scenes).iou < 0.6 * real.iou
 
 
 def test_features_logits_predictions_and_confidence_of_scenes_agree(scene_judge, scenery):
