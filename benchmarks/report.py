@@ -27,8 +27,8 @@ PEERS = """\
 | our laptop ACGAN, bf16 | 52 s | 91 % |
 | | 149 s | 96 % |
 
-Measured once, in November 2026: CPU seconds of one thread of a busy machine, the 5,000 digits that
-ship. The script's networks are larger than ours.
+Measured once, in November 2026, with other networks on each side: CPU seconds of one thread of a
+busy machine, the 5,000 digits that ship.
 """
 
 

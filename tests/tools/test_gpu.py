@@ -124,14 +124,18 @@ def test_pieces_share_a_gpu_and_take_turns_on_a_cpu(alone, second):
     assert started["b"][0] == pytest.approx(second, abs=0.5)
 
 
-def test_the_plan_names_every_recipe_and_every_piece_has_its_work():
-    assert sorted(plan.RECIPES) == sorted(train_pretrained.RECIPES)
-    names = [name for stage in plan.STAGES for name in stage.names]
+def test_the_plan_has_every_recipe_the_most_valuable_first_and_every_piece_has_its_work():
+    stages = plan.all_stages([*train_pretrained.RECIPES, "new"])
+    names = [name for stage in stages for name in stage.names]
     assert {name.partition(":")[0] for name in names} == {*pieces.PIECES}
-    assert sum(stage.share for stage in plan.STAGES) == 540
+    recipes = [name[7:] for name in names if name.startswith("recipe:")]
+    assert sorted(recipes) == sorted([*train_pretrained.RECIPES, "new"])
+    assert recipes[0] == plan.FIRST[0] and recipes[-1] == "new"
+    assert {*plan.FIRST} <= {*train_pretrained.RECIPES} and {*pieces.WIDER} <= {*plan.FIRST}
+    assert sum(stage.share for stage in stages) == 540
 
 
-@pytest.mark.parametrize("name", train_pretrained.RECIPES)
+@pytest.mark.parametrize("name", sorted({*train_pretrained.RECIPES} & {*trained.names()}))
 def test_a_wider_generator_can_be_built_and_its_file_may_ship(name):
     recipe = train_pretrained.RECIPES[name]
     module, changes = gans.find(recipe.model), recipe.changes | pieces.WIDER.get(name, {})
@@ -191,6 +195,7 @@ def test_a_cell_runs_as_in_a_notebook_and_its_functions_have_a_source():
         ({"judge_fid": float("nan")}, {"judge_fid": 30.0}, False, "no measure"),
         ({"judge_fid": True}, {"judge_fid": 30.0}, False, "no measure"),
         ({}, {"judge_fid": 30.0}, False, "no measure"),
+        ({"judge_fid": 99.0}, {}, True, "none ships"),
         ({"judge_fid": 1.0, "pictures": 10}, {"judge_fid": 3.0, "pictures": 9}, False, "otherwise"),
         (
             {"judge_fid": 1.0, "class_accuracy": 0.9},

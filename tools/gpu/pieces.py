@@ -21,7 +21,7 @@ from gancourse.bench import speed
 from gancourse.bench.machine import origin
 from gancourse.errors import CourseError
 from gancourse.fields import example
-from gancourse.files import schema, statefile
+from gancourse.files import schema
 from gancourse.training import runtime
 from tools.gpu import results
 from tools.gpu.plan import ROOT, file_name, say
@@ -270,7 +270,7 @@ def recipe(device, seconds, folder, which, write):
         history = plan.train(gan, run, quiet=True)
     path = Path(folder) / f"{which}.safetensors"
     quality = train_pretrained.publish(path, gan, plan, run, history, base, WIDER.get(which, {}))
-    shipped = statefile.load(train_pretrained.SHIPPED / path.name)[1]["card"]["quality"]
+    shipped = results.quality_of(train_pretrained.SHIPPED / path.name)
     better, why = results.compare(quality, shipped)
     if path.stat().st_size > results.LARGEST:
         better, why = False, f"its file has {path.stat().st_size:,} bytes"

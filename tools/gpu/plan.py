@@ -19,8 +19,8 @@ ROOT = Path(__file__).resolve().parents[2]
 RESERVE = 8.0  # seconds at the end, for what is written last
 GRACE = 3.0  # seconds that a piece has for its last words
 
-# From the most valuable on.
-RECIPES = (
+# From the most valuable on; other recipes come last.
+FIRST = (
     *("dcgan-toons", "stargan-toons", "lsgan-toons", "cyclegan-seasons", "pix2pix-map2scene"),
     *("vanilla-digits", "cgan-digits", "dcgan-emoji", "stargan-emoji", "acgan-fashion"),
     *("pix2pix-sketch2face", "cgan-fashion", "cyclegan-studios", "pix2pix-noto2fluent"),
@@ -54,22 +54,24 @@ class Stage:
     at_once: int = 1
 
 
-# Nothing runs beside what is timed. Small networks leave most of a GPU idle: recipes and lessons
-# share it.
-STAGES = (
-    Stage(names=("tests",), share=50),
-    Stage(names=("agreement",), share=70),
-    Stage(names=("speed",), share=110),
-    Stage(
-        names=tuple(f"recipe:{name}" for name in RECIPES),
-        share=180,
-        most=100,
-        least=30,
-        at_once=5,
-    ),
-    Stage(names=("paper",), share=30),
-    Stage(names=tuple(f"lesson:{name}" for name in LESSONS), share=100, at_once=8),
-)
+def all_stages(recipes):
+    """Return the stages of the plan, given the names of all recipes.
+
+    Nothing runs beside what is timed. Small networks leave most of a GPU idle: recipes and lessons
+    share it.
+    """
+    order = [name for name in FIRST if name in recipes]
+    order += [name for name in recipes if name not in FIRST]
+    trained = tuple(f"recipe:{name}" for name in order)
+    read = tuple(f"lesson:{name}" for name in LESSONS)
+    return (
+        Stage(names=("tests",), share=50),
+        Stage(names=("agreement",), share=70),
+        Stage(names=("speed",), share=110),
+        Stage(names=trained, share=180, most=100, least=30, at_once=5),
+        Stage(names=("paper",), share=30),
+        Stage(names=read, share=100, at_once=8),
+    )
 
 
 def rehearsed(stages):
@@ -241,10 +243,12 @@ def main(device, seconds, out, only=()):
     out.mkdir(parents=True, exist_ok=True)
     for old in (results.RESULTS, results.LOG, *(map(results.WEIGHTS.format, range(1, 6)))):
         (out / old).unlink(missing_ok=True)
-    from tools.gpu import pieces  # PyTorch, which takes a while: it counts
+    from tools import train_pretrained  # PyTorch, which takes a while: it counts
+    from tools.gpu import pieces
 
     alone = pieces.kind_of_device(device) == "cpu"
-    stages = rehearsed(STAGES) if alone else STAGES
+    stages = all_stages(train_pretrained.RECIPES)
+    stages = rehearsed(stages) if alone else stages
     if only:
         stages = tuple(
             replace(stage, names=names)

@@ -13,7 +13,7 @@ from typing import Any, Literal
 from gancourse import bench
 from gancourse.bench.machine import Origin
 from gancourse.errors import CourseError, printable
-from gancourse.files import schema
+from gancourse.files import schema, statefile
 from gancourse.files.schema import Count, Finite
 from gancourse.files.writing import write_atomically
 
@@ -112,13 +112,15 @@ def compare(quality, shipped):
     Parameters
     ----------
     quality, shipped : dict
-        As the cards have them.
+        As the cards have them; ``shipped`` is empty if none ships.
 
     Returns
     -------
     better : bool
     why : str
     """
+    if not shipped:
+        return True, "none ships yet"
     both = [n for n in quality if is_number(quality[n]) and is_number(shipped.get(n))]
     for name in SAME:
         if name in both and quality[name] != shipped[name]:
@@ -134,6 +136,11 @@ def compare(quality, shipped):
     new, old = quality[deciding], shipped[deciding]
     change = f"{deciding}: {new:g} instead of {old:g}"
     return (True, change) if new < 0.98 * old else (False, f"{change} is not better")
+
+
+def quality_of(path):
+    """Return the quality that the card of a generator's file has; {} if there is no such file."""
+    return statefile.load(path)[1]["card"]["quality"] if Path(path).exists() else {}
 
 
 def is_number(value):

@@ -12,7 +12,6 @@ from pathlib import Path
 
 from gancourse import bench, trained
 from gancourse.errors import CourseError
-from gancourse.files import statefile
 from gancourse.files.writing import write_atomically
 from gancourse.training import checkpoint
 from tools import train_pretrained
@@ -91,7 +90,7 @@ def take_weights(name, path, shipped):
     if (g.card["model"], g.card.get("data")) != (recipe.model, recipe.data):
         raise CourseError(f"it holds {g!r}, not {recipe.model} on {recipe.data}.")
     old = shipped / f"{name}.safetensors"
-    before = statefile.load(old)[1]["card"]["quality"]
+    before = results.quality_of(old)
     quality = train_pretrained.measure(g, recipe.data)
     for measure, value in (g.card.get("quality") or {}).items():
         mine = quality.get(measure)
