@@ -48,7 +48,7 @@ class Config:
     optimizer: Literal["sgd", "adam"] = "sgd"  # SGD has momentum
     lr_g: Amount = 0.1  # step size of G
     lr_d: Amount = 0.1  # step size of D
-    lr_decay: Amount = 1.000004  # SGD: divides both step sizes after each step
+    lr_decay: Amount = 1.000004  # divides both step sizes after each step
     momentum: tuple[Share, Share] = (0.5, 0.7)  # SGD: at first, and from `momentum_steps` on
     momentum_steps: Count = 125_000  # SGD: steps over which momentum rises (250 epochs of 500)
     betas: tuple[Share, Share] = (0.5, 0.999)  # Adam's two decay rates
@@ -95,6 +95,7 @@ _PLANE = Config(
     optimizer="adam",
     lr_g=1e-3,
     lr_d=2e-3,  # twice lr_g; lesson 1 measures its effect and that of the average below
+    lr_decay=1.0,
     ema_decay=0.995,
     batch_size=128,
     steps=3_000,
@@ -231,6 +232,36 @@ def networks(cfg):
     return {"netG": Generator(cfg), "netD": Discriminator(cfg)}
 
 
+def optimizer_of(cfg, net, lr):
+    """Return a player's optimizer, and the schedule that lowers its step size.
+
+    Parameters
+    ----------
+    cfg : Config
+    net : torch.nn.Module
+    lr : float
+        The step size at first.
+
+    Returns
+    -------
+    torch.optim.Optimizer
+    LRScheduler
+        It takes a step after each step of the optimizer.
+    """
+    if cfg.optimizer == "adam":
+        optimizer = torch.optim.Adam(net.parameters(), lr=lr, betas=cfg.betas, fused=True)
+        return optimizer, following(Anneal(optimizer, decay=cfg.lr_decay, least=1e-6))
+    optimizer = torch.optim.SGD(net.parameters(), lr=lr, momentum=cfg.momentum[0])
+    schedule = Anneal(
+        optimizer,
+        decay=cfg.lr_decay,
+        least=1e-6,
+        momentum=cfg.momentum,
+        momentum_steps=cfg.momentum_steps,
+    )
+    return optimizer, following(schedule)
+
+
 def build(cfg, run):
     """Return the two players with their optimizers.
 
@@ -242,7 +273,8 @@ def build(cfg, run):
     Returns
     -------
     GAN
-        With ``netG``, ``netD``, ``opt_g``, ``opt_d``, and ``ema`` if ``ema_decay`` is above 0.
+        With ``netG``, ``netD``, their optimizers and schedules, and ``ema`` if ``ema_decay`` is
+        above 0.
     """
     netG, netD = networks(cfg).values()
     for net, width in ((netG, cfg.g_init), (netD, cfg.d_init)):
@@ -251,20 +283,8 @@ def build(cfg, run):
                 nn.init.uniform_(layer.weight, -width, width)
                 nn.init.zeros_(layer.bias)
     gan = GAN(cfg, PUBLISHED, netG=run.place(netG), netD=run.place(netD))
-    for player, net, lr in (("g", netG, cfg.lr_g), ("d", netD, cfg.lr_d)):
-        if cfg.optimizer == "adam":
-            optimizer = torch.optim.Adam(net.parameters(), lr=lr, betas=cfg.betas, fused=True)
-        else:
-            optimizer = torch.optim.SGD(net.parameters(), lr=lr, momentum=cfg.momentum[0])
-            schedule = Anneal(
-                optimizer,
-                decay=cfg.lr_decay,
-                least=1e-6,
-                momentum=cfg.momentum,
-                momentum_steps=cfg.momentum_steps,
-            )
-            setattr(gan, f"schedule_{player}", following(schedule))
-        setattr(gan, f"opt_{player}", optimizer)
+    gan.opt_g, gan.schedule_g = optimizer_of(cfg, netG, cfg.lr_g)
+    gan.opt_d, gan.schedule_d = optimizer_of(cfg, netD, cfg.lr_d)
     if cfg.ema_decay:
         gan.ema = EMA(netG, cfg.ema_decay, gan.opt_g)
     return gan
