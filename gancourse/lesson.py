@@ -1,5 +1,6 @@
-"""What a notebook calls: setup(), show(), claim(), check() and solution()."""
+"""What a notebook calls: setup(), show(), show_settings(), claim(), check() and solution()."""
 
+import dataclasses
 import html
 import inspect
 import os
@@ -146,6 +147,40 @@ def show(obj):
     display(_Output({"text/plain": f"# {place}\n{source}", "text/markdown": markdown}))
 
 
+def show_settings(cfg, paper):
+    """Display a configuration as a table beside the paper's, with the comment of each field.
+
+    Fields with the paper's value are in the line below the table.
+
+    Parameters
+    ----------
+    cfg, paper : Config
+        Of one class, such as ``dcgan.PRESETS["laptop"]`` and ``dcgan.PRESETS["paper"]``.
+
+    Raises
+    ------
+    CourseError
+        If they are of two classes.
+    """
+    if type(cfg) is not type(paper):
+        raise CourseError(
+            "show_settings(cfg, paper) compares two configurations of one GAN, not "
+            f"{type(cfg).__module__} and {type(paper).__module__}"
+        )
+    _, source = _source(type(cfg))
+    rows, same = [], []
+    for name, value in dataclasses.asdict(cfg).items():
+        of_paper = getattr(paper, name)
+        comment = re.search(rf"^ +{name}: .*?  # (.*)$", source, re.MULTILINE)
+        if value == of_paper:
+            same.append(f"{name} {_setting(value)}")
+        else:
+            about = comment.group(1) if comment else ""
+            rows.append([name, _setting(value), _setting(of_paper), about])
+    as_in = f"As in the paper: {', '.join(same)}." if same else ""
+    display(plotting.table(["setting", "here", "in the paper", "what it is"], rows, as_in))
+
+
 def claim(text, condition, value):
     """Display a statement of the lesson, whether it holds in this run, and what was measured.
 
@@ -231,6 +266,19 @@ def solution(number):
         "text/markdown": "\n\n".join(filter(None, folded)),
     }
     display(_Output(bundle))
+
+
+def _setting(value):
+    """Return a value of a configuration as text: 0.0002 as 2e-4, 1200 as 1,200."""
+    if isinstance(value, tuple | list):
+        return f"({', '.join(map(_setting, value))})"
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return str(value)
+    if isinstance(value, int):
+        return f"{value:,}"
+    exponent = re.sub(r"e([-+])0*", lambda m: "e" + m.group(1).strip("+"), f"{value:.6e}")
+    digits, power = exponent.split("e")
+    return f"{float(digits):g}e{power}" if 0 < abs(value) < 0.001 else f"{value:g}"
 
 
 def _device_text(device):

@@ -2,6 +2,7 @@
 
 import inspect
 import re
+from dataclasses import replace
 
 import nbformat
 import numpy as np
@@ -9,10 +10,11 @@ import pytest
 import torch
 from nbclient import NotebookClient
 
-from gancourse import exercises, lesson
+from gancourse import exercises, gans, lesson
 from gancourse.batch.lessons import CLAIM, PARAMETERS
 from gancourse.errors import CourseError
 from gancourse.exercises import Exercise
+from gancourse.gans import dcgan, lsgan
 from gancourse.training import runtime
 
 VALUES = {"preset": "laptop", "seed": 0, "device": "cpu", "data": "ring", "out_dir": ""}
@@ -117,6 +119,32 @@ def test_keep_gives_each_run_a_folder_of_its_own_and_none_without_out_dir(tmp_pa
     made = lesson.setup(**VALUES | {"out_dir": str(tmp_path)})
     assert made.keep("digits") == {"out_dir": tmp_path / "digits", "resume": True}
     assert lesson.setup(**VALUES).keep("digits") == {}
+
+
+def test_settings_stand_beside_the_papers_with_their_comments(shown):
+    paper = dcgan.PRESETS["paper"]
+    lesson.show_settings(replace(paper, lr_g=1e-3, steps=1_200, betas=(0.0, 0.99)), paper)
+    (settings,) = shown
+    assert [row[:3] for row in settings.rows] == [
+        ["lr_g", "0.001", "2e-4"],
+        ["betas", "(0, 0.99)", "(0.5, 0.999)"],
+        ["steps", "1,200", "68,350"],
+    ]
+    assert settings.rows[0][3] == "Adam's step size for G (section 4)"
+    assert "lr_d 2e-4" in settings.caption
+    assert "steps" not in settings.caption
+
+
+def test_settings_of_another_gan_are_refused():
+    with pytest.raises(CourseError, match="one GAN"):
+        lesson.show_settings(dcgan.PRESETS["paper"], lsgan.PRESETS["paper"])
+
+
+@pytest.mark.parametrize("name", gans.names())
+def test_settings_of_every_gan_have_a_comment(shown, name):
+    presets = gans.find(name).PRESETS
+    lesson.show_settings(presets["smoke"], presets["paper"])
+    assert all(row[3] for row in shown[0].rows)
 
 
 @pytest.mark.parametrize("condition", [True, np.True_, np.bool_(True), torch.tensor(True)])
