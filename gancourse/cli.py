@@ -11,15 +11,9 @@ import click
 from gancourse import __version__
 from gancourse.errors import CourseError, printable
 from gancourse.files import paths
-from gancourse.files.streams import steady
+from gancourse.files.streams import say, steady
 
 INTERRUPTED = 130  # the exit status after Ctrl-C, by convention of shells
-
-
-def say(text, err=False):
-    """Print lines, whose text may come from a file; control characters are escaped."""
-    lines = str(text).split("\n")
-    click.echo("\n".join(printable(line, limit=10_000) for line in lines), err=err)
 
 
 class Problem(click.ClickException):
@@ -115,52 +109,79 @@ def main():
 @click.option("--out", type=Place(), help="Output folder [build/PRESET].")
 @click.option("--check-claims", is_flag=True, help="Exit with status 1 if a claim does not hold.")
 @click.option(
+    "--missing", is_flag=True, help="Run only what --out does not hold yet, or what has changed."
+)
+@click.option(
+    "--workers",
+    type=click.IntRange(1, 1024),
+    default=1,
+    show_default=True,
+    help="How many lessons run at once on this machine.",
+)
+@click.option(
+    "--scheduler", metavar="ADDRESS", help="Run on the workers of a Dask scheduler (tcp://...)."
+)
+@click.option(
     "--timeout",
     type=click.IntRange(min=0),
     metavar="SECONDS",
     help="Time that a cell may take, 0 for any time [smoke 600, laptop 14400, paper 0].",
 )
-def run(names, given, out, check_claims, timeout):
+def run(names, given, out, check_claims, missing, workers, scheduler, timeout):
     """Execute LESSONS: numbers or names (01 02), "all", or notebooks of your own.
 
     The output folder gets each executed notebook and its page, index.html and claims.json. What
     a reader has changed there is not overwritten. If a lesson fails, the others still run.
+
+    A number may have several values (-p seed 0,1,2). Then each run has a folder, such as seed=0,
+    and index.html has the mean and the spread of all claims and tables.
     """
     from gancourse.batch import execute, lessons
 
     jobs = execute.prepare(lessons.find(names), dict(given), out, timeout)
-    from gancourse.batch import report
+    from gancourse.batch import cluster, runs
 
+    done = [job for job in jobs if missing and execute.is_done(job)]
+    for job in done:
+        say(f"{job.shown}  is done already")
     bad = 0
-    for job in jobs:
-        name = printable(job.name)
-        try:
-            with execute.signals_interrupt():
-                path, notebook = execute.run(job)
-        except CourseError as error:
+    for job, path, problem in cluster.results(
+        [job for job in jobs if job not in done], workers, scheduler
+    ):
+        if problem:
             bad += 1
-            say(f"{name}  {error}", err=True)
+            say(f"{job.shown}  {problem}", err=True)
             continue
-        outcome = lessons.outcome(notebook)
-        claims, malformed = lessons.claims(notebook)
-        problems = [*outcome.notes, *malformed, *report.add(path, notebook, job.path.parent)]
-        done, total = outcome.cells
-        summary = f"{done}/{total} cells  {outcome.seconds:.1f} s  {report.verdict(claims)}"
-        say(f"{name}  {summary}  {outcome.status}")
-        for claim in claims:
-            if claim.holds is False:
-                say(f"  does not hold: {claim.text} ({claim.value})")
-        if outcome.error:
-            problems.insert(0, f"{outcome.error}\nsee {path}")
-        for problem in problems:
-            say(indent(problem, "  "), err=True)
-        bad += outcome.status == "failed"
-        bad += check_claims and bool(malformed or any(claim.holds is False for claim in claims))
-        if outcome.status == "interrupted":
+        notebook = lessons.read(path)
+        bad += tell(job, path, notebook, check_claims)
+        if lessons.outcome(notebook).status == "interrupted":
             raise KeyboardInterrupt
-    for folder in dict.fromkeys(job.out for job in jobs):
+    for folder in dict.fromkeys(job.batch for job in jobs if job.variant):
+        runs.collect(folder)
+    for folder in dict.fromkeys(job.batch for job in jobs):
         say(f"see {folder / 'index.html'}")
     sys.exit(1 if bad else 0)
+
+
+def tell(job, path, notebook, check_claims):
+    """Say how a lesson ended, and write its page; return 1 if it shall count as failed."""
+    from gancourse.batch import lessons, report
+
+    outcome = lessons.outcome(notebook)
+    claims, malformed = lessons.claims(notebook)
+    problems = [*outcome.notes, *malformed, *report.add(path, notebook, job.path.parent)]
+    done, total = outcome.cells
+    summary = f"{done}/{total} cells  {outcome.seconds:.1f} s  {report.verdict(claims)}"
+    say(f"{job.shown}  {summary}  {outcome.status}")
+    for claim in claims:
+        if claim.holds is False:
+            say(f"  does not hold: {claim.text} ({claim.value})")
+    if outcome.error:
+        problems.insert(0, f"{outcome.error}\nsee {path}")
+    for problem in problems:
+        say(indent(problem, "  "), err=True)
+    broken = check_claims and bool(malformed or any(claim.holds is False for claim in claims))
+    return int(outcome.status == "failed" or broken)
 
 
 # GANs
@@ -207,21 +228,25 @@ def train(
 ):
     """Train GAN (vanilla, dcgan, ...); write generator, checkpoint, log and samples to --out.
 
-    Ctrl-C stops after the current step; --resume goes on from there.
+    Ctrl-C stops after the current step; --resume goes on from there. With several devices:
+    torchrun --nproc-per-node N -m gancourse train ...
     """
     from gancourse import runs
-    from gancourse.training import runtime, store
+    from gancourse.training import parallel, runtime, store
 
     if resume:
         store.require(out)
     given = {"steps": steps, "batch_size": batch_size}
     changes = {field: value for field, value in given.items() if value is not None}
     plan = runs.prepare(name, data_name, preset, **changes)
-    run = runtime.start(device, seed, precision=precision, compile=compiled)
-    if run.device.type == "cpu":
-        runtime.use_threads(threads or plan.threads)
-    gan = plan.build(run)
-    history = plan.train(gan, run, out_dir=out, resume=resume)
+    with parallel.together(device) as device:
+        run = runtime.start(device, seed, precision=precision, compile=compiled)
+        if run.device.type == "cpu" and (threads or run.processes == 1):
+            runtime.use_threads(threads or plan.threads)  # torchrun has set a number of its own
+        gan = plan.build(run)
+        history = plan.train(gan, run, out_dir=out, resume=resume or parallel.restarted())
+    if run.process:
+        return
     if not history.finished:
         say(f"stopped after step {gan.step:,}; go on with --resume", err=True)
         sys.exit(INTERRUPTED)

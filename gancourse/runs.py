@@ -13,7 +13,7 @@ import torch
 
 from gancourse import gans, trained
 from gancourse.data import DATASETS, load
-from gancourse.data.source import Data
+from gancourse.data.source import Data, near
 from gancourse.errors import CourseError, DataError, choose
 from gancourse.fields import Classes, Flags
 from gancourse.trained import show
@@ -88,7 +88,7 @@ class Plan:
         CourseError
             If the data have fewer rows than a batch; then nothing is written.
         """
-        data = self.data.to(run.device)
+        data = near(self.data, run.device)
         guards.check_first_batch(gan, data, run)
         shown = None
         if show.needed(self.module, self.module.inputs(self.cfg)):

@@ -50,13 +50,13 @@ def test_small_steps_take_one_thread_and_others_as_many_as_pytorch(
 @pytest.mark.parametrize("wrong", [0, -1, 1.5, True, "2", 10**6])
 def test_a_number_of_threads_that_makes_no_sense_is_refused(wrong):
     with pytest.raises(runtime.CourseError, match="threads must be a whole number"):
-        runtime.start("cpu", 0, threads=wrong)
+        runtime.use_threads(wrong)
 
 
 def test_the_number_of_threads_is_set():
     before = torch.get_num_threads()
     try:
-        runtime.start("cpu", 0, threads=2)
+        runtime.use_threads(2)
         assert torch.get_num_threads() == 2
     finally:
         torch.set_num_threads(before)
