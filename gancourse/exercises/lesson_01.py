@@ -22,7 +22,88 @@ from gancourse.gans import vanilla
 from gancourse.training import runtime
 
 
-@exercise("1.1", "Predict: the losses when D cannot tell real from fake")
+@exercise("1.1", "Implement: G's loss in equation 1")
+def minimax(loss):
+    """Expect ``loss(fake_logits)``."""
+    yield "where D cannot tell (logit 0) it is log(1 - 1/2)"
+    expect(loss(torch.zeros(4)), -math.log(2))
+
+    yield "it falls where D is deceived: G minimises it"
+    assert loss(torch.full((4,), 2.0)) < loss(torch.zeros(4)), "it rises with D's logit"
+
+    yield "loss and gradient are right for any logits"
+    expect_same(loss, minimax.answer, 3 * torch.randn(9))
+
+    yield "they are so where the sigmoid rounds to 0 or 1: compute them from the logits"
+    for far in (40.0, 300.0):
+        expect_same(loss, minimax.answer, torch.tensor([-far, far]), atol=1e-4)
+
+
+@minimax.solution
+def minimax_loss(fake_logits):
+    """Return log(1 - D(G(z))): 1 - sigmoid(t) is sigmoid(-t), whose -log is softplus(t)."""
+    return -F.softplus(fake_logits).mean()
+
+
+def check_step(step):
+    """Name and test what ``train_step`` does in two steps: the first two updates of each player."""
+    run = runtime.start("cpu", 0)
+    cfg = replace(vanilla.PLANE["smoke"], batch_size=16, ema_decay=0.0)
+    gan, twin = vanilla.build(cfg, run), vanilla.build(cfg, run)
+    batches = [ring().batch(i, cfg.batch_size, run) for i in range(2)]
+    yield "it can be called like train_step"
+    done = steps.take(step, gan, batches, run)
+
+    def loss_d(nets, z, real):
+        return vanilla.d_loss(nets.netD(real), nets.netD(nets.netG(z)))
+
+    def loss_g(nets, z, saturating=False):
+        return vanilla.g_loss(nets.netD(nets.netG(z)), saturating)
+
+    def against_d(nets, z):
+        return -loss_g(nets, z)
+
+    for one, batch, which in zip(done, batches, ("first", "second"), strict=True):
+        yield f"D's {which} update uses the gradient of the {which} batch alone"
+        steps.expect_update(one, "D", twin, partial(loss_d, real=batch["real"]))
+
+        yield f"G's {which} update uses the gradient of g_loss alone"
+        steps.expect_update(
+            one,
+            "G",
+            twin,
+            loss_g,
+            mistakes={
+                "G follows equation 1, the saturating loss": partial(loss_g, saturating=True),
+                "G makes D right: the sign of its loss is turned": against_d,
+            },
+        )
+
+
+@exercise("1.2", "Implement: one step of the game")
+def game(step):
+    """Expect a ``train_step``."""
+    yield from check_step(step)
+
+
+@game.solution
+def my_step(gan, batch, run):
+    """Update D by real points and fakes that it cannot change, then G through D."""
+    real = batch["real"]
+    fake = gan.netG(vanilla.draw_z(gan.cfg, len(real), device=run.device))
+    loss_d = vanilla.d_loss(gan.netD(real), gan.netD(fake.detach()))
+    gan.opt_d.zero_grad()
+    loss_d.backward()
+    gan.opt_d.step()
+
+    loss_g = vanilla.g_loss(gan.netD(fake))
+    gan.opt_g.zero_grad()
+    loss_g.backward()
+    gan.opt_g.step()
+    return {"D/adv": loss_d.detach(), "G/adv": loss_g.detach()}
+
+
+@exercise("1.3", "Predict: the losses when D cannot tell real from fake")
 def at_the_optimum(answer):
     """Expect a dict of three numbers."""
     yield "the answer names loss_d, loss_g and jsd"
@@ -44,7 +125,7 @@ at_the_optimum.solution(
 )
 
 
-@exercise("1.2", "Implement: one-sided label smoothing")
+@exercise("1.4", "Implement: one-sided label smoothing")
 def label_smoothing(smooth_d_loss):
     """Expect ``smooth_d_loss(real_logits, fake_logits, target)``."""
     right = label_smoothing.answer
@@ -78,39 +159,6 @@ def smooth_d_loss(real_logits, fake_logits, target=0.9):
     return real + F.softplus(fake_logits).mean()
 
 
-@exercise("1.3", "Implement: packing")
-def packing(pack):
-    """Expect ``pack(x, m)``."""
-    points, images = torch.randn(12, 2), torch.randn(6, 3, 4, 5)
-    yield "twelve points in packs of three become four inputs of six numbers"
-    expect(tuple(pack(points, 3).shape), (4, 6))
-
-    yield "with m = 1 nothing changes"
-    expect(pack(points, 1), points)
-
-    yield "every point is in exactly one pack, its coordinates side by side"
-    rows = pack(points, 3).reshape(-1, 2)
-    assert sorted(rows.tolist()) == sorted(points.tolist()), "some point was split or repeated"
-
-    yield "images are packed along their channels"
-    expect(tuple(pack(images, 2).shape), (3, 6, 4, 5))
-
-    yield "every image is in exactly one pack, its channels side by side and in order"
-    found = pack(images, 2).reshape(6, 3, 4, 5).flatten(1).tolist()
-    assert sorted(found) == sorted(images.flatten(1).tolist()), "channels were mixed or repeated"
-
-    yield "the gradient reaches every point"
-    t = torch.randn(4, 2, requires_grad=True)
-    pack(t, 2).sum().backward()
-    assert t.grad is not None and (t.grad == 1).all(), "the points' gradient was lost"
-
-
-@packing.solution
-def pack(x, m):
-    """Join m samples to one input of D: (N, C, ...) becomes (N / m, m * C, ...)."""
-    return x.unflatten(0, (-1, m)).flatten(1, 2)
-
-
 def broken_step(gan, batch, run):
     """Update D and G; one line of the real ``train_step`` is missing."""
     real = batch["real"]
@@ -128,28 +176,10 @@ def broken_step(gan, batch, run):
     return {"D/adv": loss_d.detach(), "G/adv": loss_g.detach()}
 
 
-@exercise("1.4", "Diagnose: a run that goes in circles")
+@exercise("1.5", "Diagnose: a run that goes in circles")
 def mended(step):
     """Expect a ``train_step``."""
-    run = runtime.start("cpu", 0)
-    cfg = replace(vanilla.PLANE["smoke"], batch_size=16, ema_decay=0.0)
-    gan, twin = vanilla.build(cfg, run), vanilla.build(cfg, run)
-    batches = [ring().batch(i, cfg.batch_size, run) for i in range(2)]
-    yield "it can be called like train_step"
-    done = steps.take(step, gan, batches, run)
-
-    def loss_d(nets, z, real):
-        return vanilla.d_loss(nets.netD(real), nets.netD(nets.netG(z)))
-
-    def loss_g(nets, z):
-        return vanilla.g_loss(nets.netD(nets.netG(z)))
-
-    for one, batch, which in zip(done, batches, ("first", "second"), strict=True):
-        yield f"D's {which} update uses the gradient of the {which} batch alone"
-        steps.expect_update(one, "D", twin, partial(loss_d, real=batch["real"]))
-
-        yield f"G's {which} update is that of train_step"
-        steps.expect_update(one, "G", twin, loss_g)
+    yield from check_step(step)
 
 
 @mended.solution
@@ -172,7 +202,7 @@ def mended_step(gan, batch, run):
 
 
 the_proof = multiple_choice(
-    "1.5",
+    "1.6",
     "Read: what the convergence proof asks for",
     "abcde",
     right="abc",

@@ -15,7 +15,7 @@ from torch import nn
 
 from gancourse.fields import Pictures, Points
 from gancourse.files.schema import Amount, Count, PerLayer, Share, Width
-from gancourse.gans.blocks import device_of, draw_rows, sampling
+from gancourse.gans.blocks import device_of, draw_rows, r1_penalty, sampling
 from gancourse.training.ema import EMA
 from gancourse.training.gan import GAN
 from gancourse.training.schedules import Anneal, following
@@ -48,28 +48,36 @@ class Config:
     optimizer: Literal["sgd", "adam"] = "sgd"  # SGD has momentum
     lr_g: Amount = 0.1  # step size of G
     lr_d: Amount = 0.1  # step size of D
-    lr_decay: Amount = 1.000004  # SGD: divides both step sizes after each step
+    lr_decay: Amount = 1.000004  # divides both step sizes after each step
     momentum: tuple[Share, Share] = (0.5, 0.7)  # SGD: at first, and from `momentum_steps` on
     momentum_steps: Count = 125_000  # SGD: steps over which momentum rises (250 epochs of 500)
     betas: tuple[Share, Share] = (0.5, 0.999)  # Adam's two decay rates
+    r1: Amount = 0.0  # weight of the penalty on D's gradient at real samples; 0: none
+    r1_every: Count = 8  # updates of D between two that are penalised
     ema_decay: Share = 0.0  # decay of the average of G's weights, which sample() uses; 0: none
     batch_size: Count = 100  # samples
     steps: Count = 125_000  # updates of each player; the paper does not say when it stopped
 
 
-# Smaller, and with Adam, which came six months after the paper.
+# Smaller, and with Adam, which came six months after the paper. R1 takes the place of dropout,
+# which left specks: after 2,000 steps (35 s of one busy core, one seed) the judge FID was 7.3. With
+# dropout, step sizes of 4e-4 and betas of (0.5, 0.999) it was 49.6 (after 41 s).
 _LAPTOP = Config(
     latent_dim=64,
     g_hidden=(512, 512),
     d_hidden=(128, 128),
+    dropout=(0.0, 0.0),
     g_init=0.0,
     d_init=0.0,
     optimizer="adam",
-    lr_g=4e-4,
-    lr_d=4e-4,
+    lr_g=1e-3,
+    lr_d=1e-3,
+    lr_decay=1.0005,  # to an eighth after 4,000 steps, so that G does not drift at the end
+    betas=(0.0, 0.99),
+    r1=1.0,
     ema_decay=0.998,
     batch_size=64,
-    steps=5_000,
+    steps=4_000,
 )
 
 PRESETS = {
@@ -95,6 +103,7 @@ _PLANE = Config(
     optimizer="adam",
     lr_g=1e-3,
     lr_d=2e-3,  # twice lr_g; lesson 1 measures its effect and that of the average below
+    lr_decay=1.0,
     ema_decay=0.995,
     batch_size=128,
     steps=3_000,
@@ -231,6 +240,36 @@ def networks(cfg):
     return {"netG": Generator(cfg), "netD": Discriminator(cfg)}
 
 
+def optimizer_of(cfg, net, lr):
+    """Return a player's optimizer, and the schedule that lowers its step size.
+
+    Parameters
+    ----------
+    cfg : Config
+    net : torch.nn.Module
+    lr : float
+        The step size at first.
+
+    Returns
+    -------
+    torch.optim.Optimizer
+    LRScheduler
+        It takes a step after each step of the optimizer.
+    """
+    if cfg.optimizer == "adam":
+        optimizer = torch.optim.Adam(net.parameters(), lr=lr, betas=cfg.betas, fused=True)
+        return optimizer, following(Anneal(optimizer, decay=cfg.lr_decay, least=1e-6))
+    optimizer = torch.optim.SGD(net.parameters(), lr=lr, momentum=cfg.momentum[0])
+    schedule = Anneal(
+        optimizer,
+        decay=cfg.lr_decay,
+        least=1e-6,
+        momentum=cfg.momentum,
+        momentum_steps=cfg.momentum_steps,
+    )
+    return optimizer, following(schedule)
+
+
 def build(cfg, run):
     """Return the two players with their optimizers.
 
@@ -242,7 +281,8 @@ def build(cfg, run):
     Returns
     -------
     GAN
-        With ``netG``, ``netD``, ``opt_g``, ``opt_d``, and ``ema`` if ``ema_decay`` is above 0.
+        With ``netG``, ``netD``, their optimizers and schedules, and ``ema`` if ``ema_decay`` is
+        above 0.
     """
     netG, netD = networks(cfg).values()
     for net, width in ((netG, cfg.g_init), (netD, cfg.d_init)):
@@ -251,20 +291,8 @@ def build(cfg, run):
                 nn.init.uniform_(layer.weight, -width, width)
                 nn.init.zeros_(layer.bias)
     gan = GAN(cfg, PUBLISHED, netG=run.place(netG), netD=run.place(netD))
-    for player, net, lr in (("g", netG, cfg.lr_g), ("d", netD, cfg.lr_d)):
-        if cfg.optimizer == "adam":
-            optimizer = torch.optim.Adam(net.parameters(), lr=lr, betas=cfg.betas, fused=True)
-        else:
-            optimizer = torch.optim.SGD(net.parameters(), lr=lr, momentum=cfg.momentum[0])
-            schedule = Anneal(
-                optimizer,
-                decay=cfg.lr_decay,
-                least=1e-6,
-                momentum=cfg.momentum,
-                momentum_steps=cfg.momentum_steps,
-            )
-            setattr(gan, f"schedule_{player}", following(schedule))
-        setattr(gan, f"opt_{player}", optimizer)
+    gan.opt_g, gan.schedule_g = optimizer_of(cfg, netG, cfg.lr_g)
+    gan.opt_d, gan.schedule_d = optimizer_of(cfg, netD, cfg.lr_d)
     if cfg.ema_decay:
         gan.ema = EMA(netG, cfg.ema_decay, gan.opt_g)
     return gan
@@ -285,15 +313,17 @@ def train_step(gan, batch, run):
     dict of str to Tensor, ()
         Both losses in nats, and D's mean probability of "real" for real and for fake samples.
     """
-    real = batch["real"]
+    penalised = gan.cfg.r1 > 0 and gan.step % gan.cfg.r1_every == 0
+    real = batch["real"].detach().requires_grad_(penalised)
     with run.autocast():
         fake = gan.netG(draw_z(gan.cfg, len(real), device=run.device))
 
         real_logits = gan.netD(real)
         fake_logits = gan.netD(fake.detach())  # D's loss must not change G
         loss_d = d_loss(real_logits, fake_logits)
+    penalty = gan.cfg.r1 * gan.cfg.r1_every * r1_penalty(real, real_logits) if penalised else 0
     gan.opt_d.zero_grad()
-    loss_d.backward()
+    (loss_d + penalty).backward()
     gan.opt_d.step()
 
     gan.netD.requires_grad_(False)  # G's gradient passes through D, whose weights need none

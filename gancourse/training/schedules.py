@@ -41,14 +41,15 @@ class Anneal(LRScheduler):
 
     Parameters
     ----------
-    optimizer : torch.optim.SGD
+    optimizer : torch.optim.Optimizer
+        SGD; or another one, without ``momentum``.
     decay : float
         Divides the step size after each update.
     least : float
         The smallest step size.
-    momentum : tuple of float
-        At the first update, and from ``momentum_steps`` on.
-    momentum_steps : int
+    momentum : tuple of float, optional
+        At the first update, and from ``momentum_steps`` on; by default only the step sizes change.
+    momentum_steps : int, optional
         Number of updates over which the momentum rises.
 
     Attributes
@@ -59,15 +60,16 @@ class Anneal(LRScheduler):
 
     endless = True
 
-    def __init__(self, optimizer, *, decay, least, momentum, momentum_steps):
+    def __init__(self, optimizer, *, decay, least, momentum=None, momentum_steps=1):
         self.decay, self.least = decay, least
         self.momentum, self.momentum_steps = momentum, momentum_steps
         super().__init__(optimizer)
 
     def get_lr(self):
-        """Set the momentum of each parameter group, and return the step sizes."""
-        first, last = self.momentum
-        risen = min(1.0, self.last_epoch / self.momentum_steps)
-        for group in self.optimizer.param_groups:
-            group["momentum"] = first + risen * (last - first)
+        """Set the momentum of each parameter group, if it rises; return the step sizes."""
+        if self.momentum:
+            first, last = self.momentum
+            risen = min(1.0, self.last_epoch / self.momentum_steps)
+            for group in self.optimizer.param_groups:
+                group["momentum"] = first + risen * (last - first)
         return [max(lr / self.decay**self.last_epoch, self.least) for lr in self.base_lrs]

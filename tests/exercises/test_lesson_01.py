@@ -2,6 +2,7 @@
 
 import copy
 import math
+from dataclasses import replace
 from fractions import Fraction
 
 import numpy as np
@@ -17,12 +18,75 @@ answers = Answers(1)
 bce = F.binary_cross_entropy_with_logits
 
 
+@answers.accept("1.1")
+def by_logsigmoid(fake_logits):
+    return F.logsigmoid(-fake_logits).mean()
+
+
+@answers.accept("1.1")
+def by_bce(fake_logits):
+    return -bce(fake_logits, torch.zeros_like(fake_logits))
+
+
+@answers.accept("1.1")
+def from_the_other_probability(fake_logits):
+    return (F.logsigmoid(fake_logits) - fake_logits).mean()
+
+
+@answers.accept("1.1")
+def by_logaddexp(t):
+    return -torch.logaddexp(t.new_zeros(()), t).sum() / len(t)
+
+
+@answers.accept("1.1")
+def shaped(fake_logits):
+    return vanilla.g_loss(fake_logits, saturating=True).reshape(1)
+
+
+answers.refuse("1.1", vanilla.g_loss)
+
+
+@answers.refuse("1.1")
+def of_d(fake_logits):
+    return F.softplus(fake_logits).mean()
+
+
+@answers.refuse("1.1")
+def of_the_probability(fake_logits):
+    return (1 - fake_logits.sigmoid()).log().mean()
+
+
+@answers.refuse("1.1")
+def of_the_clamped_probability(fake_logits):
+    return (1 - fake_logits.sigmoid()).clamp(min=1e-7).log().mean()
+
+
+@answers.refuse("1.1")
+def sum_of_all(fake_logits):
+    return -F.softplus(fake_logits).sum()
+
+
+@answers.refuse("1.1")
+def of_the_mean(fake_logits):
+    return -F.softplus(fake_logits.mean())
+
+
+@answers.refuse("1.1")
+def detached(fake_logits):
+    return -F.softplus(fake_logits.detach()).mean()
+
+
+@answers.refuse("1.1")
+def without_the_log(fake_logits):
+    return (1 - fake_logits.sigmoid()).mean()
+
+
 def losses(loss_d, loss_g, jsd):
     return {"loss_d": loss_d, "loss_g": loss_g, "jsd": jsd}
 
 
 answers.accept(
-    "1.1",
+    "1.3",
     losses(1.39, 0.69, 0),
     losses(math.log(4), math.log(2), 0.0),
     losses("1.386 nats", "0.693", "0"),
@@ -31,7 +95,7 @@ answers.accept(
     losses(Fraction(1386, 1000), 0.69, Fraction(0)),
 )
 answers.refuse(
-    "1.1",
+    "1.3",
     losses(0.0, 0.0, 0.0),
     losses(math.log(2), math.log(2), 0.0),
     losses(math.log(4), math.log(4), math.log(2)),
@@ -42,135 +106,76 @@ answers.refuse(
 )
 
 
-@answers.accept("1.2")
+@answers.accept("1.4")
 def as_two_terms(real_logits, fake_logits, target=0.9):
     real = target * F.softplus(-real_logits) + (1 - target) * F.softplus(real_logits)
     return real.mean() + F.softplus(fake_logits).mean()
 
 
-@answers.accept("1.2")
+@answers.accept("1.4")
 def linear_in_the_logit(real_logits, fake_logits, target=0.9):
     fake = torch.logaddexp(torch.zeros(()), fake_logits).mean()
     return (F.softplus(real_logits) - target * real_logits).mean() + fake
 
 
-@answers.accept("1.2")
+@answers.accept("1.4")
 def with_two_bces(real_logits, fake_logits, target=0.9):
     real = bce(real_logits, real_logits.new_full(real_logits.shape, target))
     return real + bce(fake_logits, torch.zeros_like(fake_logits))
 
 
-@answers.accept("1.2")
+@answers.accept("1.4")
 def with_logsigmoid(real_logits, fake_logits, target=0.9):
     real = target * F.logsigmoid(real_logits) + (1 - target) * F.logsigmoid(-real_logits)
     return -(real.mean() + F.logsigmoid(-fake_logits).mean())
 
 
-@answers.accept("1.2")
+@answers.accept("1.4")
 def of_one_number(real_logits, fake_logits, target=0.9):
     return lesson_01.smooth_d_loss(real_logits, fake_logits, target).view(1)
 
 
-@answers.refuse("1.2")
+@answers.refuse("1.4")
 def scaled(real_logits, fake_logits, target=0.9):
     return target * F.softplus(-real_logits).mean() + F.softplus(fake_logits).mean()
 
 
-@answers.refuse("1.2")
+@answers.refuse("1.4")
 def two_sided(real_logits, fake_logits, target=0.9):
     return bce(real_logits, torch.full_like(real_logits, target)) + bce(
         fake_logits, torch.full_like(fake_logits, 1 - target)
     )
 
 
-@answers.refuse("1.2")
+@answers.refuse("1.4")
 def on_probabilities(real_logits, fake_logits, target=0.9):
     p, q = real_logits.sigmoid(), fake_logits.sigmoid()
     return -(target * p.log() + (1 - target) * (1 - p).log()).mean() - (1 - q).log().mean()
 
 
-@answers.refuse("1.2")
+@answers.refuse("1.4")
 def on_clamped_probabilities(real_logits, fake_logits, target=0.9):
     p, q = (t.sigmoid().clamp(1e-7, 1 - 1e-7) for t in (real_logits, fake_logits))
     return -(target * p.log() + (1 - target) * (1 - p).log()).mean() - (1 - q).log().mean()
 
 
-@answers.refuse("1.2")
+@answers.refuse("1.4")
 def right_values_without_gradients(real_logits, fake_logits, target=0.9):
     return lesson_01.smooth_d_loss(real_logits, fake_logits, target).detach()
 
 
-@answers.refuse("1.2")
+@answers.refuse("1.4")
 def sum_of_the_batch(real_logits, fake_logits, target=0.9):
     return len(real_logits) * lesson_01.smooth_d_loss(real_logits, fake_logits, target)
 
 
-@answers.refuse("1.2")
+@answers.refuse("1.4")
 def fixed_target(real_logits, fake_logits, target=0.9):
     return lesson_01.smooth_d_loss(real_logits, fake_logits, 0.9)
 
 
-@answers.accept("1.3")
-def by_reshape(x, m):
-    return x.reshape(len(x) // m, m * x.shape[1], *x.shape[2:])
-
-
-@answers.accept("1.3")
-def by_chunks(x, m):
-    return torch.cat(x.chunk(m), dim=1)
-
-
-@answers.accept("1.3")
-def by_strides(x, m):
-    return torch.cat([x[i::m] for i in range(m)], 1)
-
-
-@answers.accept("1.3")
-def in_a_loop(x, m):
-    return torch.stack([torch.cat(tuple(x[i : i + m])) for i in range(0, len(x), m)])
-
-
-@answers.accept("1.3")
-def shuffled_before(x, m):
-    return lesson_01.pack(x[torch.randperm(len(x))] if m > 1 else x, m)
-
-
-@answers.refuse("1.3")
-def mixed_coordinates(x, m):
-    return x.reshape(-1, x.shape[1] * m) if x.dim() == 2 else x.reshape(-1, m, *x.shape[1:])
-
-
-@answers.refuse("1.3")
-def along_height(x, m):
-    return torch.cat(x.chunk(m), dim=-1)
-
-
-@answers.refuse("1.3")
-def detached(x, m):
-    return x.detach().unflatten(0, (-1, m)).flatten(1, 2)
-
-
-@answers.refuse("1.3")
-def scrambled_channels(x, m):
-    return x.unflatten(0, (-1, m)).transpose(1, 2).flatten(1, 2)
-
-
-@answers.refuse("1.3")
-def scrambled_channels_of_pictures(x, m):
-    return scrambled_channels(x, m) if x.dim() > 2 else lesson_01.pack(x, m)
-
-
-@answers.refuse("1.3")
-def the_same_sample_again(x, m):
-    return x[: len(x) // m].repeat(1, m, *[1] * (x.dim() - 2))
-
-
-@answers.refuse("1.3")
-def their_sum(x, m):
-    return x.unflatten(0, (-1, m)).sum(1).repeat(1, m, *[1] * (x.dim() - 2))
-
-
-answers.accept("1.4", vanilla.train_step)
+answers.accept("1.2", vanilla.train_step)
+answers.accept("1.5", vanilla.train_step)
 
 
 def a_step(
@@ -194,29 +199,34 @@ def a_step(
     return {"D/adv": loss_d.detach(), "G/adv": loss_g.detach()}
 
 
-@answers.accept("1.4")
+@answers.accept("1.5")
+@answers.accept("1.2")
 def fresh_fakes_for_g(gan, batch, run):
     return a_step(gan, batch, run, fresh=True)
 
 
-@answers.accept("1.4")
+@answers.accept("1.5")
+@answers.accept("1.2")
 def cleared_by_the_network(gan, batch, run):
     return a_step(gan, batch, run, clear=lambda gan: gan.netD.zero_grad(set_to_none=False))
 
 
-@answers.accept("1.4")
+@answers.accept("1.5")
+@answers.accept("1.2")
 def d_is_cleared_and_not_frozen(gan, batch, run):
     return a_step(gan, batch, run, freeze=False)
 
 
-@answers.accept("1.4")
+@answers.accept("1.5")
+@answers.accept("1.2")
 def cleared_after_the_update(gan, batch, run):
     losses = broken_step(gan, batch, run)
     gan.opt_d.zero_grad()
     return losses
 
 
-@answers.accept("1.4")
+@answers.accept("1.5")
+@answers.accept("1.2")
 def one_pass_for_both(gan, batch, run):
     real = batch["real"]
     fake = gan.netG(vanilla.draw_z(gan.cfg, len(real)))
@@ -231,42 +241,49 @@ def one_pass_for_both(gan, batch, run):
     return {"D/adv": loss_d.detach(), "G/adv": loss_g.detach()}
 
 
-answers.refuse("1.4", broken_step)
+answers.refuse("1.2", broken_step)
+answers.refuse("1.5", broken_step)
 
 
-@answers.refuse("1.4")
+@answers.refuse("1.5")
+@answers.refuse("1.2")
 def cleared_too_late(gan, batch, run):
     losses = broken_step(gan, batch, run)
     gan.opt_g.zero_grad()
     return losses
 
 
-@answers.refuse("1.4")
+@answers.refuse("1.5")
+@answers.refuse("1.2")
 def half_the_rate(gan, batch, run):
     for group in gan.opt_d.param_groups:
         group["lr"] = group["lr"] / 2
     return broken_step(gan, batch, run)
 
 
-@answers.refuse("1.4")
+@answers.refuse("1.5")
+@answers.refuse("1.2")
 def cleared_before_the_update(gan, batch, run):
     gan.opt_d.register_step_pre_hook(lambda optimizer, *_: optimizer.zero_grad())
     return broken_step(gan, batch, run)
 
 
-@answers.refuse("1.4")
+@answers.refuse("1.5")
+@answers.refuse("1.2")
 def the_sign_of_g(gan, batch, run):
     return a_step(gan, batch, run, sign=-1)
 
 
-@answers.refuse("1.4")
+@answers.refuse("1.5")
+@answers.refuse("1.2")
 def d_stays_frozen(gan, batch, run):
     losses = vanilla.train_step(gan, batch, run)
     gan.netD.requires_grad_(False)
     return losses
 
 
-@answers.refuse("1.4")
+@answers.refuse("1.5")
+@answers.refuse("1.2")
 def without_g(gan, batch, run):
     real, fake = batch["real"], gan.netG(vanilla.draw_z(gan.cfg, len(batch["real"])))
     gan.opt_d.zero_grad()
@@ -276,20 +293,42 @@ def without_g(gan, batch, run):
     return {"D/adv": loss_d.detach(), "G/adv": loss_d.detach()}
 
 
-@answers.refuse("1.4")
+@answers.refuse("1.5")
+@answers.refuse("1.2")
 def d_twice(gan, batch, run):
     losses = vanilla.train_step(gan, batch, run)
     gan.opt_d.step()
     return losses
 
 
-@answers.refuse("1.4")
+@answers.refuse("1.5")
+@answers.refuse("1.2")
 def without_losses(gan, batch, run):
     vanilla.train_step(gan, batch, run)
 
 
+@answers.refuse("1.5")
+@answers.refuse("1.2")
+def saturating(gan, batch, run):
+    gan.cfg = replace(gan.cfg, saturating=True)
+    return vanilla.train_step(gan, batch, run)
+
+
+@answers.refuse("1.5")
+@answers.refuse("1.2")
+def one_loss_for_both(gan, batch, run):
+    fake = gan.netG(vanilla.draw_z(gan.cfg, len(batch["real"])))
+    loss = vanilla.d_loss(gan.netD(batch["real"]), gan.netD(fake))
+    for optimizer in (gan.opt_d, gan.opt_g):
+        optimizer.zero_grad()
+    loss.backward()
+    gan.opt_d.step()
+    gan.opt_g.step()
+    return {"D/adv": loss.detach()}
+
+
 answers.accept(
-    "1.5",
+    "1.6",
     "(a), (b), (c)",
     "abc",
     ["A", "B", "C"],
@@ -297,6 +336,6 @@ answers.accept(
     "a, b and c",
     {"a": True, "b": True, "c": True, "d": False, "e": False},
 )
-answers.refuse("1.5", "(a), (b)", {"a", "b", "c", "d"}, "e", "abcx", "", {"a": True, "d": True})
+answers.refuse("1.6", "(a), (b)", {"a", "b", "c", "d"}, "e", "abcx", "", {"a": True, "d": True})
 
 test_right, test_wrong, test_enough = answers.tests()

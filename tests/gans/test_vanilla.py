@@ -67,7 +67,7 @@ def test_a_maxout_unit_takes_the_largest_of_its_pieces():
 
 
 def test_dropout_works_in_training_alone():
-    net = vanilla.Discriminator(vanilla.PRESETS["smoke"])
+    net = vanilla.Discriminator(replace(vanilla.PRESETS["smoke"], dropout=(0.2, 0.5)))
     x = torch.ones(4, 1, 28, 28)
     assert not torch.equal(net(x), net(x))
     net.eval()
@@ -111,3 +111,43 @@ def test_samples_come_from_the_average_where_there_is_one():
         weight.data.add_(1.0)
     assert torch.equal(vanilla.sample(gan, 3, z=z), gan.ema.net(z))
     assert not torch.equal(vanilla.sample(gan, 3, z=z), gan.netG(z))
+
+
+def test_the_step_sizes_of_adam_decay_too():
+    cfg = replace(vanilla.PLANE["smoke"], lr_decay=2.0)
+    run = runtime.start("cpu", 0)
+    gan = vanilla.build(cfg, run)
+    for _ in range(3):
+        vanilla.train_step(gan, {"real": torch.zeros(4, 2)}, run)
+    rates = [opt.param_groups[0]["lr"] for opt in (gan.opt_g, gan.opt_d)]
+    assert rates == pytest.approx([cfg.lr_g / 8, cfg.lr_d / 8])
+
+
+@pytest.mark.parametrize(("step", "penalised"), [(0, True), (1, False), (3, True)])
+def test_r1_joins_ds_gradient_in_every_so_manieth_update(step, penalised):
+    run = runtime.start("cpu", 0)
+    cfg = replace(vanilla.PLANE["smoke"], optimizer="sgd", r1=2.0, r1_every=3)
+    real, z = torch.randn(8, 2), torch.randn(8, 2)
+    gan = vanilla.build(cfg, run)
+    gan.step = step
+    gradients = {}
+    gan.opt_d.register_step_pre_hook(
+        lambda *_: gradients.update({n: w.grad.clone() for n, w in gan.netD.named_parameters()})
+    )
+    twin = vanilla.networks(cfg)["netD"]
+    twin.load_state_dict(gan.netD.state_dict())
+    torch.manual_seed(1)
+    fake = gan.netG(vanilla.draw_z(cfg, len(z))).detach()
+    x = real.clone().requires_grad_(True)
+    logits = twin(x)
+    loss = vanilla.d_loss(logits, twin(fake))
+    if penalised:
+        (slope,) = torch.autograd.grad(logits.sum(), x, create_graph=True)
+        loss = loss + 2.0 * 3 * slope.square().sum(1).mean() / 2
+    loss.backward()
+
+    torch.manual_seed(1)
+    vanilla.train_step(gan, {"real": real}, run)
+    for name, weight in twin.named_parameters():
+        torch.testing.assert_close(gradients[name], weight.grad, rtol=1e-4, atol=1e-6)
+    assert not real.requires_grad

@@ -64,6 +64,17 @@ def test_the_first_papers_schedule_divides_the_rate_and_raises_the_momentum():
     assert momenta == pytest.approx((0.5, 0.55, 0.6, 0.65, 0.7))
 
 
+def test_without_momentum_only_the_rate_is_annealed():
+    opt = optimizer(lr=0.1, kind=torch.optim.Adam)
+    following(Anneal(opt, decay=2.0, least=0.02))
+    seen = []
+    for _ in range(4):
+        seen.append(rate(opt))
+        opt.step()
+    assert seen == pytest.approx([0.1, 0.05, 0.025, 0.02])
+    assert "momentum" not in opt.param_groups[0]
+
+
 def test_an_average_follows_the_optimizer_of_its_network():
     net = nn.Linear(1, 1, bias=False)
     net.weight.data.fill_(1.0)
