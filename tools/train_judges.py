@@ -71,6 +71,9 @@ RECIPES = {
     "emoji": Recipe(
         steps=2_500, rotation=0.15, scale=0.15, shift=0.08, mirror=True, precision="bf16"
     ),
+    "fruits": Recipe(
+        steps=1_500, rotation=0.15, scale=0.1, shift=0.06, mirror=True, precision="bf16"
+    ),
     "scenes": Recipe(steps=1_600, mirror=True, precision="bf16"),
 }
 
@@ -462,6 +465,7 @@ TASKS = {
     "fashion": (classifier_loss, examine_classes),
     "toons": (face_loss, examine_faces),
     "emoji": (style_loss, examine_styles),
+    "fruits": (style_loss, examine_styles),
     "scenes": (scene_loss, examine_scenes),
 }
 

@@ -19,6 +19,7 @@ from gancourse.data import (
     digits,
     drawn,
     emoji,
+    fruits,
     mixtures,
     own,
 )
@@ -181,6 +182,14 @@ DATASETS = {
         files=("emoji/noto.webp", "emoji/twemoji.webp", "emoji/fluent.webp", "emoji/index.json"),
         record="emoji.json",
     ),
+    "fruits": DataSet(
+        about="3,000 photographs of apples, cherries and tomatoes on white, 64x64 in colour",
+        licence="CC BY-SA 4.0",
+        gives=LABELLED,
+        load=lambda option, split: fruits.fruits(split),
+        files=("fruits/fruits64.zip",),
+        record="fruits.json",
+    ),
     "toons": DataSet(
         about="10,000 faces drawn by the course itself, 64x64 in colour, 6 expressions",
         licence="MIT, as the course",
@@ -208,6 +217,22 @@ DATASETS = {
         gives=(*PAIRS, *DRAWN[1:], "masks"),
         load=lambda option, split: drawn.load_map2scene(option, split),
         option="number of pairs",
+    ),
+    "edges2fruits": DataSet(
+        about="3,000 pairs: the edges of a photograph of a fruit and the photograph, 64x64",
+        licence="CC BY-SA 4.0",
+        gives=(*PAIRS, "labels"),
+        load=lambda option, split: fruits.load_edges2fruits(split),
+        files=("fruits/fruits64.zip",),
+        record="fruits.json",
+    ),
+    "apples2tomatoes": DataSet(
+        about="1,000 photographs of apples and 1,000 of tomatoes, unpaired, 64x64 in colour",
+        licence="CC BY-SA 4.0",
+        gives=DOMAINS,
+        load=lambda option, split: fruits.load_apples2tomatoes(split),
+        files=("fruits/fruits64.zip",),
+        record="fruits.json",
     ),
     "small2large": DataSet(
         about="pairs: a picture of another data set at a quarter of its side, and the picture",

@@ -14,6 +14,7 @@ from torch import nn
 
 from gancourse.data import shipped
 from gancourse.data.emoji import STYLES
+from gancourse.data.fruits import KINDS
 from gancourse.errors import CheckpointError, CourseError, choose
 from gancourse.files import schema, weights
 from gancourse.files.statefile import load
@@ -102,10 +103,11 @@ class FaceNet(nn.Module):
 
 
 class StyleNet(nn.Module):
-    """A classifier of the studio that drew an emoji of 64x64 pixels, 106,000 weights.
+    """A classifier of the style of a picture of 64x64 pixels, 106,000 weights.
 
-    Its receptive field is 38 pixels wide, and its features are averaged over all places: a
-    studio's shading, outlines and colours show everywhere in a picture.
+    It tells the studios that drew emoji apart, and kinds of fruits in photographs. Its receptive
+    field is 38 pixels wide, and its features are averaged over all places: a studio's shading,
+    outlines and colours show everywhere in a picture.
 
     Parameters
     ----------
@@ -202,6 +204,7 @@ JUDGES = {
     "fashion": lambda: SmallConvNet(channels=1, classes=10),
     "toons": FaceNet,
     "emoji": lambda: StyleNet(classes=len(STYLES)),
+    "fruits": lambda: StyleNet(classes=len(KINDS)),
     "scenes": lambda: SceneNet(classes=len(SCENE_CLASSES)),
 }
 
@@ -220,8 +223,9 @@ class Judge:
     """A trained network and its card; made by :func:`load_judge`.
 
     Every method takes float pictures in [-1, 1], on any device: (N, 1, 28, 28) for digits and
-    clothes, (N, 3, 64, 64) for emoji. Pictures of 32x32 pixels are brought to that size: digits
-    and clothes lose the border of 2 pixels with which the data sets pad them, emoji are enlarged.
+    clothes, (N, 3, 64, 64) for emoji and fruits. Pictures of 32x32 pixels are brought to that
+    size: digits and clothes lose the border of 2 pixels with which the data sets pad them, the
+    others are enlarged.
     Results lie on the judge's device and carry no gradient.
 
     Attributes
@@ -396,7 +400,7 @@ def load_judge(name, device="cpu"):
     Parameters
     ----------
     name : str
-        "digits", "fashion", "toons", "emoji" or "scenes".
+        "digits", "fashion", "toons", "emoji", "fruits" or "scenes".
     device : str or torch.device
 
     Returns
