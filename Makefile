@@ -6,10 +6,17 @@ VENV := .venv
 BIN := $(VENV)/bin
 export UV_TORCH_BACKEND ?= auto
 
-.PHONY: help setup lab test lowest course regress refresh leads sync lint bench
+DEVICE ?= cuda
+BUDGET ?= 540
+OUT ?= build/gpu
+FOLDER ?= $(OUT)
+SITE ?= build/site
+HERE = $(if $(wildcard $(BIN)/python),$(BIN)/python,$(PYTHON))
+
+.PHONY: help setup lab test lowest course regress refresh leads sync lint bench gpu gpu-pack gpu-take
 
 help: ## print this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' Makefile
 
 setup: $(VENV)/installed ## make .venv and install everything; the others do this first when due
 
@@ -51,5 +58,17 @@ sync: setup ## write the package's code into the lessons' live cells
 lint: setup ## style of code and lessons
 	$(BIN)/ruff check && $(BIN)/ruff format --check && $(BIN)/python -m tools.lint
 
-bench: setup ## throughput on this machine, into benchmarks/
-	$(BIN)/python -m benchmarks.throughput
+bench: setup ## our trainer against a tutorial's loop here, into benchmarks/ (make bench FULL=--full)
+	$(BIN)/gancourse bench $(FULL)
+	$(BIN)/python -m benchmarks.report
+
+# On a machine without a network, python3 has PyTorch, and SITE the rest: see gpu-pack.
+gpu: ## all that needs a GPU, into OUT in BUDGET seconds: make gpu DEVICE=cuda BUDGET=540 OUT=build/gpu
+	@if [ -f $(SITE).tar.xz ]; then mkdir -p $(SITE) && $(HERE) -m tarfile -e $(SITE).tar.xz $(SITE); fi
+	PYTHONPATH=$(CURDIR):$(CURDIR)/$(SITE) $(HERE) -m tools.gpu --device $(DEVICE) --budget $(BUDGET) --out $(OUT)
+
+gpu-pack: setup ## pack what a machine with PyTorch but without a network lacks: SITE.tar.xz
+	$(BIN)/python -m tools.gpu.pack $(SITE).tar.xz
+
+gpu-take: setup ## keep what is better of the folder that make gpu wrote (make gpu-take FOLDER=build/gpu)
+	$(BIN)/python -m tools.gpu.take $(FOLDER)

@@ -11,15 +11,9 @@ import click
 from gancourse import __version__
 from gancourse.errors import CourseError, printable
 from gancourse.files import paths
-from gancourse.files.streams import steady
+from gancourse.files.streams import say, steady
 
 INTERRUPTED = 130  # the exit status after Ctrl-C, by convention of shells
-
-
-def say(text, err=False):
-    """Print lines, whose text may come from a file; control characters are escaped."""
-    lines = str(text).split("\n")
-    click.echo("\n".join(printable(line, limit=10_000) for line in lines), err=err)
 
 
 class Problem(click.ClickException):
@@ -115,52 +109,79 @@ def main():
 @click.option("--out", type=Place(), help="Output folder [build/PRESET].")
 @click.option("--check-claims", is_flag=True, help="Exit with status 1 if a claim does not hold.")
 @click.option(
+    "--missing", is_flag=True, help="Run only what --out does not hold yet, or what has changed."
+)
+@click.option(
+    "--workers",
+    type=click.IntRange(1, 1024),
+    default=1,
+    show_default=True,
+    help="How many lessons run at once on this machine.",
+)
+@click.option(
+    "--scheduler", metavar="ADDRESS", help="Run on the workers of a Dask scheduler (tcp://...)."
+)
+@click.option(
     "--timeout",
     type=click.IntRange(min=0),
     metavar="SECONDS",
     help="Time that a cell may take, 0 for any time [smoke 600, laptop 14400, paper 0].",
 )
-def run(names, given, out, check_claims, timeout):
+def run(names, given, out, check_claims, missing, workers, scheduler, timeout):
     """Execute LESSONS: numbers or names (01 02), "all", or notebooks of your own.
 
     The output folder gets each executed notebook and its page, index.html and claims.json. What
     a reader has changed there is not overwritten. If a lesson fails, the others still run.
+
+    A number may have several values (-p seed 0,1,2). Then each run has a folder, such as seed=0,
+    and index.html has the mean and the spread of all claims and tables.
     """
     from gancourse.batch import execute, lessons
 
     jobs = execute.prepare(lessons.find(names), dict(given), out, timeout)
-    from gancourse.batch import report
+    from gancourse.batch import cluster, runs
 
+    done = [job for job in jobs if missing and execute.is_done(job)]
+    for job in done:
+        say(f"{job.shown}  is done already")
     bad = 0
-    for job in jobs:
-        name = printable(job.name)
-        try:
-            with execute.signals_interrupt():
-                path, notebook = execute.run(job)
-        except CourseError as error:
+    for job, path, problem in cluster.results(
+        [job for job in jobs if job not in done], workers, scheduler
+    ):
+        if problem:
             bad += 1
-            say(f"{name}  {error}", err=True)
+            say(f"{job.shown}  {problem}", err=True)
             continue
-        outcome = lessons.outcome(notebook)
-        claims, malformed = lessons.claims(notebook)
-        problems = [*outcome.notes, *malformed, *report.add(path, notebook, job.path.parent)]
-        done, total = outcome.cells
-        summary = f"{done}/{total} cells  {outcome.seconds:.1f} s  {report.verdict(claims)}"
-        say(f"{name}  {summary}  {outcome.status}")
-        for claim in claims:
-            if claim.holds is False:
-                say(f"  does not hold: {claim.text} ({claim.value})")
-        if outcome.error:
-            problems.insert(0, f"{outcome.error}\nsee {path}")
-        for problem in problems:
-            say(indent(problem, "  "), err=True)
-        bad += outcome.status == "failed"
-        bad += check_claims and bool(malformed or any(claim.holds is False for claim in claims))
-        if outcome.status == "interrupted":
+        notebook = lessons.read(path)
+        bad += tell(job, path, notebook, check_claims)
+        if lessons.outcome(notebook).status == "interrupted":
             raise KeyboardInterrupt
-    for folder in dict.fromkeys(job.out for job in jobs):
+    for folder in dict.fromkeys(job.batch for job in jobs if job.variant):
+        runs.collect(folder)
+    for folder in dict.fromkeys(job.batch for job in jobs):
         say(f"see {folder / 'index.html'}")
     sys.exit(1 if bad else 0)
+
+
+def tell(job, path, notebook, check_claims):
+    """Say how a lesson ended, and write its page; return 1 if it shall count as failed."""
+    from gancourse.batch import lessons, report
+
+    outcome = lessons.outcome(notebook)
+    claims, malformed = lessons.claims(notebook)
+    problems = [*outcome.notes, *malformed, *report.add(path, notebook, job.path.parent)]
+    done, total = outcome.cells
+    summary = f"{done}/{total} cells  {outcome.seconds:.1f} s  {report.verdict(claims)}"
+    say(f"{job.shown}  {summary}  {outcome.status}")
+    for claim in claims:
+        if claim.holds is False:
+            say(f"  does not hold: {claim.text} ({claim.value})")
+    if outcome.error:
+        problems.insert(0, f"{outcome.error}\nsee {path}")
+    for problem in problems:
+        say(indent(problem, "  "), err=True)
+    broken = check_claims and bool(malformed or any(claim.holds is False for claim in claims))
+    return int(outcome.status == "failed" or broken)
 
 
 # GANs
@@ -182,7 +203,15 @@ def run(names, given, out, check_claims, timeout):
 )
 @click.option("--batch-size", type=click.IntRange(min=1), help="Samples a batch [the preset's].")
 @click.option("--device", default="auto", show_default=True, help="auto, cuda, cuda:1, mps, cpu.")
-@click.option("--precision", default="fp32", show_default=True, help="fp32, bf16 or auto.")
+@click.option(
+    "--precision",
+    help="fp32, bf16 or auto [fp32 for small networks, else bf16 where the device has it].",
+)
+@click.option(
+    "--channels-last/--no-channels-last",
+    default=None,
+    help="Memory format of convolutions [channels last in large networks without instance norm].",
+)
 @click.option(
     "--threads", type=click.IntRange(1, 1024), help="CPU threads [1 for small networks, else all]."
 )
@@ -200,6 +229,7 @@ def train(
     batch_size,
     device,
     precision,
+    channels_last,
     threads,
     compiled,
     out,
@@ -207,21 +237,31 @@ def train(
 ):
     """Train GAN (vanilla, dcgan, ...); write generator, checkpoint, log and samples to --out.
 
-    Ctrl-C stops after the current step; --resume goes on from there.
+    Ctrl-C stops after the current step; --resume goes on from there. With several devices:
+    torchrun --nproc-per-node N -m gancourse train ...
     """
     from gancourse import runs
-    from gancourse.training import runtime, store
+    from gancourse.training import parallel, runtime, store
 
     if resume:
         store.require(out)
+        precision = precision or store.precision_of(out)
     given = {"steps": steps, "batch_size": batch_size}
     changes = {field: value for field, value in given.items() if value is not None}
     plan = runs.prepare(name, data_name, preset, **changes)
-    run = runtime.start(device, seed, precision=precision, compile=compiled)
-    if run.device.type == "cpu":
-        runtime.use_threads(threads or plan.threads)
-    gan = plan.build(run)
-    history = plan.train(gan, run, out_dir=out, resume=resume)
+    own = {"precision": precision, "channels_last": channels_last}
+    own = {option: value for option, value in own.items() if value is not None}
+    with parallel.together(device) as device:
+        chosen = plan.settings(runtime.find_device(device)) | own
+        run = runtime.start(device, seed, compile=compiled, **chosen)
+        if run.device.type == "cpu" and (threads or run.processes == 1):
+            runtime.use_threads(threads or plan.threads)  # torchrun has set a number of its own
+        if not run.process:
+            say(f"{run}; a step has {plan.work / 1e9:.2g} billion operations", err=True)
+        gan = plan.build(run)
+        history = plan.train(gan, run, out_dir=out, resume=resume or parallel.restarted())
+    if run.process:
+        return
     if not history.finished:
         say(f"stopped after step {gan.step:,}; go on with --resume", err=True)
         sys.exit(INTERRUPTED)
@@ -279,6 +319,54 @@ def sample(folder, count, seed, path, given, device, output):
     rows = next(iter(samples.values())) if isinstance(samples, dict) else samples
     told = asked.told(g, given)
     say(f"{output}: {len(rows)} samples of {g.card['model']}, {g.data} data{told and f'; {told}'}")
+
+
+@main.command()
+@click.argument("names", metavar="[GANS]...", nargs=-1)
+@click.option("--full", is_flag=True, help="Time for longer; compiled networks and memory too.")
+@click.option(
+    "--quality",
+    "task",
+    help="Measure the time to quality instead: modes, acgan-digits, cgan-digits, dcgan-faces or "
+    "lsgan-faces.",
+)
+@click.option("--seeds", default=3, show_default=True, help="Trainings of each side (--quality).")
+@click.option("--steps", type=click.IntRange(min=1), help="Most steps a training (--quality).")
+@click.option(
+    "--earlier",
+    type=Place(),
+    help="A JSON file of other values for the preset's fields, by GAN (--quality).",
+)
+@click.option("--preset", default="laptop", show_default=True, help="smoke, laptop or paper.")
+@click.option("--device", default="auto", show_default=True, help="auto, cuda, cuda:1, mps, cpu.")
+@click.option(
+    "--threads", type=click.IntRange(1, 1024), help="CPU threads [1 for small networks, else all]."
+)
+@click.option(
+    "--out", type=Place(), help="Folder of the JSON file [benchmarks/results, in this folder]."
+)
+def bench(names, full, task, seeds, steps, earlier, preset, device, threads, out):
+    """Time our trainer against a tutorial's loop, on the same networks, for all GANs or some.
+
+    The loop of tutorials: a DataLoader that transforms each picture, fp32, a loss that is read in
+    every step, Adam in its default form. Both sides take turns.
+    """
+    from gancourse import bench
+
+    out = out or bench.FOLDER
+    if task:
+        fields = bench.earlier_fields(earlier, task)
+        for race in bench.quality_of(
+            task, device=device, seeds=range(seeds), earlier=fields, steps=steps, out=out
+        ):
+            last = race
+        say(bench.compared(last))
+    else:
+        options = {"preset": preset, "device": device, "threads": threads, "full": full}
+        for rows in bench.speed_of(names, out=out, **options):
+            for row in rows:
+                say(bench.line(row))
+    say(f"see {out}")
 
 
 # Data

@@ -89,9 +89,25 @@ def printable(text, limit=200):
     return shown if len(shown) <= limit else shown[: limit - 3] + "..."
 
 
+def check_whole(name, value, least, most=None):
+    """Raise a CourseError unless a value is a whole number, and not below or above the bounds.
+
+    Parameters
+    ----------
+    name : str
+        What the value is, for the message: "steps", "batch_size", ...
+    value : object
+    least : int
+    most : int, optional
+        There is no upper bound if it is left out.
+    """
+    whole = isinstance(value, int) and not isinstance(value, bool)
+    if not whole or value < least or (most is not None and value > most):
+        bounds = f"of at least {least}" if most is None else f"from {least} to {most}"
+        found = printable(repr(value), 60)
+        raise CourseError(f"{name} must be a whole number {bounds}, not {found}.")
+
+
 def check_seed(seed):
-    """Raise CourseError if a seed is no whole number from 0 to 2**63 - 1."""
-    if isinstance(seed, bool) or not isinstance(seed, int) or not 0 <= seed < 2**63:
-        raise CourseError(
-            f"seed must be a whole number from 0 to 2**63 - 1, not {printable(repr(seed), 60)}."
-        )
+    """Raise a CourseError unless every random source takes a seed: from 0 to 2**63 - 1."""
+    check_whole("seed", seed, 0, 2**63 - 1)

@@ -98,7 +98,8 @@ def distributions():
 
 
 def test_whatever_the_package_imports_is_declared(project, distributions):
-    declared = {name.lower() for name in bounds(project["dependencies"])}
+    needed = project["dependencies"] + project["optional-dependencies"]["cluster"]
+    declared = {name.lower() for name in bounds(needed)}
     modules = {name for path in (ROOT / "gancourse").rglob("*.py") for name in imported(path)}
     others = modules - set(sys.stdlib_module_names) - {"gancourse"}
     assert {"torch", "click"} <= others

@@ -10,7 +10,6 @@ number of steps, the data and the measured quality.
 """
 
 import argparse
-import subprocess
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from pathlib import Path
@@ -19,6 +18,7 @@ import torch
 import torch.nn.functional as F
 
 from gancourse import metrics, runs, trained
+from gancourse.bench.machine import commit
 from gancourse.data import load
 from gancourse.errors import choose
 from gancourse.fields import Flags
@@ -181,7 +181,7 @@ def measure(g, data_name):
         return measure_translations(g, data_name)
     held_out = show.held_out(g.module, data_name, g.cfg, MEASURED)
     real = held_out.images()
-    fake = torch.cat([g.sample(250, seed) for seed in range(MEASURED // 250)])[: len(real)]
+    fake = torch.cat([g.sample(250, seed).cpu() for seed in range(MEASURED // 250)])[: len(real)]
     # The judge of emoji classifies studios; its features do not tell what an emoji shows.
     if data_name not in metrics.JUDGES or data_name == "emoji":
         distance = metrics.judge_fid(real, fake, Thumbnails())
@@ -197,7 +197,10 @@ def measure(g, data_name):
     if "labels" in g.given:
         labels = torch.arange(MEASURED) % g.cfg.num_classes
         fake = torch.cat(
-            [g.sample(len(part), seed, labels=part) for seed, part in enumerate(labels.split(250))]
+            [
+                g.sample(len(part), seed, labels=part).cpu()
+                for seed, part in enumerate(labels.split(250))
+            ]
         )
         right = judge.predict(fake) == labels
         quality["class_accuracy"] = round(right.float().mean().item(), 4)
@@ -322,7 +325,7 @@ def measure_studios(g):
 def in_parts(g, **given):
     """Sample with 50 rows of the inputs at a time, to save memory."""
     parts = zip(*(rows.split(50) for rows in given.values()), strict=True)
-    return torch.cat([g.sample(**dict(zip(given, part, strict=True))) for part in parts])
+    return torch.cat([g.sample(**dict(zip(given, part, strict=True))).cpu() for part in parts])
 
 
 def make(name, *, steps=None, device="auto", seed=0, folder=None, out=SHIPPED):
@@ -364,26 +367,34 @@ def make(name, *, steps=None, device="auto", seed=0, folder=None, out=SHIPPED):
     if not history.finished:
         raise SystemExit(f"{name}: stopped at step {gan.step:,}; run it again to go on")
     path = out / f"{name}.safetensors"
+    quality = publish(path, gan, plan, run, history, recipe)
+    for name, most in recipe.aims.items():
+        verdict = "reached" if quality[name] <= most else "NOT REACHED"
+        print(f"aim: {name} at most {most:g}, measured {quality[name]:g}: {verdict}")
+    return path
+
+
+def publish(path, gan, plan, run, history, recipe, more=None):
+    """Write a generator's file with its card, and return the quality that the card holds.
+
+    ``more`` are changes of the configuration beside those of the recipe.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     card = plan.card | {
-        "changes": recipe.changes,
-        "seed": seed,
+        "changes": recipe.changes | (more or {}),
+        "seed": run.seed,
         "precision": run.precision,
         "device": str(run.device) if run.device.type == "cpu" else torch.cuda.get_device_name(),
         "seconds": round(history.seconds[-1]),
         "torch": torch.__version__,
         "date": datetime.now(timezone.utc).date().isoformat(),
-        "commit": subprocess.run(
-            ["git", "rev-parse", "HEAD"], cwd=ROOT, capture_output=True, text=True, check=False
-        ).stdout.strip(),
+        "commit": commit(),
     }
     checkpoint.save_generator(path, gan, half=True, **card)
-    quality = measure(trained.load(path), recipe.data)  # with the weights rounded to half precision
+    rounded = trained.load(path, run.device)  # to half precision
+    quality = measure(rounded, recipe.data)
     checkpoint.save_generator(path, gan, half=True, **card, quality=quality)
-    for name, most in recipe.aims.items():
-        verdict = "reached" if quality[name] <= most else "NOT REACHED"
-        print(f"aim: {name} at most {most:g}, measured {quality[name]:g}: {verdict}")
-    return path
+    return quality
 
 
 def main():

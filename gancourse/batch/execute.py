@@ -1,5 +1,6 @@
 """Check a request to run lessons, and execute them."""
 
+import json
 import os
 import signal
 import threading
@@ -36,6 +37,8 @@ class Job:
         The folder for the executed notebook and its page.
     timeout : int or None
         Seconds that a cell may take; None for any time.
+    variant : str
+        Which of several combinations of parameters this is, such as "seed=0"; "" if there is one.
     """
 
     path: Path
@@ -43,11 +46,22 @@ class Job:
     preset: str
     out: Path
     timeout: int | None
+    variant: str = ""
 
     @property
     def name(self):
         """The name under which the outputs are written."""
         return self.path.stem
+
+    @property
+    def shown(self):
+        """What the user is told of the job: its name, and the variant if there are several."""
+        return printable(f"{self.name} {self.variant}".strip())
+
+    @property
+    def batch(self):
+        """The folder of all variants."""
+        return self.out.parent if self.variant else self.out
 
 
 def check_value(name, value):
@@ -82,14 +96,15 @@ def prepare(paths, given, out=None, timeout=None):
     given : dict of str to str
         Parameters from the command line.
     out : path, optional
-        The output folder; build/PRESET if left out.
+        The output folder; build/PRESET if left out. With several values for a parameter, each
+        combination has a folder in it.
     timeout : int, optional
         Seconds that a cell may take, 0 for any time; a limit of the preset if left out.
 
     Returns
     -------
     list of Job
-        One for each path.
+        One for each path and each combination of parameters.
 
     Raises
     ------
@@ -101,25 +116,63 @@ def prepare(paths, given, out=None, timeout=None):
     for path in paths:
         notebook = lessons.read(path)
         known = parameter_cells.find(notebook)
-        values = parameter_cells.values(given, known, path.stem)
-        if set(lessons.PARAMETERS) <= known.keys():  # a notebook of one's own may mean others
-            for name, value in values.items():
-                check_value(name, value)
-            # A lesson runs in its own folder, but the user typed paths as seen from this one.
-            if values.get("out_dir"):
-                values["out_dir"] = str(Path(values["out_dir"]).resolve())
-            if "data" in values:
-                from gancourse.data.own import absolute
-
-                values["data"] = absolute(values["data"])
-        preset = find_preset(notebook, known, values)
-        target = Path(out or Path("build") / preset).resolve()
-        places.check(path, target)
-        limit = TIMEOUTS[preset] if timeout is None else timeout or None
-        jobs.append(Job(path=path, parameters=values, preset=preset, out=target, timeout=limit))
+        parameter_cells.check_names(given, known, path.stem)
+        for variant, chosen in parameter_cells.combinations(given, known):
+            values = parameter_cells.values(chosen, known, path.stem)
+            if set(lessons.PARAMETERS) <= known.keys():  # a notebook of one's own may mean others
+                complete(values)
+            preset = find_preset(notebook, known, values)
+            target = Path(out or Path("build") / preset).resolve() / variant
+            places.check(path, target)
+            limit = TIMEOUTS[preset] if timeout is None else timeout or None
+            jobs.append(
+                Job(
+                    path=path,
+                    parameters=values,
+                    preset=preset,
+                    out=target,
+                    timeout=limit,
+                    variant=variant,
+                )
+            )
+    for root in dict.fromkeys(job.batch for job in jobs if job.variant):
+        places.check_page(root / "index.html")
+        places.check_page(root / places.RUNS)
     for folder in dict.fromkeys(job.out for job in jobs):
         places.make(folder)
     return jobs
+
+
+def complete(values):
+    """Check the values of a lesson's parameters, and make its paths absolute, in place.
+
+    A lesson runs in its own folder, but the user typed paths as seen from another.
+    """
+    for name, value in values.items():
+        check_value(name, value)
+    if values.get("out_dir"):
+        values["out_dir"] = str(Path(values["out_dir"]).resolve())
+    if "data" in values:
+        from gancourse.data.own import absolute
+
+        values["data"] = absolute(values["data"])
+
+
+def is_done(job):
+    """Return whether a job's output is there already.
+
+    It is if a run with the same parameters ended well, and neither the lesson nor the output has
+    changed since.
+    """
+    target = job.out / job.path.name
+    if not (target.is_file() and places.is_output(target)):
+        return False
+    left = lessons.read(target)
+    outcome = lessons.outcome(left)
+    same = (outcome.status, outcome.preset) == ("done", job.preset)
+    parameters = json.loads(json.dumps(job.parameters))  # a tuple is a list in a notebook
+    same = same and json.loads(json.dumps(outcome.parameters)) == parameters
+    return same and lessons.sources(left) == lessons.sources(lessons.read(job.path))
 
 
 def find_preset(notebook, known, values):
@@ -169,7 +222,7 @@ def run(job):
             cwd=job.path.parent,
             timeout=job.timeout,
             progress={
-                "desc": printable(job.name),
+                "desc": job.shown,
                 "bar_format": "{desc}  {percentage:3.0f} %  {elapsed}",
                 "leave": False,
                 "disable": None,  # where the output is not a terminal

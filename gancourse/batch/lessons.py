@@ -203,6 +203,15 @@ def fingerprint(notebook):
     return hashlib.sha256(json.dumps(cells, sort_keys=True).encode()).hexdigest()
 
 
+def sources(notebook):
+    """Return the kind and the source of each cell, but for what papermill has injected."""
+    return [
+        (cell.cell_type, cell.source)
+        for cell in notebook.cells
+        if "injected-parameters" not in cell.metadata.get("tags", [])
+    ]
+
+
 def claims(notebook):
     """Return what a notebook's ``claim`` calls recorded, in order.
 

@@ -5,6 +5,7 @@ import json
 import re
 from contextlib import suppress
 from dataclasses import dataclass
+from itertools import product
 from types import NoneType
 
 from gancourse.errors import CourseError, choose
@@ -123,6 +124,26 @@ def _all_kinds(annotations):
     return sum(kinds, ()) if all(kinds) else ()
 
 
+def check_names(given, known, lesson):
+    """Raise a CourseError if a notebook lacks a parameter of a given name.
+
+    Parameters
+    ----------
+    given : collection of str
+    known : dict of str to Parameter
+        From :func:`find`.
+    lesson : str
+        The notebook's name, for the message.
+    """
+    if given and not known:
+        raise CourseError(
+            f"{lesson} has no parameters, so that {', '.join(given)} cannot be set. Tag a cell of "
+            "assignments with the word parameters."
+        )
+    for name in given:
+        choose(f"parameter of {lesson}", name, known)
+
+
 def values(given, known, lesson):
     """Return the values of parameters from the command line.
 
@@ -139,14 +160,38 @@ def values(given, known, lesson):
     CourseError
         If the notebook has no such parameter, or the text is no value of its type.
     """
-    if given and not known:
-        raise CourseError(
-            f"{lesson} has no parameters, so that {', '.join(given)} cannot be set. Tag a cell of "
-            "assignments with the word parameters."
-        )
-    for name in given:
-        choose(f"parameter of {lesson}", name, known)
+    check_names(given, known, lesson)
     return {name: convert(name, text, known[name].kinds) for name, text in given.items()}
+
+
+def combinations(given, known):
+    """Return every combination of values that a request names.
+
+    A parameter that takes a number, and the preset, may have several values with commas between:
+    ``-p seed 0,1,2``.
+
+    Parameters
+    ----------
+    given : dict of str to str
+    known : dict of str to Parameter
+        From :func:`find`.
+
+    Returns
+    -------
+    list of (str, dict)
+        A name for each combination, such as ``"seed=0"``, and its single values. One, with the
+        name "", if no parameter has several.
+    """
+    several = {
+        name: [part.strip() for part in text.split(",")]
+        for name, text in given.items()
+        if "," in text and (name == "preset" or set(known[name].kinds) in ({int}, {float}))
+    }
+    found = []
+    for chosen in product(*several.values()):
+        values = dict(zip(several, chosen, strict=True))
+        found.append(("_".join(f"{n}={v}" for n, v in values.items()), given | values))
+    return found
 
 
 def convert(name, text, kinds):

@@ -110,6 +110,11 @@ class JointImages:
         """The device of the pictures."""
         return self.members[0].device
 
+    @property
+    def nbytes(self):
+        """How many bytes the pictures of all members take, as they are stored."""
+        return sum(data.columns["real"].nbytes for data in self.members)
+
     def fingerprint(self):
         """Return what tells the members from others; see :class:`gancourse.data.source.Data`."""
         return {str(i): data.fingerprint() for i, data in enumerate(self.members)}
@@ -186,7 +191,8 @@ class JointImages:
             index = data.rows(step, count, run, *([number] if number else []))
             labels = self._labels[number][index.to(self._labels[number].device)]
             source = torch.full((count,), number, device=run.device)
-            parts.append((data.images(index).to(run.device), labels.to(run.device), source))
+            real = data.columns["real"].rows(index, run.device)
+            parts.append((real, labels.to(run.device), source))
         real, labels, source = (torch.cat(part) for part in zip(*parts, strict=True))
         batch = {"real": real, "labels": labels, "source": source}
         return {name: batch[name] for name in self._taken}

@@ -52,6 +52,8 @@ def _stored(path, shape):
 
 
 def _write(path, shape, rows):
+    with writing(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
     for old in path.parent.glob(f"{path.name}.*.part"):  # of a killed process
         old.unlink()
     part = path.with_name(f"{path.name}.part")

@@ -67,6 +67,11 @@ class _TwoSides:
         """Return the same data on another device."""
         return self._each(lambda side: side.to(device))
 
+    @property
+    def nbytes(self):
+        """How many bytes both sides take, as they are stored."""
+        return self.a.nbytes + self.b.nbytes
+
     def fingerprint(self):
         """Return how many rows A and B have, how they vary, and a text for each field."""
         found = {"A": len(self.a), "B": len(self.b), "jitter": self.jitter, "mirror": self.mirror}
@@ -262,7 +267,7 @@ class PairedImages(_TwoSides):
 
     def at(self, rows, run, vary=lambda images: images):
         """Return the batch that consists of these rows, on the run's device."""
-        batch = {name: self._columns[name].rows(rows).to(run.device) for name in self._taken}
+        batch = {name: self._columns[name].rows(rows, run.device) for name in self._taken}
         sides = {"input", "target"}
         return {name: vary(value) if name in sides else value for name, value in batch.items()}
 
@@ -343,7 +348,7 @@ class UnpairedImages(_TwoSides):
         """Return the first hidden pairs, or the first pictures of A and B if there are none."""
         both = self if self.hidden is None else self.hidden
         n, columns = min(n, len(both.a), len(both.b)), self._over(both)._columns
-        batch = {name: columns[name].rows(slice(0, n)).to(run.device) for name in self._taken}
+        batch = {name: columns[name].rows(slice(0, n), run.device) for name in self._taken}
         return batch, self.hidden is not None
 
     def _over(self, both):
@@ -368,5 +373,5 @@ class UnpairedImages(_TwoSides):
             "real_A": self._variation(step, size, run, VARY_A),
             "real_B": self._variation(step, size, run, VARY_B),
         }
-        batch = {n: self._columns[n].rows(rows[n[-1]]).to(run.device) for n in self._taken}
+        batch = {n: self._columns[n].rows(rows[n[-1]], run.device) for n in self._taken}
         return {n: vary[n](value) if n in vary else value for n, value in batch.items()}

@@ -16,13 +16,86 @@ from gancourse.exercises import (
     expect_same,
     multiple_choice,
     steps,
+    two_losses,
 )
 from gancourse.exercises.reading import number
 from gancourse.gans import cgan
 from gancourse.training import runtime
 
 
-@exercise("5.1", "Predict: a generator that draws perfectly and ignores the label")
+@exercise("5.1", "Implement: D's loss, with mismatched pairs")
+def loss_of_d(d_loss):
+    """Expect ``d_loss(real_logits, fake_logits, wrong_logits, mismatch)``."""
+    real, fake, wrong = torch.randn(3, 9)
+    yield "it is log 4 where all logits are 0, for any share of mismatched pairs"
+    for share in (0.0, 0.3, 0.5):
+        hint = "all three kinds of pair cost log 2; the shares of the fakes add to 1"
+        got = d_loss(torch.zeros(4), torch.zeros(4), torch.zeros(4), share)
+        expect_number(got, math.log(4), hint, atol=1e-4)
+
+    yield "without mismatched pairs it is lesson 1's loss, and so is its gradient"
+    expect_same(d_loss, cgan.d_loss, real, fake, wrong, 0.0)
+
+    yield "with them it and its gradient are right"
+    for share in (0.3, 0.5, 1.0):
+        expect_same(d_loss, cgan.d_loss, real, fake, wrong, share)
+
+    yield "it is finite where the sigmoid rounds to 0 or 1"
+    far = torch.tensor([-200.0, 200.0])
+    expect_same(d_loss, cgan.d_loss, far, far, far, 0.5, atol=1e-3)
+
+
+@loss_of_d.solution
+def d_loss(real_logits, fake_logits, wrong_logits, mismatch):
+    """Average -log D over real pairs, and -log(1 - D) over the two kinds of fakes."""
+    fake = (1 - mismatch) * F.softplus(fake_logits).mean()
+    wrong = mismatch * F.softplus(wrong_logits).mean()
+    return F.softplus(-real_logits).mean() + fake + wrong
+
+
+@exercise("5.2", "Implement: the two losses of a step")
+def losses_of_a_step(step_losses):
+    """Expect ``step_losses(netG, netD, real, labels, wrong, z, mismatch)``: two losses."""
+    netG, netD = _Painter(), _PairCritic()
+    real, z = torch.randn(8, 5), torch.randn(8, 3)
+    labels, wrong = torch.tensor([0, 1, 2, 0, 1, 2, 0, 1]), torch.tensor([2, 0, 1, 1, 0, 0, 2, 2])
+    yield from two_losses.compare(
+        step_losses, losses_of_a_step.answer, netG, netD, real, labels, wrong, z, 0.3
+    )
+
+
+class _Painter(nn.Module):
+    """A generator of five numbers for three classes."""
+
+    def __init__(self):
+        super().__init__()
+        self.from_z, self.from_y = nn.Linear(3, 5), nn.Embedding(3, 5)
+
+    def forward(self, z, labels):
+        return torch.tanh(self.from_z(z) + self.from_y(labels))
+
+
+class _PairCritic(nn.Module):
+    """A discriminator of pairs: five numbers and one of three classes."""
+
+    def __init__(self):
+        super().__init__()
+        self.from_x, self.from_y, self.out = nn.Linear(5, 8), nn.Embedding(3, 8), nn.Linear(8, 1)
+
+    def forward(self, x, labels):
+        return self.out(torch.tanh(self.from_x(x) + self.from_y(labels))).squeeze(1)
+
+
+@losses_of_a_step.solution
+def step_losses(netG, netD, real, labels, wrong, z, mismatch):
+    """Return the losses of D and of G; ``wrong`` are labels that do not fit ``real``."""
+    fake = netG(z, labels)
+    real_logits, wrong_logits = netD(real, labels), netD(real, wrong)
+    loss_d = cgan.d_loss(real_logits, netD(fake.detach(), labels), wrong_logits, mismatch)
+    return loss_d, cgan.g_loss(netD(fake, labels))
+
+
+@exercise("5.3", "Predict: a generator that draws perfectly and ignores the label")
 def ignored_label(answer):
     """Expect a dict of three numbers."""
     # The probability of one matching pair of class and label, in the data and among fakes.
@@ -54,39 +127,7 @@ ignored_label.solution(
 )
 
 
-@exercise("5.2", "Implement: the label as planes of pixels")
-def label_planes(with_label_planes):
-    """Expect ``with_label_planes(x, labels, num_classes)``."""
-    right = label_planes.answer
-    x, labels = torch.rand(4, 3, 5, 6), torch.tensor([2, 0, 6, 2])
-    yield "the pictures gain a plane for each class"
-    planes = with_label_planes(x, labels, 7)
-    expect(tuple(planes.shape), (4, 10, 5, 6))
-
-    yield "the pictures themselves come first and are unchanged"
-    expect(planes[:, :3], x)
-
-    yield "in each picture the plane of its class is 1 everywhere, the others are 0"
-    expect(planes[:, 3:].mean((2, 3)), F.one_hot(labels, 7).float())
-    assert set(planes[:, 3:].unique().tolist()) == {0.0, 1.0}, "only 0 and 1 belong there"
-
-    yield "it works for a single picture and a single class"
-    expect(tuple(with_label_planes(x[:1], torch.tensor([0]), 1).shape), (1, 4, 5, 6))
-
-    yield "it is right for other pictures and classes, and its gradient reaches every pixel"
-    for n, k in ((1, 1), (5, 3)):
-        pictures, classes = torch.randn(n, 2, 4, 3), torch.randint(k, (n,))
-        expect_same(with_label_planes, right, pictures, classes, k)
-
-
-@label_planes.solution
-def with_label_planes(x, labels, num_classes):
-    """Join pictures, (N, C, H, W), with a plane for each class: (N, C + num_classes, H, W)."""
-    planes = F.one_hot(labels, num_classes).to(x.dtype)[:, :, None, None]
-    return torch.cat([x, planes.expand(-1, -1, *x.shape[2:])], 1)
-
-
-@exercise("5.3", "Modify: a class between two classes")
+@exercise("5.4", "Modify: a class between two classes")
 def soft_labels(draw_mixture):
     """Expect ``draw_mixture(netG, z, y)``."""
     cfg = replace(cgan.PRESETS["smoke"], g_dropout=0.0)
@@ -171,7 +212,7 @@ def broken_step(gan, batch, run):
     return {"D/adv": loss_d.detach(), "G/adv": loss_g.detach()}
 
 
-@exercise("5.4", "Diagnose: good digits of the wrong classes")
+@exercise("5.5", "Diagnose: good digits of the wrong classes")
 def mended(step):
     """Expect a ``train_step``."""
     run = runtime.start("cpu", 0)
@@ -227,7 +268,7 @@ def mended_step(gan, batch, run):
 
 
 the_paper = multiple_choice(
-    "5.5",
+    "5.6",
     "Read: what the paper did, and what it found",
     "abcdef",
     right="abc",

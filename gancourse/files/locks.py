@@ -2,8 +2,9 @@
 
 import errno
 import inspect
-import sys
 from contextlib import contextmanager
+
+from gancourse.files.streams import say
 
 NO_LOCKS = (errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOTSUP)  # of some drives
 
@@ -42,7 +43,7 @@ def locked(path, timeout=-1, waiting=None):
             lock.acquire(timeout=0)
         except Timeout:
             if waiting:
-                print(waiting, file=sys.stderr)
+                say(waiting, err=True)
             lock.acquire(timeout=timeout)
     except Timeout as error:
         raise TimeoutError(f"{path} is locked by another process") from error

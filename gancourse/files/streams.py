@@ -9,6 +9,8 @@ import os
 import sys
 from contextlib import contextmanager, suppress
 
+from gancourse.errors import printable
+
 
 class Steady:
     """A stream of text whose writing does not fail.
@@ -86,7 +88,18 @@ def steady():
             setattr(sys, name, stream.stream)
 
 
-def say(text):
-    """Print a line at once, in a program that may have no steady output."""
-    if sys.stdout is not None:
-        print(text, file=Steady(sys.stdout), flush=True)
+def say(text, err=False):
+    """Print lines at once, in a program that may have no steady output.
+
+    Parameters
+    ----------
+    text : object
+        May come from a file: control characters are escaped, except the ends of lines.
+    err : bool
+        Print to standard error.
+    """
+    stream = sys.stderr if err else sys.stdout
+    if stream is not None:
+        lines = str(text).split("\n")
+        shown = "\n".join(printable(line, limit=10_000) for line in lines)
+        print(shown, file=Steady(stream), flush=True)

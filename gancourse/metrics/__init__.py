@@ -10,8 +10,17 @@ from gancourse.metrics.domains import (
 )
 from gancourse.metrics.judges import JUDGES, FaceJudge, Judge, load_judge
 from gancourse.metrics.modes import ModeScores, mode_scores, numeric_jsd
-from gancourse.metrics.scores import inception_score, judge_fid, nearest_neighbours
+from gancourse.metrics.reconstruction import reconstruct
+from gancourse.metrics.restoration import psnr, ssim
+from gancourse.metrics.scores import (
+    fid_infinity,
+    inception_score,
+    judge_fid,
+    nearest_neighbours,
+)
 from gancourse.metrics.segmentation import SegmentationScores, segmentation_scores
+from gancourse.metrics.support import PrecisionRecall, precision_recall
+from gancourse.metrics.transport import wasserstein
 
 __all__ = [
     "JUDGES",
@@ -20,10 +29,12 @@ __all__ = [
     "FaceJudge",
     "Judge",
     "ModeScores",
+    "PrecisionRecall",
     "SegmentationScores",
     "counterfactual_errors",
     "domain_errors",
     "errors_by_label",
+    "fid_infinity",
     "histogram_intersection",
     "inception_score",
     "judge_fid",
@@ -33,6 +44,11 @@ __all__ = [
     "mode_scores",
     "nearest_neighbours",
     "numeric_jsd",
+    "precision_recall",
+    "psnr",
+    "reconstruct",
     "rgb_to_lab",
     "segmentation_scores",
+    "ssim",
+    "wasserstein",
 ]

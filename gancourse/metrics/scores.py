@@ -12,7 +12,7 @@ from torch import nn
 from torchmetrics.image.fid import FrechetInceptionDistance
 from torchmetrics.image.inception import InceptionScore
 
-from gancourse.errors import CourseError
+from gancourse.errors import CourseError, check_whole
 
 SPLITS = 10  # as in Salimans et al. 2016
 NEIGHBOUR_CHUNK = 256  # queries that are compared with all references at once
@@ -48,13 +48,57 @@ def judge_fid(real_images, fake_images, judge):
     generator (Binkowski et al. 2018, arXiv 1801.01401). Compare values of equal N only, and
     compute the distance of two sets of real pictures of that size as a floor.
     """
-    real, fake = _features(real_images, judge), _features(fake_images, judge)
+    real, fake = features_of(real_images, judge), features_of(fake_images, judge)
     dims = real.shape[1]
     _require("judge_fid", min(len(real), len(fake)), dims + 1, f"of each ({dims} features)")
     fid = FrechetInceptionDistance(feature=_Given(dims))
     fid.update(real, real=True)
     fid.update(fake, real=False)
     return max(0.0, fid.compute().item())
+
+
+def fid_infinity(real_images, fake_images, judge, *, points=15, seed=0):
+    """Extrapolate the Fréchet distance to infinitely many samples.
+
+    The bias of the estimate falls as 1 / N. A straight line through the distances of random
+    subsets, over 1 / N, is therefore read off at 0 (Chong & Forsyth 2020, arXiv 1911.07023,
+    section 4; the paper draws new samples for each N, we take subsets).
+
+    Parameters
+    ----------
+    real_images, fake_images, judge
+        See :func:`judge_fid`. All real pictures are used each time, so that the bias of their
+        number stays.
+    points : int
+        How many subset sizes: from a third of the samples up to all, evenly spaced in N.
+    seed : int
+        Of the choice of subsets.
+
+    Returns
+    -------
+    extrapolated : float
+        Can be below 0, since it is not a distance any more.
+    sizes : int64 torch.Tensor, (points,)
+    distances : float64 torch.Tensor, (points,)
+        The Fréchet distance of each subset size.
+
+    Raises
+    ------
+    CourseError
+        If the smallest subset has too few samples for :func:`judge_fid`.
+    """
+    check_whole("points", points, 2)
+    real, fake = features_of(real_images, judge), features_of(fake_images, judge)
+    sizes = torch.linspace(len(fake) / 3, len(fake), points).round().long()
+    generator = torch.Generator().manual_seed(seed)
+    distances = []
+    for size in sizes.tolist():
+        chosen = torch.randperm(len(fake), generator=generator)[:size]
+        distances.append(judge_fid(real, fake[chosen], judge))
+    distances = torch.tensor(distances, dtype=torch.float64)
+    lines = torch.stack([torch.ones(points).double(), 1 / sizes.double()], 1)
+    constant, _ = torch.linalg.lstsq(lines, distances[:, None]).solution.flatten().tolist()
+    return constant, sizes, distances
 
 
 def inception_score(images, judge):
@@ -162,8 +206,8 @@ class _Given(nn.Module):
         return features
 
 
-def _features(images, judge):
-    """Return a judge's features, float64 on the CPU; ``images`` may be features already."""
+def features_of(images, judge):
+    """Return a judge's features, float64 (N, d) on the CPU; ``images`` may be features already."""
     features = images if images.ndim == 2 else judge.features(images)
     return features.detach().cpu().double()
 

@@ -13,7 +13,6 @@ import numpy as np
 import torch
 from matplotlib.figure import Figure
 from PIL import Image
-from torchvision.utils import make_grid
 
 from gancourse.files.writing import write_atomically
 from gancourse.plotting.sheets import (
@@ -167,6 +166,8 @@ def to_pil(images, ncol=8, pad=2, scale=1):
     -------
     PIL.Image.Image
     """
+    from torchvision.utils import make_grid  # torchvision takes a second or two to import
+
     grid = make_grid(images.detach().float().cpu(), nrow=ncol, padding=pad, pad_value=1.0)
     picture = Image.fromarray(to_pixels(grid[None])[0])
     if images.shape[1] == 1:

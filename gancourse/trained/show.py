@@ -1,13 +1,13 @@
 """Pictures of what a generator does: its inputs, its samples and, if known, the targets."""
 
 import functools
-from pathlib import Path
 
 import torch
 
 from gancourse.data import load
 from gancourse.data.own import files, reading
 from gancourse.errors import DataError
+from gancourse.files import paths
 from gancourse.trained import asked
 from gancourse.training.runtime import Run
 
@@ -226,7 +226,7 @@ def read_pictures(path, size, channels, n=None):
     DataError
         If there is no picture, or one cannot be read.
     """
-    path = Path(path).expanduser()
+    path = paths.given(path, "the input")
     if path.is_dir():
         pictures, others = files.pictures_in(path)
         if not pictures:

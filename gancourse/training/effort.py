@@ -4,9 +4,8 @@ import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import flop_registry
 
+from gancourse.files.weights import META
 from gancourse.training.runtime import Run, undisturbed
-
-META = torch.device("meta")  # tensors there have a shape and no numbers
 
 # Operations a step, below which one CPU thread is used. The threads of a small step wait for each
 # other most of the time, and on cores that have other work they wait much longer. A step with so

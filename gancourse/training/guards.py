@@ -10,13 +10,8 @@ from contextlib import contextmanager
 
 from torch import nn
 
-from gancourse.errors import CourseError, TrainingDiverged
-
-
-def check_count(name, value):
-    """Raise a CourseError unless ``value`` is a whole number of at least 1."""
-    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-        raise CourseError(f"{name} must be a whole number of at least 1, not {value!r}.")
+from gancourse.errors import CourseError, TrainingDiverged, check_whole
+from gancourse.training import parallel
 
 
 def check_first_batch(gan, data, run):
@@ -24,8 +19,9 @@ def check_first_batch(gan, data, run):
 
     Batch normalisation of vectors, one a sample, has no variance over a single sample.
     """
-    size = gan.cfg.batch_size
-    check_count("batch_size", size)
+    check_whole("batch_size", gan.cfg.batch_size, 1)
+    parallel.check_batch_size(gan.cfg.batch_size, run)
+    size = gan.cfg.batch_size // run.processes
     networks = [part for part in gan.parts().values() if isinstance(part, nn.Module)]
     layers = [layer for net in networks for layer in net.modules()]
     if size == 1 and any(isinstance(layer, nn.BatchNorm1d) for layer in layers):
@@ -33,7 +29,7 @@ def check_first_batch(gan, data, run):
             "batch normalisation needs a batch_size of 2 or more, not 1. Take more samples to a "
             "batch (--batch-size), or a GAN without it."
         )
-    data.batch(gan.step, size, run)
+    data.batch(gan.step, gan.cfg.batch_size, run)
 
 
 def diverged(term, step):
@@ -64,23 +60,48 @@ def enough_memory(gan):
 
 
 class StopButton:
-    """Whether the user asked for a stop."""
+    """Whether the user asked for a stop.
 
-    pressed = False
+    Several processes stop at the same step, or one would wait for ever for another's gradients.
+
+    Parameters
+    ----------
+    run : Run
+
+    Attributes
+    ----------
+    asked : bool
+        Whether this process was asked to stop.
+    pressed : bool
+        Whether the loop shall stop.
+    """
+
+    asked = agreed = False
+
+    def __init__(self, run):
+        self.run = run
+
+    @property
+    def pressed(self):  # noqa: D102 - an attribute
+        return self.agreed or (self.asked and self.run.processes == 1)
+
+    def agree(self):
+        """Stop if any process was asked to; all processes call this after the same step."""
+        self.agreed = parallel.any_of(self.asked, self.run)
 
 
 @contextmanager
-def stop_button():
+def stop_button(run):
     """Turn the first interrupt into a flag that the loop reads between two steps."""
-    stop = StopButton()
+    stop = StopButton(run)
     if threading.current_thread() is not threading.main_thread():
         yield stop  # signals reach the main thread only
         return
 
     def press(number, frame):
-        if stop.pressed:
+        if stop.asked:
             raise KeyboardInterrupt
-        stop.pressed = True
+        stop.asked = True
 
     previous = signal.signal(signal.SIGINT, press)
     try:

@@ -8,9 +8,10 @@ import time
 
 import torch
 
-from gancourse.errors import CourseError, TrainingDiverged
+from gancourse.errors import CourseError, TrainingDiverged, check_whole
+from gancourse.training import parallel
+from gancourse.training.ahead import batches
 from gancourse.training.guards import (
-    check_count,
     check_first_batch,
     diverged,
     enough_memory,
@@ -18,7 +19,7 @@ from gancourse.training.guards import (
 )
 from gancourse.training.history import History
 from gancourse.training.progress import make_view
-from gancourse.training.runtime import undisturbed
+from gancourse.training.runtime import seed_process, undisturbed
 from gancourse.training.store import Store
 
 
@@ -110,13 +111,16 @@ def train(
     check_first_batch(gan, data, run)
     with store:
         store.open(resume)
+        parallel.wait(run)  # the first process has found that the folder can be used
+        parallel.synchronise(gan, run)
         gan.history.finished = gan.step >= steps
         if gan.history.finished:
             if resume:
                 store.publish()  # the run may have been killed before it wrote this
             return gan.history
-        view = make_view(gan.step, steps, quiet)
-        go_on(gan, train_step, run, Progress(gan, data, every, store, view, sample, record), steps)
+        view = make_view(gan.step, steps, quiet or run.process > 0)
+        progress = Progress(gan, data, run, every, store, view, sample, record)
+        go_on(gan, train_step, run, progress, steps)
         store.publish()
     return gan.history
 
@@ -128,18 +132,24 @@ def go_on(gan, train_step, run, progress, steps):
     """
     store, view, data = progress.store, progress.view, progress.data
     weights = trainable(gan)
+    seed_process(run, gan.step)
     gan.history.reopen()
     if gan.step == 0 and not gan.history.records:
         progress.record()
     store.begin()
     try:
-        with stop_button() as stop, enough_memory(gan):
+        with (
+            stop_button(run) as stop,
+            enough_memory(gan),
+            batches(data, gan.cfg.batch_size, run, steps) as batch,
+        ):
             while gan.step < steps and not stop.pressed:
-                losses = train_step(gan, data.batch(gan.step, gan.cfg.batch_size, run), run)
+                losses = train_step(gan, parallel.share(batch(gan.step), run), run)
                 gan.step += 1
                 progress.note(losses)
                 if progress.due("log"):
                     progress.log(complete=True)
+                    stop.agree()
                 if progress.due("record"):
                     progress.record()
                 if progress.due("checkpoint"):
@@ -181,10 +191,10 @@ def intervals(steps, **wanted):
         If ``steps`` or a wanted number is not a whole number above 0.
     """
     times = {"log": 200, "sample": 20, "checkpoint": 20, "record": 20}
-    check_count("steps", steps)
+    check_whole("steps", steps, 1)
     for name, value in wanted.items():
         if value is not None:
-            check_count(f"{name}_every", value)
+            check_whole(f"{name}_every", value, 1)
     every = {name: wanted[name] or max(1, steps // times[name]) for name in times}
     # A checkpoint ends a log window, so that a resumed run logs the same windows.
     every["checkpoint"] = -(-every["checkpoint"] // every["log"]) * every["log"]
@@ -202,7 +212,7 @@ class Progress:
 
     Parameters
     ----------
-    gan, data
+    gan, data, run
         See :func:`train`.
     every : dict of str to int
         After how many steps "log", "sample", "checkpoint" and "record" are due.
@@ -212,9 +222,11 @@ class Progress:
         See :func:`train`.
     """
 
-    def __init__(self, gan, data, every, store, view, sample, record):
-        self.gan, self.data, self.every, self.store, self.view = gan, data, every, store, view
-        self.draw, self.measure = sample, record
+    def __init__(self, gan, data, run, every, store, view, sample, record):
+        self.gan, self.data, self.run, self.every = gan, data, run, every
+        self.store, self.view = store, view
+        first = run.process == 0  # the others draw and measure nothing
+        self.draw, self.measure = (sample, record) if first else (None, None)
         seconds = gan.history.seconds
         self.start = time.perf_counter() - (seconds[-1] if seconds else 0.0)
 
@@ -231,7 +243,7 @@ class Progress:
     def log(self, complete=False):
         """Log the means of the window, if it has a step; forget its values if it is complete."""
         history, step = self.gan.history, self.gan.step
-        means = means_of(history.window)
+        means = means_of(history.window, self.run)
         if means:
             history.add(step, time.perf_counter() - self.start, means)
             self.store.log()
@@ -257,15 +269,16 @@ class Progress:
             self.store.picture(self.gan.step, history.samples)
 
 
-def means_of(window):
+def means_of(window, run):
     """Return the mean of each tag over those steps of a window of losses that had it.
 
-    Reading the values makes the loop wait for the device.
+    It is also the mean over all processes. Reading the values makes the loop wait for the device.
 
     Parameters
     ----------
     window : list of (int, tuple of str, Tensor)
         Steps, their log tags, and the values of these.
+    run : Run
 
     Raises
     ------
@@ -275,7 +288,8 @@ def means_of(window):
     if not window:
         return {}
     names = [(step, tag) for step, tags, _ in window for tag in tags]
-    values = torch.cat([values for _, _, values in window]).tolist()  # the only wait
+    values = parallel.mean(torch.cat([values for _, _, values in window]), run)
+    values = values.tolist()  # the only wait
     found = {}
     for (step, tag), value in zip(names, values, strict=True):
         if not abs(value) < float("inf"):  # NaN too

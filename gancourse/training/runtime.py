@@ -7,7 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from gancourse.errors import CourseError, check_seed, choose
+from gancourse.errors import CourseError, check_seed, check_whole, choose
+from gancourse.training import parallel
 
 DEVICES = ("auto", "cuda", "mps", "cpu")
 PRECISIONS = ("fp32", "bf16")
@@ -29,6 +30,9 @@ class Run:
         Keep 4-D weights and activations in NHWC memory order.
     compile : bool
         Compile the networks with ``torch.compile``.
+    process, processes : int
+        The number of this process, from 0, and how many train together: see
+        :mod:`gancourse.training.parallel`.
     """
 
     device: torch.device
@@ -36,6 +40,16 @@ class Run:
     precision: str = "fp32"
     channels_last: bool = False
     compile: bool = False
+    process: int = 0
+    processes: int = 1
+
+    def __str__(self):
+        words = [str(self.device), self.precision]
+        words += ["channels last"] * self.channels_last + ["compiled"] * self.compile
+        if self.device.type == "cpu":
+            count = torch.get_num_threads()
+            words.append(f"{count} thread{'s' * (count != 1)}")
+        return ", ".join(words)
 
     def autocast(self):
         """Return the context in which a forward pass and its losses are computed."""
@@ -46,6 +60,8 @@ class Run:
     def place(self, net):
         """Move ``net`` to the device, in the run's memory format, compiled if asked for."""
         net = net.to(self.device)
+        if self.processes > 1 and self.device.type == "cuda":
+            net = torch.nn.SyncBatchNorm.convert_sync_batchnorm(net)
         if self.channels_last:
             net = net.to(memory_format=torch.channels_last)
         if self.compile:
@@ -63,9 +79,7 @@ class Run:
         return torch.Generator(device=self.device).manual_seed(seed)
 
 
-def start(
-    device="auto", seed=0, *, precision="fp32", channels_last=False, compile=False, threads=None
-):
+def start(device="auto", seed=0, *, precision="fp32", channels_last=False, compile=False):
     """Choose the device, seed every random source, and return the :class:`Run`.
 
     Parameters
@@ -78,9 +92,6 @@ def start(
         See :class:`Run`. ``auto`` takes what :func:`fast_precision` returns.
     channels_last, compile : bool
         See :class:`Run`.
-    threads : int, optional
-        How many threads PyTorch computes with on the CPU, from here on; as many as before if left
-        out. Results for different numbers differ in the last digits.
 
     Returns
     -------
@@ -96,29 +107,31 @@ def start(
     device = find_device(device)
     if precision == "bf16" and device.type == "cuda" and fast_precision(device) != "bf16":
         raise CourseError(f"{device} does not compute in bf16. Use precision fp32, or auto.")
+    process, processes = parallel.place_in_group()
     run = Run(
         device=device,
         seed=seed,
         precision=fast_precision(device) if precision == "auto" else precision,
         channels_last=channels_last,
         compile=compile,
+        process=process,
+        processes=processes,
     )
-    if threads is not None:
-        use_threads(threads)
     seed_everything(seed)
     return run
 
 
 def use_threads(count):
-    """Let PyTorch compute with so many threads on the CPU.
+    """Let PyTorch compute with so many threads on the CPU, from 1 to 1024.
+
+    Results for different numbers differ in the last digits.
 
     Raises
     ------
     CourseError
-        If ``count`` is no whole number from 1 to 1024.
+        If ``count`` is no such number.
     """
-    if isinstance(count, bool) or not isinstance(count, int) or not 0 < count <= 1024:
-        raise CourseError(f"threads must be a whole number, 1 to 1024, not {count!r}")
+    check_whole("threads", count, 1, 1024)
     torch.set_num_threads(count)
 
 
@@ -170,6 +183,20 @@ def seed_everything(seed):
     random.seed(seed)
     np.random.seed(seed % 2**32)  # noqa: NPY002 - for code that uses NumPy's global source
     torch.manual_seed(seed)
+
+
+def seed_process(run, step):
+    """Seed the random sources of a process that is not the first, so that its noise differs.
+
+    Parameters
+    ----------
+    run : Run
+    step : int
+        At which the process begins; a resumed run draws other numbers than before.
+    """
+    if run.process:
+        words = np.random.SeedSequence([run.seed, run.process, step]).generate_state(2)
+        seed_everything(int(words[0]) << 31 ^ int(words[1]))
 
 
 def random_state():

@@ -2,7 +2,6 @@
 
 import json
 import os
-import sys
 from contextlib import ExitStack
 from functools import cached_property
 from pathlib import Path
@@ -13,25 +12,28 @@ from torch.optim.lr_scheduler import LRScheduler
 from gancourse import plotting
 from gancourse.errors import CheckpointError, CourseError
 from gancourse.files import paths, schema, statefile
+from gancourse.files.streams import say
 from gancourse.files.writing import leftovers
 from gancourse.training import checkpoint
-from gancourse.training.claim import claim
 from gancourse.training.guards import diverged
 from gancourse.training.history import History
-from gancourse.training.runtime import random_state, set_random_state
+from gancourse.training.ownership import owned
+from gancourse.training.runtime import PRECISIONS, random_state, set_random_state
 
 CHECKPOINT, GENERATOR, HISTORY = "checkpoint.safetensors", "generator.safetensors", "history.jsonl"
 SAMPLES = "samples"
 
 # Settings that a resumed run may change; what else differs is another run.
-FREE = ("device", "channels_last", "compile", "threads")
+FREE = ("device", "channels_last", "compile", "threads", "processes")
 
 
 class Store:
     """The last good state of a run: in a folder if there is one, else in memory.
 
     A context manager: within it the folder belongs to this run. Nothing but a lock is written
-    before the first step has been made, and every folder with another file has a checkpoint.
+    before the first step has been made, and every folder with another file has a checkpoint. Of
+    several processes the first writes; the others read the checkpoint and then keep their state
+    in memory.
 
     Parameters
     ----------
@@ -51,15 +53,15 @@ class Store:
         self.memory = None  # the last good state, if no file holds it
         self.kept = None  # the step of the checkpoint in the folder
         self.logged = False  # whether history.jsonl holds all rows so far
-        self._claim = ExitStack()
+        self._owned = ExitStack()
 
     def __enter__(self):
-        if self.folder:
-            self._claim.enter_context(claim(self.folder))
+        if self.folder and not self.run.process:
+            self._owned.enter_context(owned(self.folder))
         return self
 
     def __exit__(self, *error):
-        return self._claim.__exit__(*error)
+        return self._owned.__exit__(*error)
 
     def state(self):
         """Return everything that the rest of the run depends on."""
@@ -89,6 +91,8 @@ class Store:
             "channels_last": self.run.channels_last,
             "compile": self.run.compile,
         }
+        if self.run.processes > 1:
+            found["processes"] = self.run.processes
         if self.run.device.type == "cpu":
             found["threads"] = torch.get_num_threads()
         return json.loads(json.dumps(found))
@@ -169,6 +173,9 @@ class Store:
             raise CheckpointError("resume=True needs out_dir: the folder that holds the run.")
         if self.folder is None:
             return
+        if self.run.process:
+            self._follow(resume)
+            return
         if not (self.folder / CHECKPOINT).is_file():
             self._refuse_remains()
             return
@@ -193,6 +200,19 @@ class Store:
             for part in leftovers(folder):
                 part.unlink()
 
+    def _follow(self, resume):
+        """Load the run that the first process goes on with, and leave its folder alone."""
+        path, self.folder = self.folder / CHECKPOINT, None
+        if resume and path.is_file():
+            state, _ = statefile.load(path)
+            checkpoint.check_step(state, path)
+            checkpoint.check(self.gan, state, self._shapes, path)
+            self._load(state)
+
+    @property
+    def _shapes(self):
+        return {tuple(field.shape) for field in self.data.fields.values() if field.side}
+
     def _refuse_remains(self):
         found = remains(self.folder)
         if found:
@@ -209,10 +229,9 @@ class Store:
                 + "\n  ".join(changes)
                 + "\nGo on with the old settings, or start the new ones in another folder."
             )
-        shapes = {tuple(field.shape) for field in self.data.fields.values() if field.side}
-        checkpoint.check(self.gan, state, shapes, where)
+        checkpoint.check(self.gan, state, self._shapes, where)
         for line in checkpoint.differences(old, self.settings):
-            say(f"{self.folder} goes on with another setting: {line}")
+            say(f"gancourse: {self.folder} goes on with another setting: {line}", err=True)
         self._load(state)
         self.kept = state["step"]
         self._read_history(state["windows"])
@@ -228,7 +247,8 @@ class Store:
         if lost:
             aside = set_aside(path)
             kept = f"; the old file is kept as {aside.name}" if aside else ""
-            say(f"{path}: {lost} rows are damaged or missing, and are left out{kept}.")
+            lines = f"{lost} rows are damaged or missing, and are left out{kept}."
+            say(f"gancourse: {path}: {lines}", err=True)
             self._write_history()
 
     # What the run writes besides
@@ -282,6 +302,13 @@ def require(folder):
         )
 
 
+def precision_of(folder):
+    """Return the precision of the run that a folder holds; None if its checkpoint says none."""
+    settings = statefile.load(Path(folder) / CHECKPOINT)[1].get("settings")
+    found = settings.get("precision") if isinstance(settings, dict) else None
+    return found if found in PRECISIONS else None
+
+
 def remains(folder):
     """Return the names of what a run has left in a folder."""
     names = [name for name in (CHECKPOINT, GENERATOR, HISTORY) if os.path.lexists(folder / name)]
@@ -299,8 +326,3 @@ def set_aside(path):
         aside = path.with_name(f"{path.name}.damaged-{number}")
     path.rename(aside)
     return aside
-
-
-def say(text):
-    """Print a line that a user should see, on standard error."""
-    print(f"gancourse: {text}", file=sys.stderr, flush=True)

@@ -3,7 +3,6 @@
 import base64
 import html
 import io
-from pathlib import Path
 
 import ipywidgets as widgets
 import matplotlib.pyplot as plt
@@ -11,6 +10,7 @@ import torch
 from PIL import Image
 
 from gancourse.errors import CourseError
+from gancourse.files import paths
 from gancourse.files.writing import write_atomically
 from gancourse.latent import lerp, slerp
 from gancourse.plotting import STYLE, draw_rows, to_pil
@@ -252,12 +252,12 @@ class Interpolation(NoiseExplorer):
     def _save(self):
         chosen = self._chosen
         data = self.gif(**chosen)
-        folder = Path(self.out_dir or ".").expanduser().resolve()
+        folder = paths.given(self.out_dir or ".", "out_dir").resolve()
         try:
             folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise CourseError(
-                f"cannot make the folder {folder}: {error.strerror or error}. Give another out_dir."
+                f"cannot make the folder {folder}: {paths.reason(error)}. Give another out_dir."
             ) from error
         stem = "walk-{}-{}-{}".format(*chosen["ends"], chosen["walk"])
         path, copy = folder / f"{stem}.gif", 2

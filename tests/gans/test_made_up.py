@@ -13,8 +13,8 @@ from click.testing import CliRunner
 from contract import PROMISES, stopping
 from PIL import Image
 
-from benchmarks import throughput
 from gancourse import gans, runs, trained
+from gancourse.bench import speed
 from gancourse.cli import main
 from gancourse.errors import CourseError
 from gancourse.files import statefile
@@ -128,10 +128,12 @@ def test_the_command_line_shows_held_out_rows_and_ones_own(folder, tmp_path):
 
 
 def test_the_benchmark_times_it(module, monkeypatch):
-    monkeypatch.setattr(throughput, "VARIANTS", {"fp32": {}, "bf16": {"precision": "bf16"}})
-    monkeypatch.setattr(throughput, "timed", lambda step, device: step() and 1.0)
-    rows = throughput.measure("madeup", "smoke", torch.device("cpu"), rounds=1)
-    assert [row["variant"] for row in rows] == ["fp32", "bf16"]
+    monkeypatch.setattr(speed, "OTHERS", ("digits", DATA))
+    plan = speed.prepare("madeup", "smoke")
+    sides = {"fp32": {}, "bf16": {"precision": "bf16"}}
+    rows = speed.measure(plan, torch.device("cpu"), sides=sides, rounds=1, seconds=0.01)
+    assert [row.side for row in rows] == ["tutorial", "fp32", "bf16"]
+    assert all(row.data == plan.data.name and row.ms > 0 for row in rows)
 
 
 def test_data_without_its_fields_are_refused_with_those_that_have_them(module):

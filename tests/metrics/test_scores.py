@@ -10,6 +10,7 @@ import torch
 from gancourse.data import load
 from gancourse.errors import CourseError
 from gancourse.metrics import (
+    fid_infinity,
     inception_score,
     judge_fid,
     load_judge,
@@ -190,3 +191,24 @@ def test_the_inception_score_asks_for_exclusive_classes():
     several = SimpleNamespace(logits=lambda x: x, exclusive=False, name="toons")
     with pytest.raises(CourseError, match=r"toons.*judge_fid"):
         inception_score(torch.zeros(200, 20), several)
+
+
+def normal(n, d, seed, shift=0.0):
+    return torch.randn(n, d, generator=torch.Generator().manual_seed(seed)) + shift
+
+
+def test_fid_is_biased_upwards_and_the_extrapolation_less():
+    real, fake = normal(20_000, 16, 0), normal(600, 16, 1, shift=0.5)
+    true = 16 * 0.5**2
+    biased = judge_fid(real, fake, PLAIN)
+    found, sizes, distances = fid_infinity(real, fake, PLAIN)
+    assert sizes[0] == 200 and sizes[-1] == 600 and len(distances) == 15
+    assert distances[0] > distances[-1] == pytest.approx(biased)
+    assert abs(found - true) < 0.5 * (biased - true)
+
+
+def test_extrapolation_of_a_line_is_exact(monkeypatch):
+    monkeypatch.setattr(
+        "gancourse.metrics.scores.judge_fid", lambda real, fake, judge: 3 + 70 / len(fake)
+    )
+    assert fid_infinity(normal(9, 2, 0), normal(99, 2, 1), PLAIN)[0] == pytest.approx(3)

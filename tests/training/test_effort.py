@@ -47,16 +47,38 @@ def test_small_steps_take_one_thread_and_others_as_many_as_pytorch(
     assert torch.equal(state, torch.get_rng_state())
 
 
+@pytest.mark.parametrize(
+    ("name", "data", "preset", "precision", "turned"),
+    [
+        ("vanilla", "ring", "laptop", "fp32", False),  # small
+        ("dcgan", "toons:16", "smoke", "fp32", False),  # small
+        ("dcgan", "toons:16", "laptop", "bf16", True),
+        ("pix2pix", "sketch2face:16", "laptop", "bf16", False),  # has instance norm
+    ],
+)
+def test_large_steps_are_made_in_bf16_and_channels_last_where_it_pays(
+    monkeypatch, name, data, preset, precision, turned
+):
+    monkeypatch.setattr(runtime, "fast_precision", lambda device: "bf16")
+    found = runs.prepare(name, data, preset).settings(torch.device("cpu"))
+    assert found == {"precision": precision, "channels_last": turned}
+
+
+def test_a_run_says_how_it_computes():
+    run = runtime.start("cpu", 0, precision="bf16", channels_last=True)
+    assert str(run).startswith("cpu, bf16, channels last, ") and "thread" in str(run)
+
+
 @pytest.mark.parametrize("wrong", [0, -1, 1.5, True, "2", 10**6])
 def test_a_number_of_threads_that_makes_no_sense_is_refused(wrong):
     with pytest.raises(runtime.CourseError, match="threads must be a whole number"):
-        runtime.start("cpu", 0, threads=wrong)
+        runtime.use_threads(wrong)
 
 
 def test_the_number_of_threads_is_set():
     before = torch.get_num_threads()
     try:
-        runtime.start("cpu", 0, threads=2)
+        runtime.use_threads(2)
         assert torch.get_num_threads() == 2
     finally:
         torch.set_num_threads(before)

@@ -17,8 +17,8 @@ from gancourse.errors import CheckpointError, CourseError
 from gancourse.files import statefile
 from gancourse.gans import cyclegan, vanilla
 from gancourse.training import History, runtime
-from gancourse.training.claim import claim
 from gancourse.training.loop import train
+from gancourse.training.ownership import owned
 
 CFG = replace(vanilla.PLANE["smoke"], g_hidden=(8,), d_hidden=(8,), batch_size=16, steps=12)
 
@@ -127,11 +127,11 @@ def test_a_folder_in_which_nothing_can_be_locked_is_refused(tmp_path, make):
 
 
 def test_a_folder_that_stays_empty_is_removed_again(tmp_path):
-    with claim(tmp_path / "a" / "b"):
+    with owned(tmp_path / "a" / "b"):
         pass
     assert not (tmp_path / "a").exists()
     (tmp_path / "mine").mkdir()
-    with claim(tmp_path / "mine"):
+    with owned(tmp_path / "mine"):
         pass
     assert (tmp_path / "mine").is_dir()
 

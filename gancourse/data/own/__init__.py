@@ -19,7 +19,9 @@ and ``testB``; without them it is one picture in ten, at least one, chosen by a 
 Two folders that lie apart are written with a comma between: ``pairs:PATH,PATH``.
 """
 
+import hashlib
 import os
+from math import prod
 
 import torch
 
@@ -27,9 +29,13 @@ from gancourse.data.own import reading
 from gancourse.data.own.files import KINDS, absolute
 from gancourse.data.own.layout import Folder, Sides
 from gancourse.data.own.report import check
+from gancourse.data.packed import packed
 from gancourse.data.pairs import JITTER, PairedImages, UnpairedImages
 from gancourse.data.source import Column, ImageData
 from gancourse.errors import DataError
+from gancourse.files.cache import cache_folder
+
+IN_MEMORY = 2**30  # bytes of decoded pictures
 
 __all__ = ["KINDS", "absolute", "check", "load_folder", "load_pairs", "load_unpaired"]
 
@@ -129,12 +135,31 @@ def load_unpaired(option, split="train"):
 
 
 def _column(title, records):
-    """Return a column of records; of pairs it has 6 channels, A over B."""
+    """Return a column of records; of pairs it has 6 channels, A over B.
+
+    What takes more than ``IN_MEMORY`` bytes is decoded once into a file of the cache folder, from
+    which batches are read: the memory does not grow with the number of pictures.
+    """
+    channels = 6 if records[0].pair else 3
 
     def read(count, size):
-        return reading.read(title, records[:count], size)
+        some, shape = records[:count], (count, channels, size, size)
+        if prod(shape) <= IN_MEMORY:
+            return reading.read(title, some, size)
+        path = cache_folder() / "pictures" / f"{_digest(some)}-{size}.npy"
+        return packed(path, shape, lambda: reading.rows(title, some, size))
 
-    return Column.read(read, len(records), reading.SIZE, 6 if records[0].pair else 3)
+    return Column.read(read, len(records), reading.SIZE, channels)
+
+
+def _digest(records):
+    """Return a text that changes when a file of the records is another, or has been changed."""
+    found = hashlib.sha256()
+    for file in (file for record in records for file in record.files):
+        about = os.stat(file.path)
+        line = f"{file.path.absolute()}|{about.st_size}|{about.st_mtime_ns}\n"
+        found.update(line.encode("utf-8", "surrogatepass"))
+    return found.hexdigest()[:16]
 
 
 def paired(column, name, split):

@@ -16,8 +16,10 @@ from click.testing import CliRunner
 from PIL import Image
 
 from gancourse.cli import main
-from gancourse.data import check, load
+from gancourse.data import check, load, own
 from gancourse.data.own import absolute, files, layout, reading
+from gancourse.data.packed import packed
+from gancourse.data.source import Column, ImageData
 from gancourse.errors import CourseError, DataError
 from gancourse.lesson import setup
 from gancourse.training import runtime
@@ -752,3 +754,68 @@ def test_a_lesson_takes_a_folder_as_data(tmp_path, no_test_split):
     name = f"folder:{tmp_path}"
     lesson = setup(preset="smoke", seed=0, device="cpu", data=name, out_dir="")
     assert load(lesson.data, image_size=8).shape == (3, 8, 8)
+
+
+# More than the memory shall hold
+
+
+@pytest.fixture
+def large(tmp_path, monkeypatch):
+    """A folder of 40 pictures that count as too many for the memory, and the cache folder."""
+    monkeypatch.setenv("GANCOURSE_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr(own, "IN_MEMORY", 1000)
+    (tmp_path / "mine").mkdir()
+    for number in range(40):
+        noise(tmp_path / "mine" / f"{number}.png", compress_level=0)
+    return tmp_path / "mine", tmp_path / "cache" / "pictures"
+
+
+def test_what_does_not_fit_in_memory_is_read_from_a_file_and_is_the_same(large, monkeypatch):
+    folder, cache = large
+    run = runtime.start("cpu", 0)
+    streamed = load(f"folder:{folder}", image_size=16)
+    batches = [streamed.batch(step, 4, run)["real"] for step in range(3)]
+    assert len(list(cache.glob("*.npy"))) == 1
+    monkeypatch.setattr(own, "IN_MEMORY", 2**30)
+    held = load(f"folder:{folder}", image_size=16)
+    assert all(torch.equal(held.batch(n, 4, run)["real"], batches[n]) for n in range(3))
+    assert streamed.fingerprint() == held.fingerprint()
+
+
+def test_a_changed_picture_is_read_anew(large):
+    folder, cache = large
+    before = load(f"folder:{folder}").pixels.clone()
+    picture(folder / "3.png", (64, 64), colour=BLUE)
+    after = load(f"folder:{folder}").pixels
+    assert (before != after).flatten(1).any(1).sum() <= 1
+    assert len(list(cache.glob("*.npy"))) == 2
+
+
+def test_an_unreadable_picture_leaves_no_file(large):
+    folder, cache = large
+    cut(folder / "7.png")
+    with pytest.raises(DataError, match="unreadable  1"):
+        load(f"folder:{folder}").pixels  # noqa: B018
+    assert not list(cache.glob("*.npy*"))
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+def test_an_epoch_takes_no_more_memory_than_its_batches(tmp_path):
+    """60 MB of pictures are read through once; the process keeps only pages of the file."""
+    path, shape = tmp_path / "x.npy", (20_000, 3, 32, 32)
+    pixels = packed(
+        path, shape, lambda: (np.full(shape[1:], i % 251, np.uint8) for i in range(20_000))
+    )
+    data = ImageData(Column.read(lambda count, size: pixels[:count], 20_000, 32), None, "x")
+    run = runtime.start("cpu", 0)
+
+    def own_memory():
+        with open("/proc/self/status") as file:
+            return next(int(line.split()[1]) for line in file if line.startswith("RssAnon")) / 1000
+
+    data.batch(0, 100, run)
+    before, mean = own_memory(), 0.0
+    for step in range(200):
+        mean += data.batch(step, 100, run)["real"].mean().item() / 200
+    assert mean == pytest.approx(np.mean(np.arange(20_000) % 251) / 127.5 - 1, abs=1e-3)
+    assert own_memory() - before < 15  # MB

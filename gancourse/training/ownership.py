@@ -10,7 +10,7 @@ LOCK = ".lock"
 
 
 @contextmanager
-def claim(folder):
+def owned(folder):
     """Make a folder and keep it for one run, until the end of a ``with`` block.
 
     The system frees the lock of a process that is killed; the empty file that such a process

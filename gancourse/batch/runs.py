@@ -1,0 +1,164 @@
+"""What several runs of the same lessons agree on: claims and tables, with mean and spread."""
+
+import csv
+import io
+import re
+from html import escape
+from itertools import groupby
+from statistics import fmean, stdev
+
+from bs4 import BeautifulSoup
+
+from gancourse.batch import lessons, places
+from gancourse.batch.pages import page
+from gancourse.batch.report import left_by_a_run, show_value, write
+from gancourse.errors import printable
+
+NUMBER = re.compile(r"[-−]?\d[\d,]*\.?\d*(?:e[-+]?\d+)?")
+
+
+def collect(folder):
+    """Write index.html and runs.csv for all runs below a folder.
+
+    Parameters
+    ----------
+    folder : Path
+        Has a folder for each combination of parameters, such as ``seed=0``.
+
+    Raises
+    ------
+    CourseError
+        If a page that the course did not make would be overwritten, or cannot be written.
+    """
+    with places.alone(folder):
+        runs = sorted(found(folder), key=lambda run: run[:2])
+        rows, parts = [], []
+        for lesson, group in groupby(runs, key=lambda run: run[0]):
+            group = list(group)
+            for _, variant, notebook in group:
+                rows += [
+                    [printable(lesson), variant, claim.text, claim.holds, claim.value]
+                    for claim in lessons.claims(notebook)[0]
+                ]
+            parts.append(section(lesson, group))
+        file = io.StringIO()
+        csv.writer(file, lineterminator="\n").writerows([places.RUNS_HEAD, *map(safe, rows)])
+        write(folder / places.RUNS, file.getvalue())
+        heading = f"gancourse: {printable(folder.name)}"
+        body = f"<h1>{escape(heading)}</h1>\n" + "\n".join(parts)
+        write(folder / "index.html", page(heading, body))
+
+
+def safe(row):
+    """Return a row without cells that a spreadsheet would take for a formula."""
+    return [f"'{x}" if isinstance(x, str) and x[:1] in ("=", "+", "-", "@") else x for x in row]
+
+
+def found(folder):
+    """Yield the lesson, the variant and the notebook of each run that ended well."""
+    for path in folder.glob("*=*/*.ipynb"):
+        notebook = left_by_a_run(path)
+        outcome = notebook and lessons.outcome(notebook)
+        if outcome and outcome.status == "done":
+            yield path.stem, path.parent.name, notebook
+
+
+def section(lesson, group):
+    """Return a lesson's part of the page.
+
+    Parameters
+    ----------
+    lesson : str
+    group : list of (str, str, nbformat.NotebookNode)
+        The lesson, the variant and the notebook of each run.
+    """
+    notebooks = [notebook for _, _, notebook in group]
+    links = ", ".join(
+        f'<a href="{escape(places.link(variant))}/{escape(quoted(lesson))}">{escape(variant)}</a>'
+        for _, variant, _ in group
+    )
+    title = escape(lessons.title(notebooks[0], printable(lesson)))
+    parts = [f'<article class="card"><h2>{title}</h2>', f'<p class="facts">{links}</p>']
+    claims = [lessons.claims(notebook)[0] for notebook in notebooks]
+    parts.append(html_table(["claim", "holds", "value"], list(claim_rows(claims))))
+    for tables in same_tables([tables_of(notebook) for notebook in notebooks]):
+        head = tables[0][0]
+        body = [
+            [together(cells) for cells in zip(*rows, strict=True)]
+            for rows in zip(*(table[1:] for table in tables), strict=True)
+        ]
+        parts.append(html_table(head, body))
+    return "\n".join([*parts, "</article>"])
+
+
+def quoted(lesson):
+    """Return the address of a lesson's page within its folder."""
+    return places.link(places.page(lesson)).removeprefix("./")
+
+
+def claim_rows(claims):
+    """Yield a row for each claim: its text, in how many runs it holds, mean and spread.
+
+    Parameters
+    ----------
+    claims : list of list of Claim
+        Of each run.
+    """
+    for text in dict.fromkeys(claim.text for run in claims for claim in run):
+        same = [claim for run in claims for claim in run if claim.text == text]
+        judged = [claim.holds for claim in same if claim.holds is not None]
+        holds = f"{sum(judged)} of {len(judged)}" if judged else "not judged"
+        yield [text, holds, together([show_value(claim.value) for claim in same])]
+
+
+def tables_of(notebook):
+    """Return the tables that a notebook shows, each a list of rows of text, the headings first."""
+    tables = []
+    for cell in notebook.cells:
+        for output in cell.get("outputs", []):
+            html = output.get("data", {}).get("text/html", "")
+            for table in BeautifulSoup("".join(html), "html.parser").find_all("table"):
+                rows = [
+                    [cell.get_text(" ", strip=True) for cell in row.find_all(["td", "th"])]
+                    for row in table.find_all("tr")
+                ]
+                tables.append([row for row in rows if row])
+    return tables
+
+
+def same_tables(of_runs):
+    """Yield, for each place, the tables of all runs, if they have one shape and one heading."""
+    for tables in zip(*of_runs, strict=False):
+        shapes = {tuple(map(len, table)) for table in tables}
+        if all(tables) and len(shapes) == 1 and len({tuple(table[0]) for table in tables}) == 1:
+            yield tables
+
+
+def together(cells):
+    """Return what the cells of all runs say: their text, or the mean and spread of numbers.
+
+    The spread is the standard deviation between runs, whose sum is divided by one less than their
+    number. Of a cell such as "34.3 ± 4.3" the first number counts.
+    """
+    if len(set(cells)) == 1:
+        return cells[0]
+    matches = [NUMBER.search(cell) for cell in cells]
+    if not all(matches):
+        return f"{len(set(cells))} different texts"
+    texts = [match[0].replace(",", "").replace("−", "-") for match in matches]
+    values = [float(text) for text in texts]
+    places_after = max(len(text.partition(".")[2]) for text in texts)
+    if any("e" in text for text in texts):
+        return f"{fmean(values):.3g} ± {stdev(values):.1g}"
+    return f"{fmean(values):,.{places_after + 1}f} ± {stdev(values):,.{places_after + 1}f}"
+
+
+def html_table(head, rows):
+    """Return a table as HTML."""
+    if not rows:
+        return ""
+    lines = [
+        "<tr>" + "".join(f"<{tag}>{escape(str(cell))}</{tag}>" for cell in row) + "</tr>"
+        for tag, row in [("th", head), *(("td", row) for row in rows)]
+    ]
+    return f"<table>{''.join(lines)}</table>"

@@ -1,0 +1,177 @@
+"""The benchmark: our trainer against the loop as tutorials write it, on the same networks.
+
+:func:`speed_of` measures pictures a second, :func:`quality_of` the time until samples are good.
+Both write a JSON file into a folder as soon as they know more, and can be begun again.
+"""
+
+import json
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+
+import torch
+
+from gancourse import gans
+from gancourse.bench import memory, quality, speed
+from gancourse.bench.machine import Origin, origin, peak
+from gancourse.errors import CourseError, choose
+from gancourse.files import schema
+from gancourse.files.writing import write_atomically
+from gancourse.training import runtime
+
+FOLDER = Path("benchmarks", "results")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Speeds:
+    """A file of speeds: where they are from, the peaks by precision, and a row for each side."""
+
+    origin: Origin
+    peaks: dict[str, float]  # operations a second of a large matrix product
+    rows: list[speed.Row]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Race:
+    """A file of times to quality."""
+
+    origin: Origin
+    task: str
+    marks: list[float]
+    earlier: dict[str, object]
+    tries: list[quality.Try]
+
+
+def speed_of(names=(), *, device="auto", preset="laptop", threads=None, full=False, out=FOLDER):
+    """Measure the speed of GANs; the file is ``speed-cpu.json``, or that of another device.
+
+    Parameters
+    ----------
+    names : sequence of str
+        Of GANs; all if there is none.
+    device, preset : str
+    threads : int, optional
+        On a CPU; if left out, as many as a training of the GAN uses.
+    full : bool
+        Time for longer, and compiled networks too; on a CPU, measure the memory.
+    out : path
+
+    Yields
+    ------
+    list of gancourse.bench.speed.Row
+        Of one GAN.
+    """
+    for name in names:
+        choose("GAN", name, gans.names())
+    device = runtime.find_device(device)
+    path = Path(out) / f"speed-{device.type}.json"
+    known, peaks, all_threads = [], None, torch.get_num_threads()
+    if path.exists() and names:
+        known = [row for row in read(path, Speeds).rows if row.gan not in names]
+    sides = speed.OURS | (speed.COMPILED if full else {})
+    here = precisions(device)
+    sides = {k: v for k, v in sides.items() if v.get("precision", "fp32") in here}
+    longer = {"rounds": 9, "seconds": 2.0} if full else {}
+    try:
+        for name in names or gans.names():
+            plan = speed.prepare(name, preset)
+            if device.type == "cpu":
+                runtime.use_threads(threads or plan.threads)
+            peaks = peaks or {kind: peak(device, kind) for kind in here}
+            rows = speed.measure(plan, device, sides=sides, peaks=peaks, **longer)
+            if full and device.type == "cpu":
+                rows = [
+                    replace(row, memory=memory.of_side(name, preset, row.side, sides.get(row.side)))
+                    for row in rows
+                ]
+            known = sorted([*known, *rows], key=lambda row: row.gan)
+            write(path, Speeds(origin=origin(device), peaks=peaks, rows=known))
+            yield rows
+    finally:
+        torch.set_num_threads(all_threads)
+
+
+def precisions(device):
+    """Return the precisions that a device has in hardware."""
+    return dict.fromkeys(("fp32", runtime.fast_precision(device)))
+
+
+def quality_of(name, *, device="auto", seeds=(0, 1, 2), earlier=None, steps=None, out=FOLDER):
+    """Measure the time to quality; the file is ``quality-TASK-cpu.json``, or of another device.
+
+    Parameters
+    ----------
+    name : str
+        One of :data:`gancourse.bench.quality.TASKS`.
+    device, seeds, earlier, steps
+        See :func:`gancourse.bench.quality.race`. On a CPU one thread is used.
+    out : path
+
+    Yields
+    ------
+    Race
+        With the trainings that are done so far.
+    """
+    task = quality.TASKS[choose("task", name, quality.TASKS)]
+    device = runtime.find_device(device)
+    if device.type == "cpu":
+        runtime.use_threads(1)
+    where, tries = origin(device), []
+    for one in quality.race(name, device, seeds, earlier=earlier, steps=steps):
+        tries.append(one)
+        marks = [float(mark) for mark in task.marks]
+        race = Race(origin=where, task=name, marks=marks, earlier=earlier or {}, tries=tries)
+        write(Path(out) / f"quality-{name}-{device.type}.json", race)
+        yield race
+
+
+def earlier_fields(path, task):
+    """Return the fields that a JSON file, {GAN: {field: value}}, has for the GAN of a task.
+
+    An empty dict if ``path`` is None.
+    """
+    if path is None:
+        return {}
+    gan = quality.TASKS[choose("task", task, quality.TASKS)].gan
+    return read(path, dict[str, dict[str, object]]).get(gan, {})
+
+
+def compared(race):
+    """Return the times to quality of a race as lines of text."""
+    lines = []
+    for row in quality.summary(race.tries, race.marks):
+        text = f"{row['side']:<10} {row['mark']:g}: {row['reached']} of {row['seeds']} seeds"
+        if row["mean"] is not None:
+            text += f", {row['mean']:.1f} s"
+        if row["error"] is not None:
+            text += f" ± {row['error']:.1f}"
+        if row["faster"] is not None:
+            text += f", {row['faster']:.2f} x tutorial"
+        lines.append(text)
+    return "\n".join(lines)
+
+
+def write(path, result):
+    """Write a result as JSON, whole or not at all."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_atomically(path, json.dumps(asdict(result), indent=1).encode() + b"\n")
+
+
+def read(path, kind):
+    """Return what :func:`write` wrote, checked; raise a CourseError if it is something else."""
+    try:
+        text = Path(path).read_bytes()
+    except OSError as error:
+        raise CourseError(f"cannot read {path}: {error.strerror}.") from error
+    exact = hasattr(kind, "__dataclass_fields__")
+    return schema.read(kind, text, str(path), CourseError, exact=exact)
+
+
+def line(row):
+    """Return a row of speeds as a line of text."""
+    low, middle, high = row.ratio
+    peak = "" if row.of_peak is None else f"  {row.of_peak:6.1%} of peak"
+    memory = "" if row.memory is None else f"  {row.memory / 2**20:,.0f} MiB"
+    return (
+        f"{row.gan:<10} {row.side:<20} {row.images:9,.0f} pictures/s  {middle:5.2f} x tutorial "
+        f"({low:.2f}-{high:.2f})  {row.outside:4.0%} outside arithmetic{peak}{memory}"
+    )

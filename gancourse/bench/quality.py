@@ -1,0 +1,225 @@
+"""How long a GAN trains until its samples are good, in our loop and in others, over seeds."""
+
+import statistics
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, replace
+
+import torch
+
+from gancourse import runs
+from gancourse.bench.machine import Clock
+from gancourse.bench.sides import TUTORIAL, Ours, Tutorial
+from gancourse.errors import CourseError, choose
+from gancourse.files import schema
+from gancourse.trained import show
+
+SAMPLES = 1_000
+
+
+@dataclass(frozen=True, kw_only=True)
+class Task:
+    """What is trained, and what is measured of it.
+
+    Attributes
+    ----------
+    gan, data : str
+    measure : callable
+        ``measure(plan)`` returns a function of a GAN that returns the value.
+    marks : tuple of float
+        The values to reach, in this order.
+    rising : bool
+        Whether larger values are better.
+    every : int
+        Steps from one measurement to the next.
+    """
+
+    gan: str
+    data: str
+    measure: Callable
+    marks: tuple
+    rising: bool
+    every: int
+
+    def reached(self, value, mark):
+        """Return whether a value is as good as a mark."""
+        return value >= mark if self.rising else value <= mark
+
+
+@dataclass(frozen=True, kw_only=True)
+class Try:
+    """One training.
+
+    Attributes
+    ----------
+    side : str
+    seed : int
+    curve : list of tuple
+        Step, seconds of training so far, and the value.
+    seconds : list of float or None
+        Until each mark was first reached.
+    """
+
+    side: str
+    seed: int
+    curve: list[tuple[int, float, float]]
+    seconds: list[float | None]
+
+
+# gancourse.metrics imports torchmetrics, which takes a second or two.
+
+
+def modes(plan):
+    """Return a measure: how many modes of the mixture are covered by 2,500 points."""
+    from gancourse import metrics
+
+    return lambda gan: metrics.mode_scores(plan.module.sample(gan, 2_500), plan.data).covered
+
+
+def accuracy(plan):
+    """Return a measure: the share of samples that the judge gives the class that was asked for."""
+    from gancourse import metrics
+
+    judge = metrics.load_judge(plan.data.name)
+
+    def measure(gan):
+        labels = torch.arange(SAMPLES) % gan.cfg.num_classes
+        samples = plan.module.sample(gan, SAMPLES, labels=labels).cpu()
+        return (judge.predict(samples) == labels).float().mean().item()
+
+    return measure
+
+
+def fid(plan):
+    """Return a measure: the judge FID of samples against as many faces of the test split."""
+    from gancourse import metrics
+
+    judge = metrics.load_judge("toons")
+    real = judge.features(show.held_out(plan.module, "toons", plan.cfg, SAMPLES).images())
+
+    def measure(gan):
+        parts = [plan.module.sample(gan, 250, seed=seed).cpu() for seed in range(SAMPLES // 250)]
+        return metrics.judge_fid(real, torch.cat(parts), judge)
+
+    return measure
+
+
+CLASSES = {"measure": accuracy, "marks": (0.90, 0.95), "rising": True, "every": 100}
+FACES = {"measure": fid, "marks": (100.0, 50.0), "rising": False, "every": 100}
+TASKS = {
+    "modes": Task(gan="vanilla", data="ring", measure=modes, marks=(8,), rising=True, every=50),
+    "acgan-digits": Task(gan="acgan", data="digits", **CLASSES),
+    "cgan-digits": Task(gan="cgan", data="digits", **CLASSES),
+    "dcgan-faces": Task(gan="dcgan", data="toons", **FACES),
+    "lsgan-faces": Task(gan="lsgan", data="toons", **FACES),
+}
+
+
+def race(name, device, seeds, *, preset="laptop", earlier=None, steps=None, say=print):
+    """Train each side with each seed until all marks are reached or the steps are made.
+
+    Sides: ``preset``, our loop with the preset; ``tutorial``, a tutorial's loop with the same
+    configuration; ``earlier``, our loop with other values for some fields, if they are given.
+
+    Parameters
+    ----------
+    name : str
+        One of ``TASKS``.
+    device : torch.device
+    seeds : sequence of int
+    preset : str
+    earlier : dict, optional
+        Fields of the configuration and their values, as JSON has them.
+    steps : int, optional
+        The most; if left out, as many as the longer configuration has.
+    say : callable
+        Is told how each training went.
+
+    Yields
+    ------
+    Try
+        As soon as it is done. The sides take turns, seed by seed.
+    """
+    task = TASKS[choose("task", name, TASKS)]
+    plan = runs.prepare(task.gan, task.data, preset)
+    sides = {"preset": (Ours, plan), TUTORIAL: (Tutorial, plan)}
+    if earlier:
+        sides["earlier"] = (Ours, replace(plan, cfg=changed(plan.cfg, earlier)))
+    most = steps or max(other.cfg.steps for _, other in sides.values())
+    measure = task.measure(plan)
+    for seed in seeds:
+        for side, (loop, its_plan) in sides.items():
+            whole = {"rows": len(plan.data)} if loop is Tutorial and task.data != "ring" else {}
+            one = run_to_marks(loop(its_plan, str(device), seed, **whole), task, measure, most)
+            one = Try(side=side, seed=seed, **one)
+            say(f"{name} {side} seed {seed}: {in_words(task, one)}")
+            yield one
+
+
+def changed(cfg, fields):
+    """Return a configuration with other values for some fields, which are JSON."""
+    what = f"the earlier configuration of {type(cfg).__module__.rpartition('.')[2]}"
+    return schema.read(type(cfg), asdict(cfg) | fields, what, CourseError, exact=True)
+
+
+def run_to_marks(side, task, measure, most):
+    """Train one side until all marks are reached, or ``most`` steps are made.
+
+    Returns
+    -------
+    dict
+        ``curve`` and ``seconds`` of a :class:`Try`. Measuring takes none of the seconds.
+    """
+    clock, spent, curve = Clock(side.run.device), 0.0, []
+    found = [None] * len(task.marks)
+    while side.gan.step < most and None in found:
+        spent += clock.time(side.go, min(task.every, most - side.gan.step))
+        value = float(measure(side.gan))
+        curve.append((side.gan.step, round(spent, 3), round(value, 4)))
+        for i, mark in enumerate(task.marks):
+            if found[i] is None and task.reached(value, mark):
+                found[i] = round(spent, 3)
+    return {"curve": curve, "seconds": found}
+
+
+def in_words(task, one):
+    """Return what became of a training as text."""
+    marks = zip(task.marks, one.seconds, strict=True)
+    text = ", ".join(f"{m:g} after {s:.1f} s" if s else f"{m:g} not reached" for m, s in marks)
+    step, seconds, value = one.curve[-1]
+    return f"{text}; {value:g} at step {step:,}, {seconds:.1f} s"
+
+
+def summary(tries, marks):
+    """Return for each side and mark how many seeds reached it, and their seconds.
+
+    Returns
+    -------
+    list of dict
+        ``side``, ``mark``, ``reached``, ``seeds``; ``mean`` and ``error`` (standard error of the
+        mean) of the seconds of those that reached it; ``faster``, the mean over seeds by which
+        factor the tutorial loop took longer, where both reached it. None where there is none.
+    """
+    rows = []
+    by = {(one.side, one.seed): one for one in tries}
+    for side in dict.fromkeys(one.side for one in tries):
+        own = [one for one in tries if one.side == side]
+        for i, mark in enumerate(marks):
+            times = [one.seconds[i] for one in own if one.seconds[i] is not None]
+            pairs = [(one.seconds[i], by.get((TUTORIAL, one.seed))) for one in own]
+            factors = [
+                other.seconds[i] / mine
+                for mine, other in pairs
+                if mine and other is not None and other.seconds[i]
+            ]
+            rows.append(
+                {
+                    "side": side,
+                    "mark": mark,
+                    "reached": len(times),
+                    "seeds": len(own),
+                    "mean": statistics.fmean(times) if times else None,
+                    "error": statistics.stdev(times) / len(times) ** 0.5 if times[1:] else None,
+                    "faster": statistics.fmean(factors) if factors else None,
+                }
+            )
+    return rows

@@ -1,0 +1,157 @@
+"""Several processes that train one GAN together, each with a part of every batch.
+
+    torchrun --nproc-per-node 8 -m gancourse train dcgan --preset paper --data celeba --out run
+
+Every process holds all networks. It computes gradients on its part of the batch; before an
+optimizer moves its weights, the gradients are averaged over all processes. So the weights stay
+equal everywhere, and a step is that of one process with the whole batch. Two things differ: noise
+and dropout are drawn in each process, and batch norm takes its statistics from the part of the
+batch on a CPU; on CUDA they are those of the whole batch (``SyncBatchNorm``).
+
+The first process writes all files. Goyal et al. 2017, arXiv:1706.02677, describe the method.
+"""
+
+import os
+from contextlib import contextmanager
+
+import torch
+import torch.distributed as dist
+from torch import nn
+
+from gancourse.errors import CourseError
+
+
+def started_by_torchrun():
+    """Return whether torchrun started this process as one of several."""
+    return int(os.environ.get("WORLD_SIZE", "1")) > 1 and "RANK" in os.environ
+
+
+def restarted():
+    """Return whether torchrun has started the processes again, after one of them failed."""
+    return started_by_torchrun() and int(os.environ.get("TORCHELASTIC_RESTART_COUNT", "0")) > 0
+
+
+@contextmanager
+def together(device="auto"):
+    """Join the processes that torchrun has started, until the end of a ``with`` block.
+
+    Without torchrun, or with one process, nothing is joined.
+
+    Parameters
+    ----------
+    device : str
+        As the user named it. "auto" and "cuda" become the CUDA device of this process.
+
+    Yields
+    ------
+    str
+        The device for :func:`gancourse.training.runtime.start`.
+
+    Raises
+    ------
+    CourseError
+        If this machine has fewer CUDA devices than processes.
+    """
+    if not started_by_torchrun():
+        yield device
+        return
+    kind = str(device)
+    if kind == "auto":
+        kind = "cuda" if torch.cuda.is_available() else "cpu"
+    if kind == "cuda":
+        number, here = int(os.environ.get("LOCAL_RANK", "0")), torch.cuda.device_count()
+        if number >= here:
+            raise CourseError(
+                f"process {number + 1} on this machine has no CUDA device: PyTorch sees {here}. "
+                "Start as many processes as there are devices (--nproc-per-node), or use "
+                "--device cpu."
+            )
+        kind = f"cuda:{number}"
+        torch.cuda.set_device(number)
+    dist.init_process_group("nccl" if kind.startswith("cuda") else "gloo")
+    try:
+        yield kind
+    finally:
+        dist.destroy_process_group()
+
+
+def place_in_group():
+    """Return the number of this process, from 0, and how many there are."""
+    if dist.is_available() and dist.is_initialized():
+        return dist.get_rank(), dist.get_world_size()
+    return 0, 1
+
+
+def share(batch, run):
+    """Return this process's rows of a batch: every ``run.processes``-th."""
+    if run.processes == 1:
+        return batch
+    return {name: value[run.process :: run.processes] for name, value in batch.items()}
+
+
+def check_batch_size(size, run):
+    """Raise a CourseError unless each process gets as many rows of a batch."""
+    if size % run.processes:
+        raise CourseError(
+            f"a batch of {size} cannot be divided among {run.processes} processes. Take a "
+            f"batch_size (--batch-size) that is a multiple of {run.processes}."
+        )
+
+
+def synchronise(gan, run):
+    """Give the GAN of each process the first one's weights, and average gradients from here on.
+
+    Parameters
+    ----------
+    gan : GAN
+    run : Run
+    """
+    if run.processes == 1:
+        return
+    for part in gan.parts().values():
+        if isinstance(part, nn.Module):
+            for tensor in [*part.parameters(), *part.buffers()]:
+                dist.broadcast(tensor.data, src=0)
+        elif isinstance(part, torch.optim.Optimizer) and not getattr(part, "averages", False):
+            part.register_step_pre_hook(_average_gradients)
+            part.averages = True
+
+
+def _average_gradients(optimizer, *_):
+    gradients = [
+        weight.grad
+        for group in optimizer.param_groups
+        for weight in group["params"]
+        if weight.grad is not None
+    ]
+    if not gradients:
+        return
+    flat = torch.cat([gradient.reshape(-1) for gradient in gradients])
+    dist.all_reduce(flat)  # one message for all of them
+    flat /= dist.get_world_size()
+    parts = flat.split([gradient.numel() for gradient in gradients])
+    torch._foreach_copy_(gradients, [p.view_as(g) for p, g in zip(parts, gradients, strict=True)])
+
+
+def mean(values, run):
+    """Return the mean of a tensor over all processes."""
+    if run.processes == 1:
+        return values
+    values = values.clone()
+    dist.all_reduce(values)
+    return values / run.processes
+
+
+def any_of(condition, run):
+    """Return whether a condition holds in any process."""
+    if run.processes == 1:
+        return condition
+    flag = torch.tensor(float(condition), device=run.device)
+    dist.all_reduce(flag, dist.ReduceOp.MAX)
+    return bool(flag)
+
+
+def wait(run):
+    """Wait until every process is here."""
+    if run.processes > 1:
+        any_of(False, run)

@@ -1,0 +1,152 @@
+"""Several runs of a lesson: by values of a parameter, one by one, side by side, and in a bucket."""
+
+import csv
+import json
+import sys
+
+import nbformat
+import papermill
+import pytest
+from click.testing import CliRunner
+from written import claim, executed, shows
+
+from gancourse.batch import lessons, runs
+from gancourse.batch.parameters import Parameter, combinations
+from gancourse.cli import main
+
+LESSON = (
+    "from gancourse.lesson import claim\nfrom gancourse.plotting import table",
+    "claim('the seed is small', seed < 2, seed + .5)",
+    "display(table(['what', 'value'], [['seed', f'{seed}.0 ± 0.3'], ['name', 'x']]))",
+)
+FAILS = "if seed == 1 and not __import__('os').path.exists('mended'): raise ValueError('one')"
+
+
+def invoke(*arguments):
+    return CliRunner().invoke(main, ["run", *map(str, arguments)])
+
+
+def test_a_number_may_have_several_values_and_a_text_may_have_commas():
+    known = {"seed": Parameter(0, (int,)), "rate": Parameter(0.1, (float,)), "data": Parameter("")}
+    known["preset"] = Parameter("laptop", (str,))
+    given = {"seed": "0, 1", "rate": "0.5", "data": "pairs:a,b", "preset": "smoke,laptop"}
+    found = combinations(given, known)
+    assert [name for name, _ in found] == [
+        f"seed={seed}_preset={preset}" for seed in (0, 1) for preset in ("smoke", "laptop")
+    ]
+    assert found[0][1] == given | {"seed": "0", "preset": "smoke"}
+    assert combinations({"seed": "3"}, known) == [("", {"seed": "3"})]
+
+
+@pytest.fixture(scope="module")
+def swept(tmp_path_factory, write):
+    """Three runs of a lesson by two workers, of which one fails; then only what is missing."""
+    folder = tmp_path_factory.mktemp("swept")
+    path, out = write(folder, "01_lesson", *LESSON, FAILS), folder / "out"
+    arguments = (path, "-p", "seed", "0,1,2", "-p", "preset", "laptop", "--out", out)
+    first = invoke(*arguments, "--workers", "2")
+    (folder / "mended").touch()
+    stamps = [(out / f"seed={n}" / "01_lesson.ipynb").stat().st_mtime_ns for n in (0, 2)]
+    again = invoke(*arguments, "--missing")
+    kept = [(out / f"seed={n}" / "01_lesson.ipynb").stat().st_mtime_ns for n in (0, 2)]
+    return first, again, out, stamps == kept
+
+
+def test_what_succeeded_is_kept_when_one_run_fails(swept):
+    first, _, out, _ = swept
+    assert first.exit_code == 1, first.output
+    assert "01_lesson seed=1  5/6 cells" in first.stdout and "ValueError: one" in first.stderr
+    assert first.stdout.count("6/6 cells") == 2
+    for number in (0, 1, 2):
+        assert (out / f"seed={number}" / "claims.json").is_file()
+
+
+def test_started_again_only_what_is_missing_is_done(swept):
+    _, again, _, untouched = swept
+    assert again.exit_code == 0, again.output
+    assert untouched and again.stdout.count("is done already") == 2
+    assert again.stdout.count("6/6 cells") == 1
+
+
+def test_claims_and_tables_of_all_runs_are_collected_with_mean_and_spread(swept):
+    _, _, out, _ = swept
+    rows = list(csv.DictReader((out / "runs.csv").open(encoding="utf-8")))
+    assert [(row["run"], row["holds"], row["value"]) for row in rows] == [
+        ("seed=0", "True", "0.5"),
+        ("seed=1", "True", "1.5"),
+        ("seed=2", "False", "2.5"),
+    ]
+    page = (out / "index.html").read_text(encoding="utf-8")
+    assert "2 of 3" in page and "1.50 ± 1.00" in page
+    assert "<td>1.00 ± 1.00</td>" in page and "<td>x</td>" in page
+    assert './seed=1/01_lesson.html"' in page.replace("%3D", "=")
+
+
+def test_changed_lessons_and_changed_outputs_are_not_done(tmp_path, write):
+    path, out = write(tmp_path, "mine", "seed"), tmp_path / "out"
+    arguments = (path, "--out", out, "-p", "seed", "1")
+    assert invoke(*arguments).exit_code == 0
+    assert "is done already" in invoke(*arguments, "--missing").stdout
+    other = invoke(path, "--out", out, "-p", "seed", "2", "--missing")
+    assert "3/3 cells" in other.stdout
+    book = lessons.read(path)
+    book.cells[-1].source = "seed + 1"
+    nbformat.write(book, path)
+    assert "3/3 cells" in invoke(path, "--out", out, "-p", "seed", "2", "--missing").stdout
+
+
+def test_a_scheduler_that_does_not_answer_is_named(tmp_path, write, monkeypatch):
+    monkeypatch.setattr("gancourse.batch.cluster.PATIENCE", 1)
+    path = write(tmp_path, "mine", "1")
+    result = invoke(path, "--out", tmp_path / "out", "--scheduler", "tcp://127.0.0.1:9")
+    assert result.exit_code == 2 and "dask scheduler" in result.stderr
+
+
+def test_without_dask_the_remedy_is_named(tmp_path, write, monkeypatch):
+    monkeypatch.setitem(sys.modules, "distributed", None)
+    result = invoke(write(tmp_path, "mine", "1"), "--out", tmp_path / "out", "--workers", "2")
+    assert result.exit_code == 2 and "gancourse[cluster]" in result.stderr
+
+
+def test_a_page_that_is_not_ours_is_kept(tmp_path, write):
+    path, out = write(tmp_path, "mine", "1"), tmp_path / "out"
+    out.mkdir()
+    (out / "runs.csv").write_text("mine\n", encoding="utf-8")
+    result = invoke(path, "--out", out, "-p", "seed", "0,1")
+    assert result.exit_code == 2 and "runs.csv would be overwritten" in result.stderr
+
+
+def test_texts_that_differ_and_formulas_are_not_averaged(tmp_path):
+    for number, value in enumerate(("=1+1", "up")):
+        folder = tmp_path / f"seed={number}"
+        folder.mkdir()
+        html = f"<table><tr><th>a</th></tr><tr><td>{value}</td></tr></table>"
+        book = executed(claim("=cmd", None, value), shows({"text/html": html}))
+        nbformat.write(book, folder / "x.ipynb")
+    runs.collect(tmp_path)
+    assert "<td>2 different texts</td>" in (tmp_path / "index.html").read_text(encoding="utf-8")
+    assert "'=cmd" in (tmp_path / "runs.csv").read_text(encoding="utf-8")
+
+
+def test_papermill_writes_a_lesson_into_a_bucket(tmp_path, write, monkeypatch):
+    boto3, server = pytest.importorskip("boto3"), pytest.importorskip("moto.server")
+    bucket = server.ThreadedMotoServer("127.0.0.1", 0)
+    bucket.start()
+    try:
+        host, port = bucket.get_host_and_port()
+        for name, value in {
+            "AWS_ENDPOINT_URL": f"http://{host}:{port}",
+            "AWS_ACCESS_KEY_ID": "none",
+            "AWS_SECRET_ACCESS_KEY": "none",
+            "AWS_DEFAULT_REGION": "us-east-1",
+        }.items():
+            monkeypatch.setenv(name, value)
+        store = boto3.client("s3")
+        store.create_bucket(Bucket="course")
+        path = write(tmp_path, "lesson", "print(seed)")
+        options = {"kernel_name": "python3", "language": "python", "progress_bar": False}
+        papermill.execute_notebook(path, "s3://course/out.ipynb", {"seed": 7}, **options)
+        text = store.get_object(Bucket="course", Key="out.ipynb")["Body"].read()
+        assert json.loads(text)["cells"][-1]["outputs"][0]["text"] == ["7\n"]
+    finally:
+        bucket.stop()

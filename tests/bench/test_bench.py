@@ -1,0 +1,183 @@
+"""The benchmark: both sides train the same GAN, take turns, and say where their time goes."""
+
+import itertools
+import json
+
+import pytest
+import torch
+from click.testing import CliRunner
+from PIL import Image
+
+from gancourse import bench, gans
+from gancourse.bench import machine, memory, parts, quality, sides, speed
+from gancourse.cli import main
+from gancourse.errors import CourseError
+from gancourse.training.ema import EMA
+
+CPU = torch.device("cpu")
+
+
+@pytest.fixture(autouse=True)
+def little_data(monkeypatch):
+    small = {name: data.replace(":2000", ":64") for name, data in speed.DATA.items()}
+    monkeypatch.setattr(speed, "DATA", small)
+
+
+@pytest.mark.parametrize("name", gans.names())
+def test_both_sides_train_every_gan(name):
+    plan = speed.prepare(name, "smoke")
+    for side in (sides.Tutorial(plan, "cpu"), sides.Ours(plan, "cpu")):
+        before = {
+            key: w.clone() for key, w in side.gan.generators().popitem()[1].named_parameters()
+        }
+        side.go(3)
+        after = dict(side.gan.generators().popitem()[1].named_parameters())
+        assert side.gan.step == 3 and any(not torch.equal(before[k], after[k]) for k in after)
+
+
+def test_both_sides_begin_with_the_same_networks_and_as_many_pictures():
+    plan = speed.prepare("dcgan", "smoke")
+    theirs, ours = sides.Tutorial(plan, "cpu"), sides.Ours(plan, "cpu")
+    pairs = zip(theirs.gan.netD.parameters(), ours.gan.netD.parameters(), strict=True)
+    assert all(torch.equal(a, b) for a, b in pairs)
+    assert len(next(iter(theirs.batches))["real"]) == plan.cfg.batch_size
+
+
+def test_the_tutorial_transforms_each_picture_to_what_our_batches_hold():
+    plan = speed.prepare("vanilla", "smoke")
+    rows = sides.PictureByPicture(plan.data, 8, 16)
+    ours = plan.data.batch(0, 8, sides.Ours(plan, "cpu").run)["real"]
+    assert len(rows) == 16 and isinstance(rows.columns["real"][0], Image.Image)
+    assert torch.allclose(rows[3]["real"], ours[3], atol=1e-6)
+
+
+def test_the_tutorial_has_plain_adam_no_average_and_gradients_that_nobody_uses():
+    plan = speed.prepare("stargan", "smoke")
+    side = sides.Tutorial(plan, "cpu")
+    side.go(1)
+    assert not any(isinstance(part, EMA) for part in side.gan.parts().values())
+    assert (
+        side.gan.opt_g.defaults["fused"] is None and not side.gan.opt_g._optimizer_step_post_hooks
+    )
+    assert side.gan.opt_g.param_groups[0]["lr"] == plan.cfg.lr_g  # before its schedule
+    assert all(w.requires_grad for w in side.gan.netD.requires_grad_(False).parameters())
+
+
+def test_the_sides_take_turns_and_each_round_is_a_ratio(monkeypatch):
+    plan = speed.prepare("vanilla", "smoke")
+    seconds = itertools.cycle([4.0, 2.0])
+    monkeypatch.setattr(speed, "warm_up", lambda *arguments: 1)
+    monkeypatch.setattr(machine.Clock, "time", lambda *arguments: next(seconds))
+    tutorial, ours = speed.measure(plan, CPU, sides={"fp32": {}}, rounds=3, peaks={"fp32": 1e9})
+    assert (tutorial.ratio, ours.ratio) == ((1, 1, 1), (2, 2, 2))
+    assert ours.images == pytest.approx(plan.cfg.batch_size / 2)
+    assert ours.of_peak == pytest.approx(ours.operations / 2 / 1e9, abs=1e-4)
+
+
+def test_a_side_that_does_not_run_here_is_left_out(capsys):
+    plan = speed.prepare("vanilla", "smoke")
+    rows = speed.measure(plan, CPU, sides={"no": {"precision": "fp16"}}, rounds=1, seconds=0.01)
+    assert [row.side for row in rows] == ["tutorial"]
+    assert "vanilla no: left out" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("loop", [sides.Tutorial, sides.Ours])
+def test_shares_sum_to_one_and_name_what_the_loop_does(loop):
+    found = parts.shares(loop(speed.prepare("dcgan", "smoke"), "cpu"), seconds=0.05)
+    assert sum(found.values()) == pytest.approx(1)
+    assert {"convolution", "optimizer", "batch", "pointwise", parts.REST} <= found.keys()
+
+
+def test_a_file_grows_by_the_gans_that_are_named(tmp_path, monkeypatch):
+    monkeypatch.setattr(speed, "measure", fake_rows)
+    for name in ("vanilla", "dcgan", "vanilla"):
+        arguments = ["bench", name, "--preset", "smoke", "--device", "cpu", "--out", str(tmp_path)]
+        result = CliRunner().invoke(main, arguments)
+        assert result.exit_code == 0 and f"{name} " in result.output, result.output
+    found = bench.read(tmp_path / "speed-cpu.json", bench.Speeds)
+    assert [row.gan for row in found.rows] == ["dcgan", "vanilla"]
+    assert found.origin.kind == "cpu" and found.peaks["fp32"] > 0
+
+
+def fake_rows(plan, device, **options):
+    return [
+        speed.Row(
+            **{"gan": plan.name, "data": "d", "preset": "smoke", "batch": 8, "threads": 1},
+            **{"clock": "cpu", "side": "fp32", "ms": 2.0, "ratio": (1.0, 2.0, 3.0)},
+            **{"shares": {"convolution": 0.75, "batch": 0.25}, "operations": 1e6},
+        )
+    ]
+
+
+def test_what_is_outside_of_the_arithmetic_is_the_rest():
+    (row,) = fake_rows(speed.prepare("vanilla", "smoke"), CPU)
+    assert row.outside == pytest.approx(0.25) and "25% outside" in bench.line(row)
+
+
+@pytest.mark.skipif(not memory.FORGET.exists(), reason="only Linux says what a process has used")
+def test_memory_is_that_of_training():
+    assert 1e5 < memory.of_side("vanilla", "smoke", "fp32", {}) < 1e9
+    assert memory.of_side("vanilla", "smoke", "fp32", {"precision": "fp16"}) is None
+
+
+@pytest.mark.parametrize("text", ["", "[]", '{"origin": 1}', '{"rows": []}'])
+def test_a_file_of_another_form_is_refused(tmp_path, text):
+    (tmp_path / "x.json").write_text(text)
+    with pytest.raises(CourseError, match=r"x\.json"):
+        bench.read(tmp_path / "x.json", bench.Speeds)
+
+
+class Pretended:
+    """A side whose samples get better by 1 a step, and whose steps take a second each."""
+
+    def __init__(self):
+        self.run = self.gan = self
+        self.device, self.step = CPU, 0
+
+    def go(self, count):
+        self.step += count
+
+
+def test_the_clock_stops_while_samples_are_measured(monkeypatch):
+    monkeypatch.setattr(machine.Clock, "time", lambda clock, go, count: go(count) or float(count))
+    task = quality.Task(gan="", data="", measure=None, marks=(20, 25, 90), rising=True, every=10)
+    found = quality.run_to_marks(Pretended(), task, lambda gan: gan.step, 45)
+    assert found["seconds"] == [20.0, 30.0, None]
+    assert [step for step, _, _ in found["curve"]] == [10, 20, 30, 40, 45]
+
+
+def test_a_race_has_each_side_and_seed_and_earlier_fields(tmp_path):
+    file = tmp_path / "earlier.json"
+    file.write_text(json.dumps({"vanilla": {"lr_g": 0.5, "betas": [0.9, 0.99]}, "dcgan": {}}))
+    words = "bench --quality modes --seeds 2 --steps 60 --device cpu --earlier".split()
+    result = CliRunner().invoke(main, [*words, str(file), "--out", str(tmp_path)])
+    assert result.exit_code == 0, result.output
+    race = bench.read(tmp_path / "quality-modes-cpu.json", bench.Race)
+    assert [(one.side, one.seed) for one in race.tries] == [
+        (side, seed) for seed in (0, 1) for side in ("preset", "tutorial", "earlier")
+    ]
+    assert race.earlier["lr_g"] == 0.5 and race.tries[0].curve[-1][0] == 60
+
+
+def test_an_earlier_field_that_does_not_exist_is_refused():
+    cfg = gans.find("vanilla").PLANE["laptop"]
+    assert quality.changed(cfg, {"lr_g": 0.5}).lr_g == 0.5
+    with pytest.raises(CourseError, match="another version"):
+        quality.changed(cfg, {"lr_x": 0.5})
+
+
+def test_a_summary_pairs_the_sides_by_seed():
+    def one(side, seed, *seconds):
+        return quality.Try(side=side, seed=seed, curve=[], seconds=list(seconds))
+
+    tries = [
+        *(one("preset", 0, 2.0, None), one("tutorial", 0, 4.0, None)),
+        *(one("preset", 1, 4.0, 9.0), one("tutorial", 1, 16.0, None)),
+    ]
+    rows = {(row["side"], row["mark"]): row for row in quality.summary(tries, [90, 95])}
+    assert rows["preset", 90] == {
+        **{"side": "preset", "mark": 90, "reached": 2, "seeds": 2},
+        **{"mean": 3.0, "error": 1.0, "faster": 3.0},
+    }
+    assert rows["preset", 95]["reached"] == 1 and rows["preset", 95]["faster"] is None
+    assert rows["tutorial", 95]["mean"] is None

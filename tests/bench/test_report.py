@@ -1,0 +1,72 @@
+"""The page of the benchmark is made of the files that were measured."""
+
+import dataclasses
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from benchmarks import report
+from gancourse import bench
+from gancourse.bench import parts, quality, speed
+from gancourse.bench.machine import Origin
+
+RESULTS = Path(report.__file__).parent / "results"
+
+
+def row(gan, side, ms, ratio, **more):
+    about = {"data": "digits", "preset": "laptop", "batch": 64, "threads": 1, "clock": "cpu"}
+    about |= {"shares": {"convolution": 0.7, parts.REST: 0.3}, "operations": 2e9} | more
+    return speed.Row(gan=gan, side=side, ms=ms, ratio=(0.9 * ratio, ratio, 1.1 * ratio), **about)
+
+
+@pytest.fixture
+def page(tmp_path, monkeypatch):
+    """A project whose benchmark has been measured; returns its two pages."""
+    here = tmp_path / "benchmarks"
+    monkeypatch.setattr(report, "HERE", here)
+    origin = Origin(
+        date="2026-11-26", commit="abc", device="Card", kind="cpu", python="3", torch="2.14"
+    )
+    rows = [
+        *(row("dcgan", "tutorial", 32.0, 1.0), row("dcgan", "fp32", 16.0, 2.0)),
+        *(row("dcgan", "bf16", 8.0, 4.0, of_peak=0.25), row("vanilla", "tutorial", 4.0, 1.0)),
+        row("vanilla", "fp32", 2.0, 2.0),
+    ]
+    speeds = bench.Speeds(origin=origin, peaks={"fp32": 1e11}, rows=rows)
+    bench.write(here / "results" / "speed-cpu.json", speeds)
+    tries = [
+        quality.Try(side=side, seed=seed, curve=[(1, 2.0, 3.0)], seconds=[seconds, None])
+        for seed in (0, 1)
+        for side, seconds in (("preset", 2.0 + seed), ("tutorial", 8.0))
+    ]
+    race = bench.Race(origin=origin, task="modes", marks=[8.0, 9.0], earlier={}, tries=tries)
+    bench.write(here / "results" / "quality-modes-cpu.json", race)
+    (tmp_path / "README.md").write_text(f"before\n{report.MARKS[0]}\nold\n{report.MARKS[1]}\nafter")
+    report.main()
+    return (here / "README.md").read_text(), (tmp_path / "README.md").read_text()
+
+
+def test_the_page_has_the_speeds_the_profile_and_the_times_to_quality(page):
+    text, _ = page
+    assert "| dcgan | 2,000 | 2.00 (1.80 to 2.20) | bf16 | 4.00 (3.60 to 4.40) |" in text
+    assert "| vanilla | fp32 | 2.0 |" in text and "convolution, 70%" in text
+    assert "| preset | 8 | 2 of 2 | 2.5 ± 0.5 | 3.33 |" in text
+    assert "| preset | 9 | 0 of 2 |  |  |" in text
+    assert "Card, PyTorch 2.14, 2026-11-26, commit abc, 1 thread" in text
+    assert Image.open(report.HERE / "speed.png").width > 1_000
+
+
+def test_the_readme_gets_the_table_between_its_marks_and_keeps_the_rest(page):
+    _, text = page
+    assert text.startswith("before\n<!-- speed") and text.endswith("-->\nafter")
+    assert "old" not in text and "| dcgan | 2,000 |" in text
+    report.main()
+    assert (report.HERE.parent / "README.md").read_text() == text
+
+
+@pytest.mark.parametrize("path", sorted(RESULTS.glob("*.json")), ids=lambda path: path.name)
+def test_what_was_measured_can_be_read(path):
+    kind = {"speed": bench.Speeds, "quality": bench.Race}.get(path.name.partition("-")[0])
+    if kind:
+        assert dataclasses.is_dataclass(bench.read(path, kind))

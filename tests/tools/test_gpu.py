@@ -1,0 +1,364 @@
+"""`make gpu` keeps to its budget and leaves what is done; `make gpu-take` keeps what is better."""
+
+import dataclasses
+import json
+import shutil
+import subprocess
+import zipfile
+
+import pytest
+import torch
+
+from gancourse import gans, trained
+from gancourse.bench.machine import Origin
+from gancourse.errors import CourseError
+from gancourse.files import statefile
+from gancourse.training import checkpoint, runtime
+from tools import train_pretrained
+from tools.gpu import pack, pieces, plan, results, take
+
+ORIGIN = Origin(date="2026-11-26", commit="", device="card", kind="cuda", python="3", torch="2")
+
+
+class Clock:
+    """A clock that runs only while somebody waits."""
+
+    now = 0.0
+
+    def __call__(self):
+        return self.now
+
+    def wait(self, seconds):
+        self.now += seconds
+
+
+class Pretended:
+    """A process that takes some seconds, or does not end, or fails."""
+
+    def __init__(self, clock, seconds, code=0, stubborn=False):
+        self.clock, self.end, self.code = clock, clock.now + seconds, code
+        self.stubborn, self.asked = stubborn, []
+
+    def poll(self):
+        if "kill" in self.asked or ("stop" in self.asked and not self.stubborn):
+            return -15
+        return self.code if self.clock.now >= self.end else None
+
+    def stop(self):
+        self.asked.append("stop")
+
+    def kill(self):
+        self.asked.append("kill")
+
+
+def carried_out(stages, seconds, takes, alone=False):
+    """Carry out stages with pretended processes; return what became of each, and the clock."""
+    clock, found, started = Clock(), {}, {}
+
+    def start(name, allowed):
+        started[name] = (clock.now, allowed)
+        return Pretended(clock, **takes.get(name, {"seconds": 1}))
+
+    def done(name, status, spent):
+        found[name] = (status, round(spent))
+
+    budget = plan.Budget(seconds, clock)
+    plan.carry_out(stages, budget, start, done, alone, clock.wait)
+    return found, started, clock
+
+
+def test_pieces_that_end_early_leave_their_time_to_the_others():
+    stages = [plan.Stage(names=("a",), share=1), plan.Stage(names=("b",), share=1)]
+    found, started, _ = carried_out(stages, 108, {"a": {"seconds": 10}})
+    assert found == {"a": ("done", 10), "b": ("done", 1)}
+    assert started["a"][1] == 50 and started["b"][1] == pytest.approx(90, abs=1)
+
+
+def test_a_piece_that_takes_too_long_is_stopped_and_the_rest_goes_on():
+    stages = [plan.Stage(names=("a",), share=1), plan.Stage(names=("b",), share=1)]
+    found, _, clock = carried_out(stages, 108, {"a": {"seconds": 1e9}})
+    assert found == {"a": ("stopped", 50), "b": ("done", 1)}
+    assert clock.now < 100
+
+
+def test_a_piece_that_does_not_listen_is_ended_by_force_and_the_budget_holds():
+    stages = [plan.Stage(names=("a",), share=1)]
+    found, _, clock = carried_out(stages, 108, {"a": {"seconds": 1e9, "stubborn": True}})
+    assert found["a"][0] == "stopped" and 100 < clock.now < 100 + plan.RESERVE
+
+
+def test_a_piece_that_fails_is_named_and_the_rest_goes_on():
+    stages = [plan.Stage(names=("a", "b"), share=1)]
+    found, _, _ = carried_out(stages, 108, {"a": {"seconds": 1, "code": 1}})
+    assert [status for status, _ in found.values()] == ["failed", "done"]
+
+
+def test_no_piece_is_left_at_work_when_the_command_is_ended():
+    clock, process = Clock(), []
+
+    def wait(seconds):
+        raise SystemExit("stopped")
+
+    def start(name, allowed):
+        process.append(Pretended(clock, 10))
+        return process[0]
+
+    with pytest.raises(SystemExit):
+        stages = [plan.Stage(names=("a",), share=1)]
+        plan.carry_out(stages, plan.Budget(90, clock), start, print, True, wait)
+    assert process[0].asked == ["kill"]
+
+
+def test_what_there_is_no_time_for_is_not_begun():
+    stages = [plan.Stage(names=("a", "b", "c"), share=1, most=40, least=30)]
+    found, started, _ = carried_out(stages, 88, {"a": {"seconds": 39}, "b": {"seconds": 39}})
+    assert [status for status, _ in found.values()] == ["done", "done", "not begun"]
+    assert started["a"][1] == 40 and "c" not in started
+
+
+@pytest.mark.parametrize(("alone", "second"), [(False, 0), (True, 5)])
+def test_pieces_share_a_gpu_and_take_turns_on_a_cpu(alone, second):
+    stages = [plan.Stage(names=("a", "b"), share=1, at_once=2)]
+    takes = {name: {"seconds": 5} for name in "ab"}
+    _, started, _ = carried_out(stages, 108, takes, alone)
+    assert started["b"][0] == pytest.approx(second, abs=0.5)
+
+
+def test_the_plan_names_every_recipe_and_every_piece_has_its_work():
+    assert sorted(plan.RECIPES) == sorted(train_pretrained.RECIPES)
+    names = [name for stage in plan.STAGES for name in stage.names]
+    assert {name.partition(":")[0] for name in names} == {*pieces.PIECES}
+    assert sum(stage.share for stage in plan.STAGES) == 540
+
+
+@pytest.mark.parametrize("name", train_pretrained.RECIPES)
+def test_a_wider_generator_can_be_built_and_its_file_may_ship(name):
+    recipe = train_pretrained.RECIPES[name]
+    module, changes = gans.find(recipe.model), recipe.changes | pieces.WIDER.get(name, {})
+    shipped = trained.pretrained(name).cfg  # for what follows from the data
+    cfg = dataclasses.replace(shipped, **changes)
+    with torch.device("meta"):
+        nets = module.networks(cfg)
+    size = sum(p.numel() for net in module.PUBLISHED for p in nets[net].state_dict().values())
+    assert 2 * size < 0.98 * results.LARGEST
+
+
+@pytest.mark.parametrize("name", gans.names())
+def test_a_step_on_the_same_device_agrees_with_itself(name):
+    module = gans.find(name)
+    cfg = module.PRESETS["smoke"]
+    one, other = (pieces.one_step(module, cfg, runtime.start("cpu", seed)) for seed in (0, 1))
+    assert one[0] == other[0] and one[1].keys() == module.PLAYERS.keys()
+    assert all(torch.equal(one[1][player], other[1][player]) for player in one[1])
+
+
+def test_dropout_that_is_drawn_on_the_cpu_drops_its_share():
+    with pieces.DrawnOnTheCPU():
+        torch.manual_seed(0)
+        first = torch.nn.functional.dropout(torch.ones(10_000), 0.2)
+        torch.manual_seed(0)
+        again = torch.nn.Dropout(0.2)(torch.ones(10_000))
+    assert torch.equal(first, again)
+    assert first.mean().item() == pytest.approx(1, abs=0.02) and first.max() == 1.25
+
+
+def test_training_stops_when_its_time_is_over():
+    plan_, stop = pieces.planned("vanilla-digits", 100_000), runtime.start("cpu", 0)
+    gan = plan_.build(stop)
+    with pieces.stopped_after(0.5):
+        history = plan_.train(gan, stop, quiet=True)
+    assert 0 < gan.step < 100_000 and not history.finished
+
+
+def test_a_cell_runs_as_in_a_notebook_and_its_functions_have_a_source():
+    import inspect
+
+    space = {"__name__": "__main__"}
+    cell = type("Cell", (), {"source": "def f(x):\n    return x + 1\ny = f(1)"})
+    pieces.execute(cell, "<cell 1>", space)
+    assert space["y"] == 2 and "return x + 1" in inspect.getsource(space["f"])
+
+
+# Which quality is better
+
+
+@pytest.mark.parametrize(
+    ("new", "old", "better", "why"),
+    [
+        ({"judge_fid": 20.0}, {"judge_fid": 30.0}, True, "20 instead of 30"),
+        ({"judge_fid": 29.9}, {"judge_fid": 30.0}, False, "not better"),
+        ({"judge_fid": 40.0}, {"judge_fid": 30.0}, False, "worse"),
+        ({"judge_fid": float("nan")}, {"judge_fid": 30.0}, False, "no measure"),
+        ({"judge_fid": True}, {"judge_fid": 30.0}, False, "no measure"),
+        ({}, {"judge_fid": 30.0}, False, "no measure"),
+        ({"judge_fid": 1.0, "pictures": 10}, {"judge_fid": 3.0, "pictures": 9}, False, "otherwise"),
+        (
+            {"judge_fid": 1.0, "class_accuracy": 0.9},
+            {"judge_fid": 3, "class_accuracy": 0.99},
+            False,
+            "class_acc",
+        ),
+        (
+            {"judge_fid": 1.0, "class_accuracy": 0.99},
+            {"judge_fid": 3, "class_accuracy": 0.9},
+            True,
+            "judge_fid",
+        ),
+        ({"l1": 0.1, "l1_back": 0.3}, {"l1": 0.2, "l1_back": 0.2}, False, "l1_back"),
+    ],
+)
+def test_better_is_what_decides_with_nothing_else_worse(new, old, better, why):
+    found = results.compare(new, old)
+    assert found[0] is better and why in found[1]
+
+
+# What is taken
+
+
+@pytest.fixture
+def shipped(tmp_path):
+    """A folder with one generator that ships, of a known quality."""
+    folder = tmp_path / "shipped"
+    folder.mkdir()
+    shutil.copy(train_pretrained.SHIPPED / "vanilla-digits.safetensors", folder)
+    return folder
+
+
+def brought(tmp_path, monkeypatch, said, measured, **about):
+    """A folder that came back, with one generator of whose quality its card says something."""
+    folder = tmp_path / "back"
+    results.write(folder, results.Results(origin=ORIGIN, budget=540.0), "log")
+    g = trained.pretrained("vanilla-digits")
+    path = tmp_path / "vanilla-digits.safetensors"
+    card = {"model": "vanilla", "data": "digits", "quality": said, "junk": "x" * 99} | about
+    checkpoint.save_generator(path, g.gan, half=True, **card)
+    assert results.pack(folder, path)
+    monkeypatch.setattr(train_pretrained, "measure", lambda g, data: measured)
+    return folder
+
+
+def card_of(folder):
+    return statefile.load(folder / "vanilla-digits.safetensors")[1]["card"]
+
+
+def test_what_is_better_is_kept_with_what_was_measured_here(tmp_path, monkeypatch, shipped):
+    folder = brought(tmp_path, monkeypatch, {"judge_fid": 5.0}, {"judge_fid": 5.1})
+    assert take.take(folder, shipped, tmp_path / "figures") == ["vanilla-digits"]
+    card = card_of(shipped)
+    assert card["quality"] == {"judge_fid": 5.1} and "junk" not in card
+    assert trained.load(shipped / "vanilla-digits.safetensors").sample(2).shape == (2, 1, 28, 28)
+    assert json.loads((tmp_path / "figures" / "gpu-cuda.json").read_text())["budget"] == 540
+
+
+@pytest.mark.parametrize(
+    ("said", "measured", "about", "why"),
+    [
+        ({"judge_fid": 50.0}, {"judge_fid": 50.0}, {}, "not better|worse"),
+        ({"judge_fid": 5.0}, {"judge_fid": 50.0}, {}, "here it is 50"),
+        ({"judge_fid": 5.0}, {"judge_fid": 5.0}, {"data": "fashion"}, "not vanilla on digits"),
+        ({"judge_fid": 5.0}, {"judge_fid": 5.0}, {"model": "dcgan"}, "another version|dcgan"),
+    ],
+)
+def test_what_is_worse_or_says_what_is_not_so_is_refused(
+    tmp_path, monkeypatch, shipped, capsys, said, measured, about, why
+):
+    import re
+
+    before = (shipped / "vanilla-digits.safetensors").read_bytes()
+    folder = brought(tmp_path, monkeypatch, said, measured, **about)
+    assert take.take(folder, shipped, tmp_path / "figures") == []
+    assert (shipped / "vanilla-digits.safetensors").read_bytes() == before
+    assert re.search(f"refused: vanilla-digits: .*({why})", capsys.readouterr().out)
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("../evil.safetensors", b"x"),
+        ("vanilla-digits.safetensors", b"no weights"),
+        ("vanilla-digits.safetensors", b"x" * (results.LARGEST + 1)),
+        ("other.safetensors", b"x"),
+    ],
+)
+def test_malformed_weights_are_refused(tmp_path, shipped, capsys, name, content):
+    folder = tmp_path / "back"
+    results.write(folder, results.Results(origin=ORIGIN, budget=540.0))
+    with zipfile.ZipFile(folder / "weights-1.zip", "w") as archive:
+        archive.writestr(name, content)
+    assert take.take(folder, shipped, tmp_path / "figures") == []
+    assert "refused" in capsys.readouterr().out
+    assert not (tmp_path.parent / "evil.safetensors").exists()
+
+
+@pytest.mark.parametrize("text", ["", "{}", '{"origin": {}, "budget": "x"}', "[1]"])
+def test_malformed_results_are_refused(tmp_path, shipped, text):
+    (tmp_path / "results.json").write_text(text)
+    with pytest.raises(CourseError, match=r"results\.json"):
+        take.take(tmp_path, shipped, tmp_path / "figures")
+    with pytest.raises(CourseError, match="cannot read"):
+        take.take(tmp_path / "nowhere", shipped)
+
+
+def test_a_zip_file_that_is_none_is_refused(tmp_path, shipped):
+    results.write(tmp_path, results.Results(origin=ORIGIN, budget=540.0))
+    (tmp_path / "weights-2.zip").write_bytes(b"PK no zip")
+    with pytest.raises(CourseError, match=r"weights-2\.zip"):
+        take.take(tmp_path, shipped, tmp_path / "figures")
+
+
+def test_a_cpus_figures_are_left_out(tmp_path, shipped, capsys):
+    origin = dataclasses.replace(ORIGIN, kind="cpu")
+    results.write(tmp_path / "back", results.Results(origin=origin, budget=120.0))
+    assert take.take(tmp_path / "back", shipped, tmp_path / "figures") == []
+    assert not (tmp_path / "figures").exists() and "left out" in capsys.readouterr().out
+
+
+def test_weights_are_packed_into_files_of_at_most_fifteen_mebibytes(tmp_path):
+    (tmp_path / "out").mkdir()
+    packed = 0
+    for i in range(25):
+        path = tmp_path / f"{i}.safetensors"
+        path.write_bytes(bytes(3_900_000))
+        packed += results.pack(tmp_path / "out", path)
+    files = sorted((tmp_path / "out").iterdir())
+    assert len(files) == results.ZIPS and packed == 20
+    assert all(file.stat().st_size <= results.FILE for file in files)
+    assert results.ZIPS + 2 <= 8  # with the results and the log
+
+
+# The whole
+
+
+def test_pieces_write_what_they_know_and_the_folder_holds_it(tmp_path):
+    work, out = tmp_path / "work", tmp_path / "out"
+    work.mkdir()
+    gathered = pieces.Gathered("cpu", 120.0, work, out)
+    gathered.add("lesson:01", "not begun", 0.0)
+    (work / "paper.json").write_text(json.dumps({"paper": {"dcgan": {"fp32": 2.0, "steps": 9}}}))
+    (work / "paper.log").write_text("slow\n")
+    gathered.add("paper", "stopped", 3.14)
+    found = results.read(out)
+    assert [(p.name, p.status) for p in found.pieces] == [
+        ("lesson:01", "not begun"),
+        ("paper", "stopped"),
+    ]
+    assert found.paper == {"dcgan": {"fp32": 2.0, "steps": 9.0}} and found.tests is None
+    assert "slow" in (out / "log.txt").read_text()
+
+
+def test_the_command_leaves_what_is_finished(tmp_path):
+    plan.main("cpu", 600, tmp_path, only=("tests",))
+    found = results.read(tmp_path)
+    assert [(piece.name, piece.status) for piece in found.pieces] == [("tests", "done")]
+    assert found.tests.failed == [] and found.tests.passed + found.tests.skipped > 0
+
+
+def test_wheels_become_one_archive_without_their_tests(tmp_path):
+    with zipfile.ZipFile(tmp_path / "a-1-py3-none-any.whl", "w") as wheel:
+        for name in ("a/__init__.py", "a/tests/test_a.py", "a-1.data/share/x"):
+            wheel.writestr(name, "")
+    pack.pack(tmp_path, tmp_path / "site.tar.xz")
+    listed = subprocess.run(
+        ["python3", "-m", "tarfile", "-l", tmp_path / "site.tar.xz"], capture_output=True, text=True
+    ).stdout
+    assert "a/__init__.py" in listed and "tests" not in listed and "share" not in listed

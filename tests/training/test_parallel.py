@@ -1,0 +1,157 @@
+"""Several processes that train one GAN: on the CPU, over gloo."""
+
+import json
+import os
+import subprocess
+import sys
+import textwrap
+
+import pytest
+import together
+import torch
+from killed_run import DATA
+
+from gancourse import gans
+from gancourse.errors import CourseError
+from gancourse.training import parallel, runtime
+
+SAME = {
+    "cyclegan": (together.train, ("seasons:16", {"pool_size": 0, "batch_size": 4})),
+    "vanilla": (together.train_with_the_same_noise, ("ring", {"batch_size": 16})),
+}
+
+
+@pytest.fixture(scope="module")
+def ends():
+    """What each of two processes holds after a few steps of every GAN."""
+    jobs = {
+        f"any-{name}": (together.train, (name, DATA.get(name, "digits"), 2, {"batch_size": 4}))
+        for name in gans.names()
+    }
+    jobs |= {
+        name: (work, (name, data, 3, changes)) for name, (work, (data, changes)) in SAME.items()
+    }
+    return together.weights_after(jobs)
+
+
+def networks(state):
+    """Return the tensors of the networks, by name."""
+    return {
+        f"{part}.{name}": tensor
+        for part, tensors in state.items()
+        if part.startswith("net")
+        for name, tensor in tensors.items()
+    }
+
+
+@pytest.mark.parametrize("name", SAME)
+def test_two_processes_are_one_with_the_whole_batch(ends, name):
+    work, (data, changes) = SAME[name]
+    start, alone = (work(name, data, steps, changes, "cpu") for steps in (1, 3))
+    for state in ends:
+        # The averages of gradients are linear in these; Adam turns the smallest into whole steps.
+        assert distance(averages(alone), averages(state[name])) < 2e-3
+        moved = distance(networks(start), networks(alone))
+        assert distance(networks(alone), networks(state[name])) < 0.02 * moved
+
+
+def averages(state):
+    """Return the averages of gradients that the optimizers hold."""
+    return {
+        f"{part}.{number}": buffers.get("exp_avg", buffers.get("momentum_buffer"))
+        for part, value in state.items()
+        if part.startswith("opt")
+        for number, buffers in value["state"].items()
+    }
+
+
+def distance(one, other):
+    """Return the distance of all tensors of two dicts, as a share of the norm of the first."""
+    assert one.keys() == other.keys()
+    one, other = (torch.cat([side[key].flatten() for key in one]) for side in (one, other))
+    return ((one - other).norm() / one.norm()).item()
+
+
+@pytest.mark.parametrize("name", gans.names())
+def test_weights_stay_equal_in_all_processes(ends, name):
+    first, second = (state[f"any-{name}"] for state in ends)
+    buffers = ("running_mean", "running_var", "num_batches_tracked")
+    for key, tensor in networks(first).items():
+        if not key.endswith(buffers):  # each process has the statistics of its own rows
+            assert torch.equal(tensor, networks(second)[key]), key
+
+
+def test_noise_differs_between_processes():
+    drawn = []
+    for process in (0, 1, 2):
+        run = runtime.Run(device=torch.device("cpu"), process=process, processes=3)
+        runtime.seed_everything(0)
+        runtime.seed_process(run, 5)
+        drawn.append(torch.rand(4))
+    assert not torch.equal(drawn[0], drawn[1]) and not torch.equal(drawn[1], drawn[2])
+
+
+def test_each_row_of_a_batch_goes_to_one_process():
+    batch = {"real": torch.arange(12), "labels": torch.arange(12) * 2}
+    runs = [runtime.Run(device=torch.device("cpu"), process=n, processes=3) for n in range(3)]
+    parts = [parallel.share(batch, run) for run in runs]
+    assert sorted(torch.cat([part["real"] for part in parts]).tolist()) == list(range(12))
+    assert all(torch.equal(part["labels"], part["real"] * 2) for part in parts)
+
+
+def test_a_batch_that_cannot_be_divided_is_refused():
+    run = runtime.Run(device=torch.device("cpu"), processes=3)
+    with pytest.raises(CourseError, match="multiple of 3"):
+        parallel.check_batch_size(16, run)
+
+
+def test_more_processes_than_cuda_devices_are_refused(monkeypatch):
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    monkeypatch.setenv("RANK", "1")
+    monkeypatch.setenv("LOCAL_RANK", "1")
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
+    with pytest.raises(CourseError, match="nproc-per-node"), parallel.together("cuda"):
+        pass
+
+
+@pytest.mark.skipif(os.name == "nt", reason="torchrun needs libuv on Windows")
+def test_a_killed_process_is_started_again_and_goes_on(tmp_path):
+    script = tmp_path / "killed_once.py"
+    script.write_text(
+        textwrap.dedent("""
+        import os, signal
+        from gancourse.cli import main
+        from gancourse.data.mixtures import Mixture
+
+        batch = Mixture.batch
+
+        def killed_at_25(self, step, size, run):
+            if step == 25 and run.process == 1 and os.environ["TORCHELASTIC_RESTART_COUNT"] == "0":
+                os.kill(os.getpid(), signal.SIGKILL)
+            return batch(self, step, size, run)
+
+        Mixture.batch = killed_at_25
+        main()
+        """),
+        encoding="utf-8",
+    )
+    out = tmp_path / "run"
+    done = subprocess.run(
+        [
+            *(sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2"),
+            *("--standalone", "--max-restarts", "3", script, "train", "vanilla"),
+            *("--data", "ring", "--preset", "smoke", "--steps", "40", "--device", "cpu"),
+            *("--out", out),
+        ],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    rows = [json.loads(line) for line in (out / "history.jsonl").read_text().splitlines()]
+    assert [row["step"] for row in rows] == sorted({row["step"] for row in rows})
+    assert rows[-1]["step"] == 40
+    begun = [line for line in done.stdout.splitlines() if line.startswith("step ")]
+    assert begun.count(begun[0]) == 1, "the second start went on and did not begin anew"
+    assert (out / "generator.safetensors").is_file()
+    assert not list(out.glob(".*.part"))

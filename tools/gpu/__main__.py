@@ -1,0 +1,17 @@
+"""``python -m tools.gpu --device cuda --budget 540 --out FOLDER``; see the Makefile."""
+
+import argparse
+
+from tools.gpu import plan
+
+parser = argparse.ArgumentParser(
+    prog="python -m tools.gpu", description=plan.__doc__.split("\n")[0]
+)
+parser.add_argument("--device", default="cuda", help="cuda, cuda:1, mps or cpu")
+parser.add_argument("--budget", type=float, default=540, help="seconds for everything")
+parser.add_argument("--out", default="build/gpu", help="folder of the results")
+parser.add_argument(
+    "--only", nargs="*", default=(), help="pieces, such as speed recipe:dcgan-toons"
+)
+options = parser.parse_args()
+plan.main(options.device, options.budget, options.out, options.only)

@@ -1,0 +1,401 @@
+"""The work of each piece of `make gpu`: ``python -m tools.gpu.pieces NAME DEVICE END FOLDER``.
+
+A piece writes NAME.json into the folder whenever it knows more, so that it can be ended at any
+time. The file holds fields of :class:`tools.gpu.results.Results`.
+"""
+
+import dataclasses
+import itertools
+import json
+import signal
+import sys
+import time
+from contextlib import contextmanager
+from pathlib import Path
+
+import torch
+from torch.overrides import TorchFunctionMode
+
+from gancourse import bench, gans, runs, trained
+from gancourse.bench import speed
+from gancourse.bench.machine import origin
+from gancourse.errors import CourseError
+from gancourse.fields import example
+from gancourse.files import schema, statefile
+from gancourse.training import runtime
+from tools.gpu import results
+from tools.gpu.plan import ROOT, file_name, say
+
+# How far a step may be from that of the CPU in fp32: of the losses, of the gradients. G's gradient
+# comes after D's first step of Adam, which has the same size however small a gradient is: rounding
+# turns some around. On a CPU, channels_last differs by 2 % in fp32, and bf16 by 19 %.
+FAR = {"fp32": (0.01, 0.1), "bf16": (0.1, 0.5)}
+TESTS = ROOT / "tests"
+
+# Networks that are larger than a CPU can train in an hour; a generator's file stays below 4 MB.
+WIDER = {
+    "dcgan-toons": {"ngf": 44, "ndf": 64, "batch_size": 64},
+    "dcgan-emoji": {"ndf": 64, "batch_size": 64},
+    "lsgan-toons": {"d_channels": (64, 128, 256, 512), "batch_size": 64},
+    "vanilla-digits": {"g_hidden": (1000, 1000), "d_hidden": (240, 240)},
+    "acgan-digits": {"g_channels": (256, 128, 64), "d_channels": (64, 128, 128, 256, 256)},
+    "acgan-fashion": {"g_channels": (256, 128, 64), "d_channels": (64, 128, 128, 256, 256)},
+    "cyclegan-seasons": {"ngf": 32, "ndf": 32, "g_blocks": 4},
+    "stargan-toons": {"ngf": 32, "ndf": 32},
+    "stargan-emoji": {"ngf": 32, "ndf": 32},
+    "pix2pix-map2scene": {"d_channels": (64, 128, 256)},
+    "pix2pix-sketch2face": {"d_channels": (64, 128, 256)},
+    "pix2pix-noto2fluent": {"d_channels": (64, 128, 256)},
+}
+LONGER = 4  # times as many steps as the recipe has, at most
+
+
+class Gathered:
+    """The results so far, and the folder that they are written to.
+
+    Parameters
+    ----------
+    device : str
+    budget : float
+    work : Path
+        The folder of the pieces' files.
+    out : Path
+    """
+
+    def __init__(self, device, budget, work, out):
+        found = results.Results(origin=origin(runtime.find_device(device)), budget=budget)
+        self.found, self.work, self.out, self.log = dataclasses.asdict(found), work, out, []
+
+    def add(self, name, status, seconds):
+        """Add what a piece has left behind, write everything, and return a remark on it."""
+        self.found["pieces"].append({"name": name, "status": status, "seconds": round(seconds, 1)})
+        file, note = file_name(name), ""
+        log = self.work / f"{file}.log"
+        if log.exists():
+            self.log.append(f"=== {name}\n{log.read_text(errors='replace')}")
+        try:
+            left = json.loads((self.work / f"{file}.json").read_text())
+        except (OSError, ValueError):
+            left = {}
+        for key, value in left.items():
+            if isinstance(value, list):
+                self.found[key] = [*self.found[key], *value]
+            else:
+                self.found[key] = value
+        path = self.work / f"{name.partition(':')[2]}.safetensors"
+        if path.exists() and any(one["better"] for one in left.get("trained", [])):
+            note = "" if results.pack(self.out, path) else "; no room for its weights"
+        self.write()
+        return note
+
+    def write(self):
+        """Write the results and the log."""
+        found = schema.read(results.Results, self.found, "the results", CourseError)
+        results.write(self.out, found, "\n".join(self.log))
+
+
+def kind_of_device(name):
+    """Return "cpu", "cuda" or "mps" for a device's name; an error if it is not here."""
+    return runtime.find_device(name).type
+
+
+# The pieces. Each is given the device's name, its seconds, the folder, and what follows the colon.
+
+
+def tests(device, seconds, folder, which, write):
+    """Run the tests marked ``gpu``."""
+    import pytest
+
+    found = {"passed": 0, "skipped": 0, "failed": []}
+
+    class Counter:
+        def pytest_runtest_logreport(self, report):
+            if report.failed:
+                found["failed"].append(f"{report.nodeid} ({report.when})")
+            found["passed"] += report.when == "call" and report.passed
+            found["skipped"] += report.skipped
+            write(tests=found)
+
+    files = [str(p) for p in sorted(TESTS.rglob("test_*.py")) if "mark.gpu" in p.read_text()]
+    # Without the options of pyproject.toml, which ask for nbval.
+    options = ["-m", "gpu", "-q", "-o", "addopts=--strict-markers", "-p", "no:cacheprovider"]
+    code = pytest.main([*options, *files], plugins=[Counter()])
+    if code not in (0, 1):
+        raise SystemExit(f"pytest ended with status {code}")
+
+
+def agreement(device, seconds, folder, which, write):
+    """Compare a step of each GAN, in each precision, with the same step on the CPU in fp32.
+
+    A rehearsal takes the smallest networks, here and where speed is measured.
+    """
+    found, here = [], runtime.find_device(device)
+    hows = {"fp32": {}, "fp32 channels_last": {"channels_last": True}}
+    if runtime.fast_precision(here) == "bf16":
+        hows |= {"bf16": {"precision": "bf16"}}
+        hows |= {"bf16 channels_last": {"precision": "bf16", "channels_last": True}}
+    for name in gans.names():
+        module = gans.find(name)
+        cfg = module.PRESETS[preset_for(here)]
+        truth = one_step(module, cfg, runtime.start("cpu", 0))
+        for how, options in hows.items():
+            losses, gradients = one_step(module, cfg, runtime.start(device, 0, **options))
+            off = max(
+                abs(losses[tag] - value) / max(1.0, abs(value)) for tag, value in truth[0].items()
+            )
+            angles = {
+                player: ((gradients[player] - g).norm() / g.norm()).item()
+                for player, g in truth[1].items()
+            }
+            far = FAR[options.get("precision", "fp32")]
+            agrees = off <= far[0] and max(angles.values()) <= far[1]
+            found.append(
+                {
+                    **{"gan": name, "how": how, "losses": off, "gradients": angles},
+                    "agrees": bool(agrees),
+                }
+            )
+            print(found[-1], flush=True)
+            write(agreement=found)
+
+
+class DrawnOnTheCPU(TorchFunctionMode):
+    """Lets random numbers be drawn on the CPU, so that they are the same on each device."""
+
+    DRAWS = (torch.randn, torch.rand, torch.randint, torch.randperm)
+
+    def __torch_function__(self, function, types, args=(), kwargs=None):
+        kwargs = dict(kwargs or {})
+        if function in self.DRAWS and kwargs.get("generator") is None:
+            device = kwargs.pop("device", "cpu")
+            return function(*args, **kwargs).to(device)
+        if function is torch.nn.functional.dropout:
+            return self.dropout(*args, **kwargs)
+        return function(*args, **kwargs)
+
+    @staticmethod
+    def dropout(input, p=0.5, training=True, inplace=False):
+        """Drop a share of the numbers, as ``torch.nn.functional.dropout`` does."""
+        if not training or not p:
+            return input
+        kept = torch.rand(input.shape) >= p
+        return input * (kept / (1 - p)).to(input.device, input.dtype)
+
+
+def one_step(module, cfg, run):
+    """Make the first step of a GAN on a made-up batch.
+
+    Returns
+    -------
+    losses : dict of str to float
+    gradients : dict of str to Tensor
+        By player, all in one vector on the CPU.
+    """
+    frozen = trained.frozen_for(module, "cpu")
+    torch.manual_seed(0)
+    begin = module.build(cfg, runtime.Run(device=torch.device("cpu")), **frozen)
+    gan = module.build(cfg, run, **trained.frozen_for(module, run.device))
+    names = [name for names in module.PLAYERS.values() for name in names]
+    for name in names:
+        getattr(gan, name).load_state_dict(getattr(begin, name).state_dict())
+    gradients = {}
+
+    def keep(player):
+        def hook(optimizer, *_):
+            grads = [w.grad.float().flatten() for g in optimizer.param_groups for w in g["params"]]
+            gradients.setdefault(player, torch.cat(grads).cpu())
+
+        return hook
+
+    for player in module.PLAYERS:
+        optimizer = getattr(gan, f"opt_{player.lower()}")
+        optimizer.register_step_pre_hook(keep(player))
+    taken = {name: field for name, field in module.inputs(cfg).items() if name in module.TAKES}
+    batch = example(taken, cfg.batch_size, torch.Generator().manual_seed(0))
+    batch = {name: rows.to(run.device) for name, rows in batch.items()}
+    step, _ = gans.step_function(module, cfg)
+    torch.manual_seed(1)
+    with DrawnOnTheCPU():
+        losses = step(gan, batch, run)
+    return {tag: loss.item() for tag, loss in losses.items()}, gradients
+
+
+def preset_for(device):
+    """Return the preset to compare and to time: "laptop", or "smoke" on a CPU."""
+    return "smoke" if device.type == "cpu" else "laptop"
+
+
+def speed_of_all(device, seconds, folder, which, write):
+    """Run the quick benchmark."""
+    preset = preset_for(runtime.find_device(device))
+    for rows in bench.speed_of(device=device, preset=preset, out=folder):
+        print(*map(bench.line, rows), sep="\n", flush=True)
+        file = next(Path(folder).glob("speed-*.json"))
+        write(speed=json.loads(file.read_text()))
+
+
+def paper(device, seconds, folder, which, write):
+    """Time a step of each ``paper`` preset."""
+    found, here = {}, runtime.find_device(device)
+    for name in reversed(gans.names()):  # vanilla, the smallest, first
+        try:
+            found[name] = speed.paper_step(name, here, min(3.0, seconds / 20))
+        except Exception as error:  # what runs out of memory says so in many ways
+            print(f"{name}: {error!r:.200}", flush=True)
+            continue
+        print(name, found[name], flush=True)
+        write(paper=found)
+        if here.type == "cuda":
+            torch.cuda.empty_cache()
+
+
+def recipe(device, seconds, folder, which, write):
+    """Train a recipe for as long as there is time, measure it, and keep it if it is better."""
+    from tools import train_pretrained  # with torchmetrics, which takes a second or two to import
+
+    begin = time.perf_counter()
+    base = train_pretrained.RECIPES[which]
+    plan = planned(which)
+    run = runtime.start(device, 0, precision=base.precision, channels_last=base.channels_last)
+    cost = seconds_a_step(plan, run)
+    left = seconds - (time.perf_counter() - begin)
+    train = 0.8 * left - 8  # the rest is for measuring
+    steps = max(1, min(LONGER * base.steps, int(0.9 * train / cost)))
+    print(f"{1e3 * cost:.1f} ms a step, {steps:,} steps", flush=True)
+    plan = planned(which, steps)
+    torch.manual_seed(0)
+    run = dataclasses.replace(run)
+    gan = plan.build(run)
+    with stopped_after(train):
+        history = plan.train(gan, run, quiet=True)
+    path = Path(folder) / f"{which}.safetensors"
+    quality = train_pretrained.publish(path, gan, plan, run, history, base, WIDER.get(which, {}))
+    shipped = statefile.load(train_pretrained.SHIPPED / path.name)[1]["card"]["quality"]
+    better, why = results.compare(quality, shipped)
+    if path.stat().st_size > results.LARGEST:
+        better, why = False, f"its file has {path.stat().st_size:,} bytes"
+    found = {"name": which, "step": gan.step, "seconds": round(history.seconds[-1], 1)}
+    found |= {"quality": quality, "shipped": shipped, "better": better, "why": why}
+    print(found, flush=True)
+    write(trained=[found])
+
+
+def planned(name, steps=None):
+    """Return the plan of a recipe with its wider networks."""
+    from tools import train_pretrained
+
+    base = train_pretrained.RECIPES[name]
+    changes = base.changes | WIDER.get(name, {})
+    steps = steps or base.steps
+    return runs.prepare(base.model, base.data, "laptop", like=base.like, **changes, steps=steps)
+
+
+def seconds_a_step(plan, run, count=20):
+    """Return how long a step takes, from a few steps of a GAN that is thrown away."""
+    gan, data = plan.build(run), plan.data.to(run.device)
+    step, _ = gans.step_function(plan.module, plan.cfg)
+    clock = bench.machine.Clock(run.device)
+    for gan.step in range(3):
+        step(gan, data.batch(gan.step, plan.cfg.batch_size, run), run)
+    clock.read()  # waits
+    wall = time.perf_counter()
+    for done in itertools.count(1):
+        gan.step += 1
+        step(gan, data.batch(gan.step, plan.cfg.batch_size, run), run)
+        if done == count or time.perf_counter() - wall > 3:
+            break
+    clock.read()
+    return (time.perf_counter() - wall) / done
+
+
+@contextmanager
+def stopped_after(seconds):
+    """Press the training loop's stop button after so many seconds."""
+
+    def press(*_):
+        if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+            signal.setitimer(signal.ITIMER_REAL, 1.0)  # the loop has not begun, or has ended
+        else:
+            signal.raise_signal(signal.SIGINT)
+
+    before = signal.signal(signal.SIGALRM, press)
+    signal.setitimer(signal.ITIMER_REAL, max(0.1, seconds))
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+
+
+def lesson(device, seconds, folder, which, write):
+    """Execute the cells of a lesson in this process, one after the other.
+
+    It needs IPython, ipywidgets and anywidget for what the cells import, but no Jupyter. An
+    interactive figure is made and not shown.
+    """
+    import nbformat
+
+    from gancourse import lesson as called
+    from gancourse.batch import lessons
+
+    path = lessons.by_number()[which]
+    notebook = nbformat.read(path, as_version=4)
+    cells = [cell for cell in notebook.cells if cell.cell_type == "code"]
+    claims, begin = [], time.perf_counter()
+    found = {"name": path.stem, "cells": [0, len(cells)], "claims": claims, "error": ""}
+
+    def note(*outputs, **_):
+        for output in outputs:
+            bundle = getattr(output, "bundle", None)
+            claim = bundle.get(lessons.CLAIM) if isinstance(bundle, dict) else None
+            if claim:
+                claims.append([claim["text"], claim["holds"]])
+
+    called.display = note
+    space = {"__name__": "__main__", "display": note}
+    for number, cell in enumerate(cells, 1):
+        try:
+            execute(cell, f"<cell {number} of {path.stem}>", space)
+        except BaseException as error:
+            found["error"] = f"cell {number}: {type(error).__name__}: {error!s:.300}"
+            raise
+        finally:
+            found["seconds"] = round(time.perf_counter() - begin, 1)
+            found["cells"][0] = number - bool(found["error"])
+            write(lessons=[found])
+        if "parameters" in cell.metadata.get("tags", []):
+            space["device"] = device
+
+
+def execute(cell, name, space):
+    """Execute a cell; its functions have a source, as those of a notebook do."""
+    import linecache
+
+    lines = cell.source.splitlines(keepends=True)
+    linecache.cache[name] = (len(cell.source), None, lines, name)
+    exec(compile(cell.source, name, "exec"), space)
+
+
+PIECES = {
+    **{"tests": tests, "agreement": agreement, "speed": speed_of_all, "paper": paper},
+    **{"recipe": recipe, "lesson": lesson},
+}
+
+
+def main(name, device, end, folder):
+    """Do the work of one piece, which ends at ``end``, in seconds since 1970."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("stopped: the time is up"))
+    kind, _, which = name.partition(":")
+    path = Path(folder) / f"{file_name(name)}.json"
+
+    def write(**found):
+        path.with_suffix(".part").write_text(json.dumps(found))
+        path.with_suffix(".part").replace(path)
+
+    begin = time.perf_counter()
+    PIECES[kind](device, float(end) - time.time(), folder, which, write)
+    say(f"{name}: {time.perf_counter() - begin:.1f} s")
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

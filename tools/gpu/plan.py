@@ -1,0 +1,278 @@
+"""The pieces of `make gpu`, their order, their budgets, and how they are run.
+
+Each piece is a process: what it has written by the end of its time is kept, whatever becomes of
+it. After each piece the folder holds all results so far.
+"""
+
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from tools.gpu import results
+
+ROOT = Path(__file__).resolve().parents[2]
+RESERVE = 8.0  # seconds at the end, for what is written last
+GRACE = 3.0  # seconds that a piece has for its last words
+
+# From the most valuable on.
+RECIPES = (
+    *("dcgan-toons", "stargan-toons", "lsgan-toons", "cyclegan-seasons", "pix2pix-map2scene"),
+    *("vanilla-digits", "cgan-digits", "dcgan-emoji", "stargan-emoji", "acgan-fashion"),
+    *("pix2pix-sketch2face", "cgan-fashion", "cyclegan-studios", "pix2pix-noto2fluent"),
+    "acgan-digits",
+)
+LESSONS = tuple(f"{number:02}" for number in range(1, 9))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Stage:
+    """Pieces that run in turn, or several at once.
+
+    Attributes
+    ----------
+    names : tuple of str
+        Each "kind" or "kind:which", where the kind is a function of ``pieces.py``.
+    share : float
+        Of the time. What a stage leaves over goes to those after it.
+    most : float
+        Seconds of a piece, at most.
+    least : float
+        Seconds below which a piece is not begun.
+    at_once : int
+        How many pieces run at once on a GPU. On a CPU it is one.
+    """
+
+    names: tuple
+    share: float
+    most: float = float("inf")
+    least: float = 5.0
+    at_once: int = 1
+
+
+# Nothing runs beside what is timed. Small networks leave most of a GPU idle: recipes and lessons
+# share it.
+STAGES = (
+    Stage(names=("tests",), share=50),
+    Stage(names=("agreement",), share=70),
+    Stage(names=("speed",), share=110),
+    Stage(
+        names=tuple(f"recipe:{name}" for name in RECIPES),
+        share=180,
+        most=100,
+        least=30,
+        at_once=5,
+    ),
+    Stage(names=("paper",), share=30),
+    Stage(names=tuple(f"lesson:{name}" for name in LESSONS), share=100, at_once=8),
+)
+
+
+def rehearsed(stages):
+    """Return the stages for a CPU, with the recipes that train fastest first."""
+    quick = "recipe:vanilla-digits", "recipe:cgan-digits"
+    return tuple(
+        replace(stage, names=tuple(sorted(stage.names, key=lambda name: name not in quick)))
+        for stage in stages
+    )
+
+
+class Budget:
+    """Seconds that are left of a number of them.
+
+    Parameters
+    ----------
+    seconds : float
+    clock : callable
+    """
+
+    def __init__(self, seconds, clock=time.monotonic):
+        self.clock, self.end = clock, clock() + seconds - RESERVE
+
+    def left(self):
+        """Return the seconds that are left, 0 at least."""
+        return max(0.0, self.end - self.clock())
+
+
+def carry_out(stages, budget, start, done, alone, wait=time.sleep):
+    """Run the pieces of all stages as far as the budget reaches.
+
+    Parameters
+    ----------
+    stages : sequence of Stage
+    budget : Budget
+    start : callable
+        ``start(name, seconds)`` begins a piece and returns its process, which has ``poll()``,
+        ``stop()`` and ``kill()``.
+    done : callable
+        ``done(name, status, seconds)`` is told what became of each piece.
+    alone : bool
+        Run one piece at a time.
+    wait : callable
+        Waits for some seconds.
+    """
+    shares = [stage.share for stage in stages]
+    for i, stage in enumerate(stages):
+        end = budget.clock() + budget.left() * shares[i] / sum(shares[i:])
+        running = {}
+        try:
+            carry_out_stage(stage, end, budget.clock, start, done, alone, wait, running)
+        finally:  # also when this program is ended
+            for process, _, _ in running.values():
+                process.kill()
+
+
+def carry_out_stage(stage, end, clock, start, done, alone, wait, running):
+    """Run the pieces of a stage until ``end``; ``running`` always holds those at work.
+
+    See :func:`carry_out`.
+    """
+    waiting = list(stage.names)
+    while waiting or running:
+        now = clock()
+        while waiting and len(running) < (1 if alone else stage.at_once):
+            seconds = min(stage.most, end - now)
+            if seconds < stage.least:
+                for name in waiting:
+                    done(name, "not begun", 0.0)
+                waiting = []
+                break
+            name = waiting.pop(0)
+            running[name] = (start(name, seconds), now, now + seconds)
+        for name, (process, begun, last) in list(running.items()):
+            code = process.poll()
+            if code is None and now <= last:
+                continue
+            if code is None and now <= last + GRACE:
+                process.stop()
+                continue
+            if code is None:
+                process.kill()
+            del running[name]
+            late = "stopped" if now > last else "failed"
+            done(name, "done" if code == 0 else late, now - begun)
+        if running:
+            wait(0.2)
+
+
+class Process:
+    """A piece at work, in a process group of its own.
+
+    On a CPU, which is for rehearsals, lessons are run in the smoke preset.
+
+    Parameters
+    ----------
+    name : str
+    seconds : float
+        How long it may take.
+    device : str
+    work : Path
+        The folder of its files.
+    threads : int
+        Of the CPU.
+    """
+
+    def __init__(self, name, seconds, device, work, threads):
+        end = time.time() + seconds  # what PyTorch takes to be imported counts
+        words = ["-m", "tools.gpu.pieces", name, device, f"{end:.1f}", work]
+        environment = os.environ | {
+            "OMP_NUM_THREADS": str(threads),
+            "MPLBACKEND": "Agg",
+            "GANCOURSE_CACHE": str(work / "cache"),
+            "PYTHONPATH": os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")]),
+        }
+        if device == "cpu":
+            environment["GANCOURSE_PRESET"] = "smoke"
+        self.log = open(work / f"{file_name(name)}.log", "wb")
+        self.process = subprocess.Popen(
+            [sys.executable, *map(str, words)],
+            **{"stdout": self.log, "stderr": subprocess.STDOUT, "stdin": subprocess.DEVNULL},
+            **{"cwd": ROOT, "env": environment, "start_new_session": True},
+        )
+
+    def poll(self):
+        """Return the exit status, or None while it runs."""
+        code = self.process.poll()
+        if code is not None:
+            self.log.close()
+        return code
+
+    def stop(self):
+        """Ask it to end."""
+        self._signal(signal.SIGTERM)
+
+    def kill(self):
+        """End it and what it started."""
+        self._signal(signal.SIGKILL)
+        self.process.wait()
+        self.log.close()
+
+    def _signal(self, number):
+        try:
+            os.killpg(self.process.pid, number)
+        except ProcessLookupError:
+            pass
+
+
+def file_name(piece):
+    """Return the name of a piece's files."""
+    return piece.replace(":", "-")
+
+
+def main(device, seconds, out, only=()):
+    """Carry out the plan; see the Makefile.
+
+    Parameters
+    ----------
+    device : str
+    seconds : float
+        From now on, for everything.
+    out : path
+        The folder of the results.
+    only : sequence of str
+        The pieces to run, if not all: "speed", "recipe:dcgan-toons".
+    """
+    budget, out = Budget(seconds), Path(out)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("stopped"))
+    out.mkdir(parents=True, exist_ok=True)
+    for old in (results.RESULTS, results.LOG, *(map(results.WEIGHTS.format, range(1, 6)))):
+        (out / old).unlink(missing_ok=True)
+    from tools.gpu import pieces  # PyTorch, which takes a while: it counts
+
+    alone = pieces.kind_of_device(device) == "cpu"
+    stages = rehearsed(STAGES) if alone else STAGES
+    if only:
+        stages = tuple(
+            replace(stage, names=names)
+            for stage in stages
+            if (names := tuple(name for name in stage.names if name in only))
+        )
+    with tempfile.TemporaryDirectory(prefix="gancourse-gpu-") as work:
+        work = Path(work)
+        gathered = pieces.Gathered(device, seconds, work, out)
+
+        def start(name, seconds):
+            stage = next(stage for stage in stages if name in stage.names)
+            at_once = 1 if alone else min(stage.at_once, len(stage.names))
+            say(f"{name}: begun, {seconds:.0f} s at most")
+            # A rehearsal has one thread: two are much slower where other programs run.
+            threads = 1 if alone else max(1, (os.cpu_count() or 1) // at_once)
+            return Process(name, seconds, device, work, threads)
+
+        def done(name, status, spent):
+            say(f"{name}: {status} after {spent:.0f} s{gathered.add(name, status, spent)}")
+
+        try:
+            carry_out(stages, budget, start, done, alone)
+        finally:
+            gathered.write()
+    say(f"see {out / results.RESULTS}; `make gpu-take FOLDER={out}` keeps what is better")
+
+
+def say(text):
+    """Print a line at once."""
+    print(text, flush=True)

@@ -1,0 +1,217 @@
+"""What `make gpu` brings back: one JSON file, weights in a few zip files, and a log.
+
+A folder from another machine is not trusted: the JSON is checked against the types below, and
+weights are read by the readers of the course alone.
+"""
+
+import json
+import zipfile
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from gancourse import bench
+from gancourse.bench.machine import Origin
+from gancourse.errors import CourseError, printable
+from gancourse.files import schema
+from gancourse.files.schema import Count, Finite
+from gancourse.files.writing import write_atomically
+
+RESULTS, LOG, WEIGHTS = "results.json", "log.txt", "weights-{}.zip"
+FILE = 15 * 2**20  # bytes of a file, at most
+ZIPS = 5
+LARGEST = 4_000_000  # bytes of a generator's file that may ship
+LONGEST_LOG = 2_000_000  # characters
+
+# Whether a measure is better when it is larger; the first that two cards share decides.
+DECIDING = {
+    "judge_fid": False,
+    "thumbnail_fid": False,
+    "inside": False,
+    "asked": False,
+    "l1": False,
+}
+LARGER = ("class_accuracy", "worst_class", "per_pixel", "per_class", "iou")
+SAME = ("pictures", "faces", "l1_of_input")  # of what was measured, not of the generator
+
+
+@dataclass(frozen=True, kw_only=True)
+class Piece:
+    """What became of a piece of the plan."""
+
+    name: str
+    status: Literal["done", "stopped", "failed", "not begun"]
+    seconds: Finite
+
+
+@dataclass(frozen=True, kw_only=True)
+class Tests:
+    """The tests marked ``gpu``."""
+
+    passed: int
+    failed: list[str]
+    skipped: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Agreement:
+    """A step of a GAN against the same step on the CPU in fp32."""
+
+    gan: str
+    how: str  # precision and memory format
+    losses: float  # the largest difference of a loss, relative to the larger of it and 1
+    gradients: dict[str, float]  # by player: |difference| / |gradient|
+    agrees: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class Lesson:
+    """A lesson that was executed from its first cell on."""
+
+    name: str
+    cells: tuple[int, int]  # executed, all
+    seconds: Finite
+    claims: list[tuple[str, bool | None]]
+    error: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Trained:
+    """A recipe that was trained and measured."""
+
+    name: str
+    step: Count
+    seconds: Finite
+    quality: dict[str, Any]
+    shipped: dict[str, Any]  # the quality of the file that it may replace
+    better: bool
+    why: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Results:
+    """All that came back, but for the weights."""
+
+    origin: Origin
+    budget: Finite
+    pieces: list[Piece] = field(default_factory=list)
+    tests: Tests | None = None
+    agreement: list[Agreement] = field(default_factory=list)
+    speed: bench.Speeds | None = None
+    paper: dict[str, dict[str, Finite]] = field(default_factory=dict)
+    trained: list[Trained] = field(default_factory=list)
+    lessons: list[Lesson] = field(default_factory=list)
+
+
+def compare(quality, shipped):
+    """Return whether a quality is better than that of the file that ships, and why.
+
+    The first measure of ``DECIDING`` that both have must be better by 2 % or more; of the others
+    none may be worse by more than 5 % of its value or 0.01, whichever is more.
+
+    Parameters
+    ----------
+    quality, shipped : dict
+        As the cards have them.
+
+    Returns
+    -------
+    better : bool
+    why : str
+    """
+    both = [n for n in quality if is_number(quality[n]) and is_number(shipped.get(n))]
+    for name in SAME:
+        if name in both and quality[name] != shipped[name]:
+            return False, f"{name}: {quality[name]:g}, not {shipped[name]:g}: measured otherwise"
+    deciding = next((name for name in DECIDING if name in both), None)
+    if deciding is None:
+        return False, "the cards share no measure that decides"
+    for name in both:
+        new, old = quality[name], shipped[name]
+        loss = (old - new) if name in LARGER else (new - old)
+        if name not in SAME and loss > max(0.05 * abs(old), 0.01):
+            return False, f"{name}: {new:g}, worse than {old:g}"
+    new, old = quality[deciding], shipped[deciding]
+    change = f"{deciding}: {new:g} instead of {old:g}"
+    return (True, change) if new < 0.98 * old else (False, f"{change} is not better")
+
+
+def is_number(value):
+    """Return whether a value is a finite number."""
+    real = isinstance(value, int | float) and not isinstance(value, bool)
+    return real and abs(value) < float("inf")
+
+
+def write(folder, results, log=""):
+    """Write the results and the end of the log into a folder."""
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    text = json.dumps(asdict(results), indent=1)
+    write_atomically(folder / RESULTS, text.encode() + b"\n")
+    write_atomically(folder / LOG, log[-LONGEST_LOG:].encode())
+
+
+def read(folder):
+    """Return the results in a folder; raise a CourseError if they are something else."""
+    path = Path(folder) / RESULTS
+    try:
+        if path.stat().st_size > FILE:
+            raise CourseError(f"{path} is too large to be results.")
+        text = path.read_bytes()
+    except OSError as error:
+        raise CourseError(f"cannot read {path}: {error.strerror}.") from error
+    return schema.read(Results, text, str(path), CourseError, exact=True)
+
+
+def pack(folder, path):
+    """Add a generator's file to the first zip file of a folder that has room for it.
+
+    Returns
+    -------
+    bool
+        False if there is no room left.
+    """
+    size = path.stat().st_size
+    for number in range(1, ZIPS + 1):
+        zipped = Path(folder) / WEIGHTS.format(number)
+        used = zipped.stat().st_size if zipped.exists() else 0
+        if used + size + 1_000 <= FILE:
+            with zipfile.ZipFile(zipped, "a") as archive:  # weights cannot be compressed
+                archive.write(path, path.name)
+            return True
+    return False
+
+
+def unpack(folder, names, out):
+    """Write the weights of a folder's zip files into another folder.
+
+    Parameters
+    ----------
+    folder, out : path
+    names : collection of str
+        Of recipes; all else in the zip files is refused, as is what is larger than may ship.
+
+    Yields
+    ------
+    name : str
+        As the zip file has it, printable.
+    path : Path or None
+        The file; None if it was refused.
+    """
+    for number in range(1, ZIPS + 1):
+        zipped = Path(folder) / WEIGHTS.format(number)
+        if not zipped.is_file():
+            continue
+        try:
+            with zipfile.ZipFile(zipped) as archive:
+                for info in archive.infolist():
+                    name = info.filename.removesuffix(".safetensors")
+                    path = Path(out) / f"{name}.safetensors"
+                    if name not in names or info.file_size > LARGEST or path.exists():
+                        yield printable(info.filename, 60), None
+                        continue
+                    with archive.open(info) as file:
+                        path.write_bytes(file.read(LARGEST + 1))
+                    yield name, path
+        except (zipfile.BadZipFile, OSError, NotImplementedError, RuntimeError) as error:
+            raise CourseError(f"{zipped} cannot be read: {printable(error, 100)}.") from error
