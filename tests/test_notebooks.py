@@ -54,8 +54,10 @@ def test_committed_claims_hold(path):
 def test_every_exercise_of_the_lesson_is_asked_checked_and_solved(path):
     notebook = sync.read(path)
     numbers = [ex.number for ex in exercises.lesson(str(int(path.name[:2])))]
-    assert list(checked(notebook)) == numbers
-    assert [call.args[0].value for _, call in lint.calls(notebook, "solution")] == numbers
+    # Two exercises stand before the code that they ask for, whatever their numbers.
+    assert sorted(checked(notebook)) == numbers
+    solved = [call.args[0].value for _, call in lint.calls(notebook, "solution")]
+    assert solved == list(checked(notebook))
 
 
 @every_notebook

@@ -96,7 +96,7 @@ def with_mask(labels, source):
     return torch.cat([*(part * mask[:, i : i + 1] for i, part in enumerate(labels)), mask], 1)
 
 
-@exercise("8.3", "Modify: a penalty on one side")
+@exercise("8.3", "Implement: a penalty on one side")
 def one_sided(penalty):
     """Expect ``one_sided_penalty(netD, real, fake)``."""
     real, fake = torch.rand(6, 3, 4, 4), torch.rand(6, 3, 4, 4)

@@ -291,8 +291,8 @@ def test_the_way_back_is_asked_for_with_the_old_labels(monkeypatch):
         or forward(x, labels, source)
     )  # fmt: skip
     losses = stargan.train_step(gan, data, run)
-    (_, first), (there, wanted), (fake, old) = asked
-    assert torch.equal(there, data["real"]) and torch.equal(first, wanted)
+    (there, wanted), (fake, old) = asked  # both players use the same fake
+    assert torch.equal(there, data["real"]) and not torch.equal(wanted, data["labels"])
     assert torch.equal(old, data["labels"]) and fake.requires_grad
     assert 0 < losses["G/rec"] < 2
 
@@ -390,15 +390,38 @@ def test_the_paper_d_judges_patches_and_names_labels():
 
 
 def test_with_a_skip_g_begins_with_the_picture_and_may_leave_it():
-    netG, data = stargan.Generator(replace(SINGLE, g_skip=True)), batch()
+    netG, data = stargan.Generator(replace(SINGLE, g_skip=True, g_mask=False)), batch()
     torch.nn.init.zeros_(netG.layers[-1].weight)
     labels, source = data["labels"][:, :3], torch.zeros(8).long()
+    beyond = torch.full((8, 3, 32, 32), 1.1)
     with torch.no_grad():
-        out = netG(data["real"], labels, source)
-        torch.testing.assert_close(out, 0.97 * data["real"])
+        torch.testing.assert_close(netG(data["real"], labels, source), 0.97 * data["real"])
+        out = netG(beyond, labels, source)  # a step outside the range is no reason for NaN
+        torch.testing.assert_close(out, torch.full_like(out, 0.97))
         torch.nn.init.constant_(netG.layers[-1].weight, 1.0)
         assert netG(data["real"].sign(), labels, source).isfinite().all()
         assert (netG(data["real"], labels, source) - data["real"]).abs().mean() > 0.3
+
+
+def test_a_mask_keeps_pixels_exactly_or_replaces_them():
+    """The drawing is 0 with all weights 0; a bias of the mask decides how much of it is seen."""
+    netG, data = stargan.Generator(replace(SINGLE, g_mask=True)), batch()
+    labels, source = data["labels"][:, :3], torch.zeros(8).long()
+    assert netG.layers[-1].out_channels == 4
+    layer = torch.nn.Conv2d(netG.layers[-1].in_channels, 4, 3, padding=1)
+    torch.nn.init.zeros_(layer.weight)
+    torch.nn.init.zeros_(layer.bias)
+    netG.layers[-1] = layer
+    with torch.no_grad():
+        for bias, share in ((-200.0, 0.0), (0.0, 0.5), (200.0, 1.0)):
+            layer.bias[3] = bias
+            out = netG(data["real"], labels, source)
+            torch.testing.assert_close(out, (1 - share) * data["real"])
+
+
+def test_a_skip_and_a_mask_exclude_each_other():
+    with pytest.raises(CourseError, match="g_mask"):
+        start(replace(CFG, g_skip=True, g_mask=True))
 
 
 def test_a_target_for_several_sets_is_reached_one_after_the_other():
