@@ -89,7 +89,7 @@ LEADS = {  # by lesson: the weights, what they have made, and a function that dr
     "03": ("lsgan-toons", "Faces, from noise", lambda g: samples(g, 21, 7)),
     "04": ("acgan-digits", "Digits, as asked for; each row has one z", classes),
     "05": ("cgan-digits", "Digits, as asked for; each row has one z", classes),
-    "06": ("pix2pix-sketch2face", "Faces, from drawings that G has not seen", pairs),
+    "06": ("pix2pix-hints2face", "Faces, from drawings that G has not seen", pairs),
     "07": ("cyclegan-seasons", "Winters, of summers that G has not seen", cycle),
     "08": ("stargan-toons", "Faces that G has not seen, changed as asked for", switches),
 }

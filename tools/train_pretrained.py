@@ -111,7 +111,7 @@ RECIPES = {
     "lsgan-toons": Recipe(
         model="lsgan",
         data="toons",
-        steps=9_000,
+        steps=5_000,
         changes=LONG | {"r1": 0.25, "betas": (0.0, 0.99)},
         aims={"judge_fid": 20},
     ),
@@ -125,6 +125,14 @@ RECIPES = {
     ),
     "pix2pix-sketch2face": Recipe(
         model="pix2pix", data="sketch2face", channels_last=False, steps=8_000, changes=SLOW
+    ),
+    "pix2pix-hints2face": Recipe(
+        model="pix2pix",
+        data="hints2face",
+        channels_last=False,
+        steps=5_000,
+        changes=LONG,
+        aims={"l1": 0.1},
     ),
     "pix2pix-map2scene": Recipe(
         model="pix2pix", data="map2scene", channels_last=False, steps=4_000, changes=SLOW

@@ -43,6 +43,7 @@ WIDER = {
     "cyclegan-seasons": {"ngf": 32, "ndf": 32, "g_blocks": 4},
     "stargan-toons": {"ngf": 32, "ndf": 32},
     "stargan-emoji": {"ngf": 32, "ndf": 32},
+    "pix2pix-hints2face": {"d_channels": (64, 128, 256)},
     "pix2pix-map2scene": {"d_channels": (64, 128, 256)},
     "pix2pix-sketch2face": {"d_channels": (64, 128, 256)},
     "pix2pix-noto2fluent": {"d_channels": (64, 128, 256)},
