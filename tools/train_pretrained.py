@@ -130,7 +130,7 @@ RECIPES = {
         model="pix2pix",
         data="hints2face",
         channels_last=False,
-        steps=5_000,
+        steps=3_200,
         changes=LONG,
         aims={"l1": 0.1},
     ),
