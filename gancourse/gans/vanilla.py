@@ -253,11 +253,13 @@ def optimizer_of(cfg, net, lr):
     Returns
     -------
     torch.optim.Optimizer
-    LRScheduler
-        It takes a step after each step of the optimizer.
+    LRScheduler or None
+        It takes a step after each step of the optimizer; None if nothing is to change.
     """
     if cfg.optimizer == "adam":
         optimizer = torch.optim.Adam(net.parameters(), lr=lr, betas=cfg.betas, fused=True)
+        if cfg.lr_decay == 1:
+            return optimizer, None
         return optimizer, following(Anneal(optimizer, decay=cfg.lr_decay, least=1e-6))
     optimizer = torch.optim.SGD(net.parameters(), lr=lr, momentum=cfg.momentum[0])
     schedule = Anneal(

@@ -151,3 +151,14 @@ def test_r1_joins_ds_gradient_in_every_so_manieth_update(step, penalised):
     for name, weight in twin.named_parameters():
         torch.testing.assert_close(gradients[name], weight.grad, rtol=1e-4, atol=1e-6)
     assert not real.requires_grad
+
+
+def test_a_step_size_that_is_set_by_hand_stays_where_nothing_decays():
+    cfg = vanilla.PLANE["smoke"]
+    gan = vanilla.build(cfg, runtime.start("cpu", 0))
+    gan.opt_g.param_groups[0]["lr"] = 0.0
+    before = [weight.clone() for weight in gan.netG.parameters()]
+    batch = {"real": torch.randn(cfg.batch_size, 2)}
+    for _ in range(2):
+        vanilla.train_step(gan, batch, runtime.start("cpu", 0))
+    assert all(map(torch.equal, before, gan.netG.parameters()))
