@@ -131,7 +131,7 @@ def encode(figure):
     red, green, blue = picture.split()
     grey = red.tobytes() == green.tobytes() == blue.tobytes()
     png, jpeg = io.BytesIO(), io.BytesIO()
-    (red if grey else picture).save(png, "PNG")
+    (red if grey else picture).save(png, "PNG", optimize=True)
     kind, data = "png", png.getvalue()
     if len(data) > LARGE:
         picture.save(jpeg, "JPEG", quality=QUALITY, subsampling="4:4:4")
