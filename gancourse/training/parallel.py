@@ -68,11 +68,29 @@ def together(device="auto"):
             )
         kind = f"cuda:{number}"
         torch.cuda.set_device(number)
-    dist.init_process_group("nccl" if kind.startswith("cuda") else "gloo")
+    dist.init_process_group("nccl" if kind.startswith("cuda") else "gloo", **_meeting_point())
     try:
         yield kind
     finally:
         dist.destroy_process_group()
+
+
+def _meeting_point():
+    """Return where the processes exchange their addresses, anew after each restart.
+
+    PyTorch 2.14 would find the addresses of the processes before the restart, which are gone.
+    """
+    number, processes = int(os.environ["RANK"]), int(os.environ["WORLD_SIZE"])
+    hosted = os.environ.get("TORCHELASTIC_USE_AGENT_STORE") == "True"  # by torchrun itself
+    store = dist.TCPStore(
+        os.environ["MASTER_ADDR"],
+        int(os.environ["MASTER_PORT"]),
+        processes,
+        is_master=number == 0 and not hosted,
+    )
+    attempt = os.environ.get("TORCHELASTIC_RESTART_COUNT", "0")
+    named = dist.PrefixStore(f"gancourse/{attempt}", store)
+    return {"store": named, "rank": number, "world_size": processes}
 
 
 def place_in_group():
