@@ -241,7 +241,7 @@ def train(
     torchrun --nproc-per-node N -m gancourse train ...
     """
     from gancourse import runs
-    from gancourse.training import parallel, runtime, store
+    from gancourse.training import guards, parallel, runtime, store
 
     if resume:
         store.require(out)
@@ -256,9 +256,10 @@ def train(
         run = runtime.start(device, seed, compile=compiled, **chosen)
         if run.device.type == "cpu" and (threads or run.processes == 1):
             runtime.use_threads(threads or plan.threads)  # torchrun has set a number of its own
+        gan = plan.build(run)
+        guards.check_first_batch(gan, plan.data, run)
         if not run.process:
             say(f"{run}; a step has {plan.work / 1e9:.2g} billion operations", err=True)
-        gan = plan.build(run)
         history = plan.train(gan, run, out_dir=out, resume=resume or parallel.restarted())
     if run.process:
         return

