@@ -56,23 +56,12 @@ def d_loss(real_logits, fake_logits, wrong_logits, mismatch):
 @exercise("5.2", "Implement: the two losses of a step")
 def losses_of_a_step(step_losses):
     """Expect ``step_losses(netG, netD, real, labels, wrong, z, mismatch)``: two losses."""
-    netG, netD = _Painter(), _PairCritic()
+    netG, netD = two_losses.Painter(), _PairCritic()
     real, z = torch.randn(8, 5), torch.randn(8, 3)
     labels, wrong = torch.tensor([0, 1, 2, 0, 1, 2, 0, 1]), torch.tensor([2, 0, 1, 1, 0, 0, 2, 2])
     yield from two_losses.compare(
         step_losses, losses_of_a_step.answer, netG, netD, real, labels, wrong, z, 0.3
     )
-
-
-class _Painter(nn.Module):
-    """A generator of five numbers for three classes."""
-
-    def __init__(self):
-        super().__init__()
-        self.from_z, self.from_y = nn.Linear(3, 5), nn.Embedding(3, 5)
-
-    def forward(self, z, labels):
-        return torch.tanh(self.from_z(z) + self.from_y(labels))
 
 
 class _PairCritic(nn.Module):

@@ -72,7 +72,7 @@ _LAPTOP = Config(
     ndf=16,
     d_layers=2,
     lr=1e-3,  # five times the paper's: the run is short; with 2e-3 D wins for longer
-    batch_size=4,  # per second of computing, better than 1 or 2
+    batch_size=4,  # better than 1 or 2 after equal seconds, with one seed at 32x32
     steps=300,
 )
 

@@ -76,8 +76,8 @@ class Config:
     steps: Count = 200_000  # updates of D (num_iters in the authors' code)
 
 
-# Smaller, with few steps, each of which updates G: at this length more updates of G are worth more
-# than a better D. The R1 penalty keeps D from classifying by a few pixels. With the mask, G need
+# Smaller, with few steps, each of which updates G; the paper's five updates of D for each one of G
+# were not compared at this length. The R1 penalty keeps D from classifying by a few pixels. With the mask, G need
 # not learn to copy, and what it should leave alone has a quarter of the error that it has with the
 # skip (moods, 300 steps). The faces have two label sets: eight attributes, and six expressions.
 _LAPTOP = Config(
