@@ -77,9 +77,10 @@ class Config:
 
 
 # Smaller, with few steps, each of which updates G; the paper's five updates of D for each one of G
-# were not compared at this length. The R1 penalty keeps D from classifying by a few pixels. With the mask, G need
-# not learn to copy, and what it should leave alone has a quarter of the error that it has with the
-# skip (moods, 300 steps). The faces have two label sets: eight attributes, and six expressions.
+# were not compared at this length. The R1 penalty keeps D from classifying by a few pixels. With
+# the mask, G need not learn to copy, and what it should leave alone has a quarter of the error that
+# it has with the skip (moods, 300 steps). The faces have two label sets: eight attributes, and six
+# expressions.
 _LAPTOP = Config(
     image_size=32,
     label_kinds=("attributes", "classes"),
