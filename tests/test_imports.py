@@ -2,6 +2,8 @@
 
 import ast
 import re
+import subprocess
+import sys
 from itertools import count
 from pathlib import Path
 
@@ -110,6 +112,15 @@ def test_contributing_shows_the_rooms_in_their_order():
     house = text.partition("## The house\n")[2].partition("\n## ")[0]
     shown = re.findall(r"^ {4}gancourse/(\w+)(?:/|\.py) ", house, re.MULTILINE)
     assert shown == [room for room in ROOMS if not room.startswith("__")]
+
+
+def test_a_lesson_imports_nothing_slow_that_it_may_not_need():
+    slow = {"torchvision", "torchmetrics", "torch._dynamo", "scipy.optimize", "nbformat", "dask"}
+    code = (
+        "from gancourse import lesson, metrics, trained, widgets; import sys; print(*sys.modules)"
+    )
+    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert slow & set(ended.stdout.split()) == set()
 
 
 @pytest.mark.parametrize(

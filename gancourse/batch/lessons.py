@@ -11,8 +11,6 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
-import nbformat
-
 import gancourse
 from gancourse.errors import CourseError, choose, printable
 from gancourse.files import paths, schema
@@ -157,6 +155,8 @@ def read(path):
     except UnicodeDecodeError as error:
         raise CourseError(f"{shown} is not a notebook: it is no UTF-8 text.") from error
     schema.read(_Notebook, text, f"{shown} is not a notebook", CourseError)
+    import nbformat  # takes a second to import, and a lesson that runs needs none of it
+
     try:
         return _repaired(nbformat.convert(nbformat.reader.reads(text), 4))
     except Exception as error:  # nbformat has no class for the shapes that it does not expect
@@ -166,6 +166,8 @@ def read(path):
 
 def _repaired(notebook):
     """Return a valid notebook of the newest minor version, without metadata of a wrong shape."""
+    import nbformat
+
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # that a cell has no id, which it gets here
         notebook = nbformat.v4.upgrade(notebook)

@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass, replace
 
 import torch
 
-from gancourse import runs
+from gancourse import metrics, runs
 from gancourse.bench.machine import Clock
 from gancourse.bench.sides import TUTORIAL, Ours, Tutorial
 from gancourse.errors import CourseError, choose
@@ -65,20 +65,13 @@ class Try:
     seconds: list[float | None]
 
 
-# gancourse.metrics imports torchmetrics, which takes a second or two.
-
-
 def modes(plan):
     """Return a measure: how many modes of the mixture are covered by 2,500 points."""
-    from gancourse import metrics
-
     return lambda gan: metrics.mode_scores(plan.module.sample(gan, 2_500), plan.data).covered
 
 
 def accuracy(plan):
     """Return a measure: the share of samples that the judge gives the class that was asked for."""
-    from gancourse import metrics
-
     judge = metrics.load_judge(plan.data.name)
 
     def measure(gan):
@@ -91,8 +84,6 @@ def accuracy(plan):
 
 def fid(plan):
     """Return a measure: the judge FID of samples against as many faces of the test split."""
-    from gancourse import metrics
-
     judge = metrics.load_judge("toons")
     real = judge.features(show.held_out(plan.module, "toons", plan.cfg, SAMPLES).images())
 

@@ -14,7 +14,6 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from PIL import Image
-from torchvision.transforms.functional import gaussian_blur
 
 from gancourse.data.pairs import PairedImages, UnpairedImages
 from gancourse.data.source import ImageData, changed, shipped
@@ -78,6 +77,8 @@ def edges(pixels, faint=0.04, clear=0.12):
     uint8 torch.Tensor, (N, 1, H, W)
         0 for a clear edge, 255 for none.
     """
+    from torchvision.transforms.functional import gaussian_blur  # takes seconds to import
+
     smooth = F.pad(gaussian_blur(pixels.float() / 255, 7, 1.0), [1] * 4, mode="replicate")
     dx = (smooth[..., 1:-1, 2:] - smooth[..., 1:-1, :-2]) / 2  # (N, 3, H, W)
     dy = (smooth[..., 2:, 1:-1] - smooth[..., :-2, 1:-1]) / 2

@@ -4,11 +4,6 @@ Super-resolution papers measure both on the Y channel of the picture's YCbCr for
 of a few pixels (Ledig et al. 2017, arXiv 1609.04802, section 3.1). torchmetrics computes them.
 """
 
-from torchmetrics.functional.image import (
-    peak_signal_noise_ratio,
-    structural_similarity_index_measure,
-)
-
 from gancourse.errors import CourseError
 
 # Y of ITU-R BT.601 in the range of video, as MATLAB's rgb2ycbcr, which the papers' scores are of.
@@ -47,6 +42,8 @@ def psnr(truth, restored, border=4):
     CourseError
         If the shapes differ, or nothing is left within the border.
     """
+    from torchmetrics.functional.image import peak_signal_noise_ratio  # takes seconds to import
+
     a, b = _cut(truth, restored, border)
     each = peak_signal_noise_ratio(b, a, data_range=255.0, dim=(1, 2, 3), reduction="none")
     return each.mean().item()
@@ -71,6 +68,8 @@ def ssim(truth, restored, border=4):
     CourseError
         See :func:`psnr`.
     """
+    from torchmetrics.functional.image import structural_similarity_index_measure
+
     a, b = _cut(truth, restored, border)
     if min(a.shape[2:]) < 11:
         raise CourseError(f"ssim needs 11 pixels a side within the border, found {a.shape[2:]}.")

@@ -9,8 +9,6 @@ import warnings
 
 import torch
 from torch import nn
-from torchmetrics.image.fid import FrechetInceptionDistance
-from torchmetrics.image.inception import InceptionScore
 
 from gancourse.errors import CourseError, check_whole
 
@@ -48,6 +46,8 @@ def judge_fid(real_images, fake_images, judge):
     generator (Binkowski et al. 2018, arXiv 1801.01401). Compare values of equal N only, and
     compute the distance of two sets of real pictures of that size as a floor.
     """
+    from torchmetrics.image.fid import FrechetInceptionDistance  # takes seconds to import
+
     real, fake = features_of(real_images, judge), features_of(fake_images, judge)
     dims = real.shape[1]
     _require("judge_fid", min(len(real), len(fake)), dims + 1, f"of each ({dims} features)")
@@ -127,6 +127,8 @@ def inception_score(images, judge):
         If there are too few pictures, the judge refuses them, or its classes do not exclude each
         other.
     """
+    from torchmetrics.image.inception import InceptionScore
+
     if not getattr(judge, "exclusive", True):
         raise CourseError(
             "expected a judge that gives each picture exactly one class, which the judge of "

@@ -2,8 +2,6 @@
 
 from typing import NamedTuple
 
-from torchmetrics.functional.classification import multiclass_confusion_matrix
-
 from gancourse.errors import CourseError
 
 
@@ -58,6 +56,9 @@ def segmentation_scores(predicted, truth, num_classes):
     from which the picture was generated. Our segmentation network is the course's own judge of
     scenes, so our scores cannot be compared with published ones.
     """
+    # Takes seconds to import.
+    from torchmetrics.functional.classification import multiclass_confusion_matrix
+
     if predicted.shape != truth.shape or not truth.numel():
         raise CourseError(
             "expected predicted and true maps of one shape with at least one pixel, found "

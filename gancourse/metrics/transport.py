@@ -1,7 +1,6 @@
 """The exact distance W1 of two sets of points: the least total way of an assignment."""
 
 import torch
-from scipy.optimize import linear_sum_assignment
 
 from gancourse.errors import CourseError
 
@@ -33,6 +32,8 @@ def wasserstein(a, b):
     CourseError
         If the numbers or the shapes of the points differ, there are too many, or one is not finite.
     """
+    from scipy.optimize import linear_sum_assignment  # takes a second to import
+
     if a.shape != b.shape or not 0 < len(a) <= MOST:
         raise CourseError(
             f"wasserstein compares as many points of both sets, 1 to {MOST:,}, found "

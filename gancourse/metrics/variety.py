@@ -5,7 +5,6 @@ A conditional generator with a single perfect picture of each class would have a
 """
 
 import torch
-from torchmetrics.functional.image import multiscale_structural_similarity_index_measure as ms_ssim
 
 from gancourse.errors import CourseError
 
@@ -39,6 +38,9 @@ def class_similarity(images, labels, pairs=200):
     CourseError
         If a class has fewer than two pictures, or the pictures are too small.
     """
+    from torchmetrics.functional import image as similarity  # takes seconds to import
+
+    ms_ssim = similarity.multiscale_structural_similarity_index_measure
     fit = [n for n in range(1, len(SCALES) + 1) if (WINDOW - 1) * 2 ** (n - 1) < images.shape[-1]]
     if not fit:
         raise CourseError(

@@ -10,7 +10,7 @@ torch.Size([1, 3, 64, 64])
 
 from pathlib import Path
 
-from gancourse import gans
+from gancourse import gans, metrics
 from gancourse.data import shipped
 from gancourse.errors import CheckpointError, choose, printable
 from gancourse.files import statefile, weights
@@ -67,8 +67,6 @@ def frozen_for(module, device="cpu"):
     dict
         ``{"frozen": {name: network}}``; empty where nothing is declared.
     """
-    from gancourse import metrics  # with torchmetrics, which takes a second to import
-
     kinds = {
         "judge": lambda name: metrics.load_judge(name).net,
         "pretrained": lambda name: pretrained(name).netG,
