@@ -14,6 +14,7 @@ import sys
 from pathlib import Path
 
 import matplotlib as mpl
+import torch
 from PIL import Image, PngImagePlugin
 
 from gancourse import metrics, plotting, pretrained, toons
@@ -25,6 +26,7 @@ from gancourse.plotting.tiles import Tiles, in_columns, in_rows, to_pixels
 from gancourse.trained import FOLDER
 
 FIGURES = Path(__file__).resolve().parents[1] / "notebooks" / "figures"
+HOURS = (3, 2, 2)  # scenes by day, at dusk and by night
 MADE_BY = "Weights"  # the key of the hash in the PNG
 
 
@@ -43,36 +45,44 @@ def pairs(g):
     """Return held-out inputs, what a generator makes of them, and their targets."""
     held_out = load(g.card["data"], split="test", limit=7)
     x, y = held_out.a.images(), held_out.b.images()
-    rows = {"a drawing": x, "what G makes of it": g.translate(x), "the face it came from": y}
+    rows = {
+        "a drawing with strokes of colour": x,
+        "what G makes of it": g.translate(x),
+        "the face that was drawn": y,
+    }
     return Tiles([to_pixels(images) for images in rows.values()], labels=rows)
 
 
 def cycle(g):
     """Return held-out summers, their winters, the way back, and the true winters."""
     held_out = load(g.card["data"], split="test").hidden
-    size = g.cfg.image_size
-    x, y = (side.resized(size).images(range(7)) for side in (held_out.a, held_out.b))
+    size, hours = g.cfg.image_size, held_out.a.drawing.factors.time
+    chosen = torch.cat([(hours == hour).nonzero()[:n, 0] for hour, n in enumerate(HOURS)])
+    x, y = (side.resized(size).images(chosen) for side in (held_out.a, held_out.b))
     made = g.translate(x)
-    back = g.sample(real_B=made)
-    rows = {"summer": x, "winter, made": made, "summer, back": back, "winter, true": y}
+    rows = {
+        "a summer scene": x,
+        "made into winter": made,
+        "and back into summer": g.sample(real_B=made),
+        "the true winter, not seen by G": y,
+    }
     return Tiles([to_pixels(images) for images in rows.values()], labels=rows)
 
 
 def switches(g):
-    """Return unseen faces as they are, and with one label changed in each column."""
+    """Return unseen faces as they are, and with another hair colour or mood in each column."""
     visible = [hair for hair in toons.FACTORS["hair"] if hair not in ("bald", "buzz")]
     shares = {"hat": {"none": 1}, "hair": dict.fromkeys(visible, 1), "glasses": (2, 1, 1, 0)}
+    shares |= {"hair_colour": {"brown": 1}, "expression": {"neutral": 1, "sad": 1}}
     size = g.cfg.image_size
     people = drawn(toons.sample(4, 4, shares=shares), "toons").resized(size).first(4)
     (_, attributes), (_, moods) = g.fields["labels"].sets
     has = people.attributes[:, [people.attribute_names.index(name) for name in attributes]]
     wanted = {
         "Black_Hair": "black hair",
+        "Red_Hair": "red hair",
         "Blond_Hair": "blond hair",
         "Grey_Hair": "grey hair",
-        "Eyeglasses": "glasses on/off",
-        "Male_presenting": "masculine on/off",
-        "Young": "young on/off",
         "laugh": "laughing",
         "surprised": "surprised",
     }
@@ -84,14 +94,14 @@ def switches(g):
 
 
 LEADS = {  # by lesson: the weights, what they have made, and a function that draws it
-    "01": ("vanilla-digits", "Digits, from noise", lambda g: samples(g, 24, 8)),
-    "02": ("dcgan-toons", "Faces, from noise", lambda g: samples(g, 21, 7)),
-    "03": ("lsgan-toons", "Faces, from noise", lambda g: samples(g, 21, 7)),
-    "04": ("acgan-digits", "Digits, as asked for; each row has one z", classes),
-    "05": ("cgan-digits", "Digits, as asked for; each row has one z", classes),
-    "06": ("pix2pix-hints2face", "Faces, from drawings that G has not seen", pairs),
-    "07": ("cyclegan-seasons", "Winters, of summers that G has not seen", cycle),
-    "08": ("stargan-toons", "Faces that G has not seen, changed as asked for", switches),
+    "01": ("vanilla-digits", "Digits that G drew from noise", lambda g: samples(g, 24, 8)),
+    "02": ("dcgan-toons", "Drawn faces, by G from noise", lambda g: samples(g, 21, 7)),
+    "03": ("lsgan-toons", "Drawn faces, by G from noise", lambda g: samples(g, 21, 7)),
+    "04": ("acgan-digits", "Digits as asked for; a row has one noise vector z", classes),
+    "05": ("cgan-digits", "Digits as asked for; a row has one noise vector z", classes),
+    "06": ("pix2pix-hints2face", "Faces, made from drawings that G has not seen", pairs),
+    "07": ("cyclegan-seasons", "Scenes that G has not seen", cycle),
+    "08": ("stargan-toons", "Unseen faces, other hair or mood", switches),
 }
 
 
