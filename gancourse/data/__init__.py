@@ -94,6 +94,7 @@ def _modes(option):
 LABELLED = ("real", "labels")
 PAIRS = ("input", "target")
 DOMAINS = ("real_A", "real_B")
+MASKED = (*DOMAINS, "masks_A", "masks_B")
 OWN = (*LABELLED, "attributes")
 DRAWN = (*OWN, "captions", "sketch", "map", "boxes")
 
@@ -225,6 +226,20 @@ DATASETS = {
         load=lambda option, split: drawn.load_map2scene(option, split),
         option="number of pairs",
     ),
+    "map2looks": DataSet(
+        about="9,996 pairs: 833 semantic maps, each with its scene in all 12 looks, 64x64 in colour",
+        licence="MIT, as the course",
+        gives=(*PAIRS, *DRAWN[1:], "masks"),
+        load=lambda option, split: drawn.load_map2looks(option, split),
+        option="number of maps",
+    ),
+    "layouts": DataSet(
+        about="10,000 scenes of 8 things at most with their boxes and kinds, 64x64 in colour",
+        licence="MIT, as the course",
+        gives=(*DRAWN, "kinds", "masks"),
+        load=lambda option, split: drawn.load_layouts(option, split),
+        option="number of scenes",
+    ),
     "map2quilt": DataSet(
         about="10,000 pairs: a semantic map and its scene in patterned fabrics, 64x64 in colour",
         licence="MIT, as the course",
@@ -275,15 +290,29 @@ DATASETS = {
     "seasons": DataSet(
         about="10,000 scenes in summer and 10,000 others in winter, unpaired, 64x64 in colour",
         licence="MIT, as the course",
-        gives=DOMAINS,
+        gives=MASKED,
         load=lambda option, split: drawn.load_seasons(option, split),
         option="number of scenes of each season",
     ),
     "daynight": DataSet(
         about="10,000 scenes by day and 10,000 others by night, unpaired, 64x64 in colour",
         licence="MIT, as the course",
-        gives=DOMAINS,
+        gives=MASKED,
         load=lambda option, split: drawn.load_daynight(option, split),
+        option="number of scenes of each kind",
+    ),
+    "trees": DataSet(
+        about="10,000 scenes with round trees and 10,000 others with firs, unpaired, 64x64",
+        licence="MIT, as the course",
+        gives=MASKED,
+        load=lambda option, split: drawn.load_trees(option, split),
+        option="number of scenes of each kind",
+    ),
+    "houses": DataSet(
+        about="10,000 scenes with cottages and 10,000 others with chalets, unpaired, 64x64",
+        licence="MIT, as the course",
+        gives=MASKED,
+        load=lambda option, split: drawn.load_houses(option, split),
         option="number of scenes of each kind",
     ),
     "facades": _canonical(
