@@ -227,7 +227,7 @@ DATASETS = {
         option="number of pairs",
     ),
     "map2looks": DataSet(
-        about="9,996 pairs: 833 semantic maps, each with its scene in all 12 looks, 64x64 in colour",
+        about="9,996 pairs: 833 semantic maps, each with its scene in 12 looks, 64x64 in colour",
         licence="MIT, as the course",
         gives=(*PAIRS, *DRAWN[1:], "masks"),
         load=lambda option, split: drawn.load_map2looks(option, split),
@@ -366,6 +366,22 @@ DATASETS = {
         option="path of a folder, or two with a comma between",
         otherwise="read from your disk",
     ),
+    "mapped": DataSet(
+        about="your own pictures, each with a map of classes in another folder, in colour, 64x64",
+        licence="yours",
+        gives=("real", "map"),
+        load=lambda option, split: own.load_mapped(option, split),
+        option="path of a folder, or those of the maps and of the pictures with a comma between",
+        otherwise="read from your disk",
+    ),
+    "boxes": DataSet(
+        about="your own pictures with a list of boxes and kinds, as COCO has it, in colour, 64x64",
+        licence="yours",
+        gives=("real", "boxes", "kinds"),
+        load=lambda option, split: own.load_boxes(option, split),
+        option="path of a folder, or those of a folder and of the list with a comma between",
+        otherwise="read from your disk",
+    ),
     "unpaired": DataSet(
         about="your own pictures in two folders, in colour, 64x64 if not resized",
         licence="yours",
@@ -384,7 +400,8 @@ def load(name, *, split="train", image_size=None, device="cpu", limit=None):
     ----------
     name : str
         One of ``DATASETS``; "ring:12" is a ring of 12 modes, "grid:16" a grid of 4 by 4,
-        "folder:PATH" the pictures of a folder, "pairs:PATH" and "unpaired:PATH" two sets of them.
+        "folder:PATH" the pictures of a folder, "pairs:PATH" and "unpaired:PATH" two sets of them,
+        "mapped:PATH" and "boxes:PATH" pictures with maps or boxes.
     split : {"train", "test"}
         Some data sets also have "valid". A mixture has no splits: each batch is drawn anew.
     image_size : int, optional
@@ -414,6 +431,8 @@ def load(name, *, split="train", image_size=None, device="cpu", limit=None):
     dataset = DATASETS[choose("data set", kind, DATASETS)]
     if colon and not (option and dataset.option):
         form = f", or {kind}: and the {dataset.option}" if dataset.option else ""
+        if option and not dataset.option:
+            form += f". Your own pictures are {', '.join(f'{own_kind}:' for own_kind in own.KINDS)}"
         raise DataError(f"there is no data set {name!r}: write {kind}{form}.")
     data = dataset.load(option, split)
     if limit is not None:
