@@ -9,7 +9,7 @@ from gancourse.errors import DataError
 from gancourse.fields import Classes, Flags, Pictures
 from gancourse.training import runtime
 
-OWN = {"folder", "pairs", "unpaired"}
+OWN = {"folder", "pairs", "unpaired", "mapped", "boxes"}
 HERE = [name for name, known in DATASETS.items() if not known.downloads and name not in OWN]
 EVERY_FIELD = {field for known in DATASETS.values() for field in known.gives}
 

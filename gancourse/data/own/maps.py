@@ -215,7 +215,10 @@ def picture_of(record):
 
 
 def _stamp(file):
-    about = file.path.stat()
+    try:
+        about = file.path.stat()
+    except OSError:  # whoever reads it says so
+        return None
     return about.st_size, about.st_mtime_ns
 
 
