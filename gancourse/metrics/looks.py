@@ -166,7 +166,7 @@ def diversity(samples, features=None):
 
     Notes
     -----
-    BicycleGAN (Zhu et al. 2017, arXiv 1711.11586, section 4) takes LPIPS of consecutive samples; a
+    BicycleGAN (Zhu et al. 2017, arXiv 1711.11586) takes LPIPS of consecutive samples; a
     judge's features take the place of that network, so that the numbers cannot be compared. All
     pairs have the same mean as consecutive ones, with less noise, and no order.
     """

@@ -7,9 +7,9 @@ The list has three parts; what else it holds is ignored::
      "categories":  [{"id": 18, "name": "dog"}]}
 
 A bbox is left, top, width and height in pixels. Of each picture the middle square is taken, and the
-boxes are cut to it. What then covers less than ``LEAST`` of it is left out, as in the layouts of
-LostGANs (arXiv:1908.07500, section 4.1), and so are pictures without a box. The ids of categories
-may have gaps: their order gives the numbers of the kinds.
+boxes are cut to it. What then covers less than ``LEAST`` of it is left out, a share that LostGANs
+(arXiv:1908.07500) take, and so are pictures without a box. The ids of categories may have gaps:
+their order gives the numbers of the kinds.
 """
 
 import os
@@ -43,24 +43,28 @@ MOST_BYTES = 600_000_000  # of a list; that of COCO's training pictures has 449 
 OVER = 1.0  # pixels by which a box may reach out of its picture, for rounding
 
 
+_Id = Annotated[int, Field(ge=-(2**63), lt=2**63)]
+_Pixels = Annotated[int, Field(ge=1, lt=2**31)]
+
+
 @dataclass(frozen=True)
 class _Image:
-    id: int
+    id: _Id
     file_name: str
-    width: schema.Count
-    height: schema.Count
+    width: _Pixels
+    height: _Pixels
 
 
 @dataclass(frozen=True)
 class _Annotation:
-    image_id: int
-    category_id: int
+    image_id: _Id
+    category_id: _Id
     bbox: tuple[schema.Finite, schema.Finite, schema.Finite, schema.Finite]
 
 
 @dataclass(frozen=True)
 class _Category:
-    id: int
+    id: _Id
     name: str
 
 
@@ -252,15 +256,17 @@ def find_list(option):
         If there is no such folder or list.
     """
     try:
-        return find_folder(option, "boxes"), None  # a comma may be part of its name
+        return find_folder(option, "boxes"), None
     except DataError:
-        folder, _, path = str(option).rpartition(",")
-        if not (folder and path.strip().lower().endswith(".json")):
+        parts = str(option).split(",")
+        if len(parts) < 2 or not parts[-1].strip().lower().endswith(".json"):
             raise
-    path = Path(os.path.expanduser(path.strip()))
-    if not os.path.exists(path):
-        raise DataError(f"there is no list {shown(path.absolute())}. Check the spelling.")
-    return find_folder(folder, "boxes"), path
+    for end in range(1, len(parts)):  # a comma may be part of either name
+        folder = ",".join(parts[:end])
+        path = Path(os.path.expanduser(",".join(parts[end:]).strip()))
+        if os.path.exists(path):
+            return find_folder(folder, "boxes"), path
+    raise DataError(f"there is no list {shown(path.absolute())}. Check the spelling.")
 
 
 def _find(option):

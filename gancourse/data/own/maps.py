@@ -16,6 +16,7 @@ or those of a list, ``legend.csv``, which gives them names::
 or ``sky,0``. If the list has colours, those of a palette count.
 """
 
+import os
 import re
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -170,18 +171,13 @@ class Maps:
                 f"{self.sides.written}: which of {names} holds the maps? Call that folder maps."
             )
         self._maps_last = called[1]
-        paths = {
-            name: folder / name
-            for folder in self.sides.folders
-            for name in self.sides.others
-            if name.lower().rpartition("/")[2] == LEGEND and (folder / name).exists()
-        }
-        if len(paths) > 1:
-            raise DataError(f"{self.sides.written}: {some([*paths])} are legends. Leave one.")
-        self.others = [name for name in self.sides.others if name not in paths]
-        if paths:
-            (path,) = paths.values()
-            self.legend = read_legend(path)
+        legends = [name for name in self.sides.others if name.lower().split("/")[-1] == LEGEND]
+        if len(legends) > 1:
+            raise DataError(f"{self.sides.written}: {some(legends)} are legends. Leave one.")
+        self.others = [name for name in self.sides.others if name not in legends]
+        if legends:
+            paths = [folder / legends[0] for folder in self.sides.folders]
+            self.legend = read_legend(next(path for path in paths if os.path.lexists(path)))
         else:
             files = tuple(record.files[0] for record in self.records)
             self.legend = _found(self.sides.written, files, tuple(map(_stamp, files)))
@@ -345,9 +341,10 @@ def decode(picture, size, pair=False, *, legend):
 
 
 def _classes_in_words(legend):
+    values = [told(value, legend.coloured) for value in legend.values]
     known = [
-        told(value, legend.coloured) + (f" {name}" if name != told(value, legend.coloured) else "")
-        for name, value in zip(legend.names, legend.values, strict=True)
+        f"{value} {shown(name)}" if name != value else value
+        for name, value in zip(legend.names, values, strict=True)
     ]
     return "classes are " + ", ".join(known[:12]) + (", ..." if len(known) > 12 else "")
 

@@ -181,6 +181,13 @@ def test_one_of_several_lists_is_named_after_a_comma(tmp_path):
         load(f"boxes:{tmp_path},{tmp_path / 'vall.json'}")
 
 
+def test_a_comma_may_be_part_of_the_names_of_folder_and_list(tmp_path):
+    folder = listed(tmp_path / "a,b", ALL, name="c,d.json")
+    data = load(f"boxes:{folder}")
+    assert data.name == f"boxes:{folder},{folder / 'c,d.json'}"
+    assert load(data.name).name == own.absolute(data.name) == data.name
+
+
 def test_links_and_odd_names_are_taken_as_they_are(tmp_path):
     name = "a b, é\n.png"
     picture(tmp_path / "real" / name)
@@ -247,6 +254,7 @@ WRONG = {
     "words": ([(0, 3, ["0", 0, 9, 9])], {}, r"annotations\.0\.bbox\.0: .*number"),
     "no-size": (ALL, {"images": [{"id": 0, "file_name": "0.png"}]}, r"images\.0\.width: .*requ"),
     "size-zero": (ALL, {"images": [IMAGE | {"width": 0}]}, r"images\.0\.width: .*equal to 1"),
+    "endless-number": (ALL, {"images": [IMAGE | {"id": 10**4_000}]}, r"images\.0\.id: .*less"),
     "truth-for-a-number": (ALL, {"images": [IMAGE | {"id": True}]}, r"images\.0\.id: .*integer"),
     "categories-by-name": (ALL, {"categories": {"dog": 1}}, "categories: "),
     "other-size": (

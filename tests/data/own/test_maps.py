@@ -430,6 +430,27 @@ def test_a_legend_that_is_no_text_or_no_file_is_refused(tmp_path):
         load(f"mapped:{tmp_path}")
 
 
+def test_a_legend_may_lie_in_either_of_two_folders_that_lie_apart_but_not_in_both(tmp_path):
+    make(tmp_path, 3)
+    apart = f"mapped:{tmp_path / 'maps'},{tmp_path / 'pictures'}"
+    for side in ("pictures", "maps"):
+        path = tmp_path / side / "legend.csv"
+        path.write_text("sky,0\nroad,1\ntree,2\n")
+        assert load(apart).columns["map"].field.classes == ("sky", "road", "tree")
+        os.remove(path)
+    for side in ("pictures", "maps"):
+        (tmp_path / side / "legend.csv").write_text("sky,0\n")
+    with pytest.raises(DataError, match=r"are legends\. Leave one"):
+        load(apart)
+
+
+def test_names_in_a_legend_reach_a_message_in_printable_characters(tmp_path):
+    make(tmp_path, 2)
+    (tmp_path / "legend.csv").write_text("sky\x1b[31m,0\nroad,1\n")
+    found = refusal(tmp_path)
+    assert "\x1b" not in found and r"0 sky\x1b[31m, 1 road" in found
+
+
 LAYOUTS = {
     "no-maps": (["pictures/1.png"], "Expected two folders, maps and pictures"),
     "no-partner": (["maps/1.png", "pictures/1.png", "pictures/2.png"], "1 of 3.*pictures/2.png"),
