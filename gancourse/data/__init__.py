@@ -427,19 +427,25 @@ def load(name, *, split="train", image_size=None, device="cpu", limit=None):
         If the name or the split is unknown, an option does not apply to this data set, or the
         data set is not downloaded yet: ``load`` downloads nothing.
     """
-    kind, colon, option = str(name).partition(":")
-    dataset = DATASETS[choose("data set", kind, DATASETS)]
-    if colon and not (option and dataset.option):
-        form = f", or {kind}: and the {dataset.option}" if dataset.option else ""
-        if option and not dataset.option:
-            form += f". Your own pictures are {', '.join(f'{own_kind}:' for own_kind in own.KINDS)}"
-        raise DataError(f"there is no data set {name!r}: write {kind}{form}.")
+    dataset, option = _find(name)
     data = dataset.load(option, split)
     if limit is not None:
         data = data.first(limit)
     if image_size is not None:
         data = data.resized(image_size)
     return data if str(device) == "cpu" else data.to(device)
+
+
+def _find(name):
+    """Return the data set of a name, and what follows the colon; raise a CourseError for others."""
+    kind, colon, option = str(name).partition(":")
+    dataset = DATASETS[choose("data set", kind, DATASETS)]
+    if colon and not (option and dataset.option):
+        form = f", or {kind}: and the {dataset.option}" if dataset.option else ""
+        if option and not dataset.option:
+            form += f". Your own pictures are {', '.join(f'{known}:' for known in own.KINDS)}"
+        raise DataError(f"there is no data set {name!r}: write {kind}{form}.")
+    return dataset, option
 
 
 def fetch(name, *, progress=True):
@@ -495,7 +501,7 @@ def check(what):
         choose("data set or folder", name, DATASETS)
     if kind in own.KINDS:
         return own.check(option, kind)
-    dataset = DATASETS[kind]
+    dataset, _ = _find(name)
     lines = [f"{name}: {dataset.about}"]
     for file in dataset.files:
         path = shipped(file)

@@ -494,7 +494,10 @@ def test_the_command_line_checks_maps_and_says_where_they_are_loaded(tmp_path):
     off_by_one(tmp_path)
     result = CliRunner().invoke(main, ["data", "check", f"mapped:{tmp_path}"])
     assert result.exit_code == 2 and "which is no class" in result.output
-    with pytest.raises(DataError, match=r"write maps\. Your own pictures are .*mapped:, boxes:"):
-        load(f"maps:{tmp_path}")
+    for refuse in (load, check):
+        with pytest.raises(
+            DataError, match=r"write maps\. Your own pictures are .*mapped:, boxes:"
+        ):
+            refuse(f"maps:{tmp_path}")
     with pytest.raises(CourseError, match="mapped:PATH"):
         load(f"folder:{tmp_path / 'pictures'}").take("map")
