@@ -94,6 +94,7 @@ def _modes(option):
 LABELLED = ("real", "labels")
 PAIRS = ("input", "target")
 DOMAINS = ("real_A", "real_B")
+MASKED = (*DOMAINS, "masks_A", "masks_B")
 OWN = (*LABELLED, "attributes")
 DRAWN = (*OWN, "captions", "sketch", "map", "boxes")
 
@@ -225,6 +226,20 @@ DATASETS = {
         load=lambda option, split: drawn.load_map2scene(option, split),
         option="number of pairs",
     ),
+    "map2looks": DataSet(
+        about="9,996 pairs: 833 semantic maps, each with its scene in 12 looks, 64x64 in colour",
+        licence="MIT, as the course",
+        gives=(*PAIRS, *DRAWN[1:], "masks"),
+        load=lambda option, split: drawn.load_map2looks(option, split),
+        option="number of maps",
+    ),
+    "layouts": DataSet(
+        about="10,000 scenes of 8 things at most with their boxes and kinds, 64x64 in colour",
+        licence="MIT, as the course",
+        gives=(*DRAWN, "kinds", "masks"),
+        load=lambda option, split: drawn.load_layouts(option, split),
+        option="number of scenes",
+    ),
     "map2quilt": DataSet(
         about="10,000 pairs: a semantic map and its scene in patterned fabrics, 64x64 in colour",
         licence="MIT, as the course",
@@ -275,15 +290,29 @@ DATASETS = {
     "seasons": DataSet(
         about="10,000 scenes in summer and 10,000 others in winter, unpaired, 64x64 in colour",
         licence="MIT, as the course",
-        gives=DOMAINS,
+        gives=MASKED,
         load=lambda option, split: drawn.load_seasons(option, split),
         option="number of scenes of each season",
     ),
     "daynight": DataSet(
         about="10,000 scenes by day and 10,000 others by night, unpaired, 64x64 in colour",
         licence="MIT, as the course",
-        gives=DOMAINS,
+        gives=MASKED,
         load=lambda option, split: drawn.load_daynight(option, split),
+        option="number of scenes of each kind",
+    ),
+    "trees": DataSet(
+        about="10,000 scenes with round trees and 10,000 others with firs, unpaired, 64x64",
+        licence="MIT, as the course",
+        gives=MASKED,
+        load=lambda option, split: drawn.load_trees(option, split),
+        option="number of scenes of each kind",
+    ),
+    "houses": DataSet(
+        about="10,000 scenes with cottages and 10,000 others with chalets, unpaired, 64x64",
+        licence="MIT, as the course",
+        gives=MASKED,
+        load=lambda option, split: drawn.load_houses(option, split),
         option="number of scenes of each kind",
     ),
     "facades": _canonical(
@@ -337,6 +366,22 @@ DATASETS = {
         option="path of a folder, or two with a comma between",
         otherwise="read from your disk",
     ),
+    "mapped": DataSet(
+        about="your own pictures, each with a map of classes in another folder, in colour, 64x64",
+        licence="yours",
+        gives=("real", "map"),
+        load=lambda option, split: own.load_mapped(option, split),
+        option="path of a folder, or those of the maps and of the pictures with a comma between",
+        otherwise="read from your disk",
+    ),
+    "boxes": DataSet(
+        about="your own pictures with a list of boxes and kinds, as COCO has it, in colour, 64x64",
+        licence="yours",
+        gives=("real", "boxes", "kinds"),
+        load=lambda option, split: own.load_boxes(option, split),
+        option="path of a folder, or those of a folder and of the list with a comma between",
+        otherwise="read from your disk",
+    ),
     "unpaired": DataSet(
         about="your own pictures in two folders, in colour, 64x64 if not resized",
         licence="yours",
@@ -355,7 +400,8 @@ def load(name, *, split="train", image_size=None, device="cpu", limit=None):
     ----------
     name : str
         One of ``DATASETS``; "ring:12" is a ring of 12 modes, "grid:16" a grid of 4 by 4,
-        "folder:PATH" the pictures of a folder, "pairs:PATH" and "unpaired:PATH" two sets of them.
+        "folder:PATH" the pictures of a folder, "pairs:PATH" and "unpaired:PATH" two sets of them,
+        "mapped:PATH" and "boxes:PATH" pictures with maps or boxes.
     split : {"train", "test"}
         Some data sets also have "valid". A mixture has no splits: each batch is drawn anew.
     image_size : int, optional
@@ -381,17 +427,25 @@ def load(name, *, split="train", image_size=None, device="cpu", limit=None):
         If the name or the split is unknown, an option does not apply to this data set, or the
         data set is not downloaded yet: ``load`` downloads nothing.
     """
-    kind, colon, option = str(name).partition(":")
-    dataset = DATASETS[choose("data set", kind, DATASETS)]
-    if colon and not (option and dataset.option):
-        form = f", or {kind}: and the {dataset.option}" if dataset.option else ""
-        raise DataError(f"there is no data set {name!r}: write {kind}{form}.")
+    dataset, option = _find(name)
     data = dataset.load(option, split)
     if limit is not None:
         data = data.first(limit)
     if image_size is not None:
         data = data.resized(image_size)
     return data if str(device) == "cpu" else data.to(device)
+
+
+def _find(name):
+    """Return the data set of a name, and what follows the colon; raise a CourseError for others."""
+    kind, colon, option = str(name).partition(":")
+    dataset = DATASETS[choose("data set", kind, DATASETS)]
+    if colon and not (option and dataset.option):
+        form = f", or {kind}: and the {dataset.option}" if dataset.option else ""
+        if option and not dataset.option:
+            form += f". Your own pictures are {', '.join(f'{known}:' for known in own.KINDS)}"
+        raise DataError(f"there is no data set {name!r}: write {kind}{form}.")
+    return dataset, option
 
 
 def fetch(name, *, progress=True):
@@ -447,7 +501,7 @@ def check(what):
         choose("data set or folder", name, DATASETS)
     if kind in own.KINDS:
         return own.check(option, kind)
-    dataset = DATASETS[kind]
+    dataset, _ = _find(name)
     lines = [f"{name}: {dataset.about}"]
     for file in dataset.files:
         path = shipped(file)

@@ -18,6 +18,7 @@ from gancourse.data.pairs import PairedImages, UnpairedImages
 from gancourse.data.source import Column, ImageData
 from gancourse.errors import DataError, choose
 from gancourse.fields import Boxes, Map, Masks, Pictures, Tokens, split_words
+from gancourse.toons import scene_layout
 from gancourse.toons.hints import hinted
 from gancourse.toons.landscape import palette_image
 
@@ -26,31 +27,39 @@ SIZE = 64  # default side in pixels
 SPLITS = {"train": (10_000, 0), "test": (2_000, 1)}
 MOST = 100_000  # pictures of a split: 1.2 GB when they are drawn
 OTHER_SEED = 2  # of the training scenes of domain B
+LOOKS = len(toons.SCENE_LOOKS)
 
 
-def how_many(option, name, split):
-    """Return the number of pictures and the seed of a split.
+def how_many(option, name, split, each=1):
+    """Return how many scenes or faces a split has, and their seed.
 
     The number is ``option``, what follows the colon in a name such as "toons:500", or the default.
+
+    Parameters
+    ----------
+    option, name, split : str
+    each : int
+        How many pictures are drawn of one scene.
 
     Raises
     ------
     DataError
-        If the option is no whole number from 1 to ``MOST``.
+        If the option is no whole number from 1 to ``MOST``, or there would be more pictures.
     """
     n, seed = SPLITS[choose("split", split, SPLITS)]
+    most = MOST // each
     if option:
-        digits = option.isascii() and option.isdigit() and len(option) <= len(str(MOST))
-        if not (digits and 0 < int(option) <= MOST):
+        digits = option.isascii() and option.isdigit() and len(option) <= len(str(most))
+        if not (digits and 0 < int(option) <= most):
             raise DataError(
-                f"{name}: write a number above 0, up to {MOST:,}, after the colon, as in "
+                f"{name}: write a number above 0, up to {most:,}, after the colon, as in "
                 f"{name}:500, not {shown(option)!r}"
             )
-        n = int(option)
-    return n, seed
+        return int(option), seed
+    return n // each, seed
 
 
-def drawn(factors, name, show=None, channels=3):
+def drawn(factors, name, show=None, channels=3, *, slots=None, by_look=False):
     """Return pictures that are drawn from factors, with all other fields of the drawing.
 
     Parameters
@@ -61,6 +70,11 @@ def drawn(factors, name, show=None, channels=3):
         ``show(drawing)`` returns the pictures, uint8 (N, channels, H, W); if left out, those in
         colour.
     channels : int
+    slots : gancourse.toons.Slots, optional
+        For scenes: which things the boxes and masks are of, in place of all instances. Then there
+        also are their "kinds".
+    by_look : bool
+        For scenes: the label is season and time of day.
 
     Returns
     -------
@@ -71,10 +85,12 @@ def drawn(factors, name, show=None, channels=3):
     """
     faces = isinstance(factors, toons.Factors)
     kind, label = (toons.Faces, "expression") if faces else (toons.Scenes, "season")
+    label, values = ("look", toons.SCENE_LOOKS) if by_look else (label, factors.columns[label])
     things = toons.PARTS if faces else toons.SCENE_INSTANCES
     classes = toons.CLASSES if faces else toons.SCENE_CLASSES
 
-    @functools.lru_cache(maxsize=1)  # what several columns need is drawn once
+    # What several columns need is drawn once; fields without a size are drawn at another one.
+    @functools.lru_cache(maxsize=2)
     def draw(count, size, device):
         return kind(factors[:count].to(device), size)
 
@@ -89,16 +105,38 @@ def drawn(factors, name, show=None, channels=3):
         "captions": column(text, lambda drawing: text.encode(drawing.captions)),
         "sketch": column(Pictures(shape=(1, SIZE, SIZE)), lines),
         "map": column(Map(classes=tuple(classes), size=SIZE), lambda d: d.semantic),
-        "boxes": column(Boxes(things=tuple(things)), shares_of_a_side),
+        "boxes": column(Boxes(things=tuple(things)), lambda d: shares_of_a_side(d.boxes, d.size)),
     }
+    if slots:
+
+        @functools.lru_cache(maxsize=1)
+        def choose_of(count, device):  # at one size, so that slot k is one thing at every size
+            return slots.choose(draw(count, SIZE, device))
+
+        def chosen(drawing):
+            return choose_of(len(drawing), drawing.factors.codes.device)
+
+        things = slots.names
+        more |= {
+            "boxes": column(
+                Boxes(things=things),
+                lambda d: shares_of_a_side(scene_layout.boxes(d, chosen(d)), d.size),
+            ),
+            "kinds": column(
+                Tokens(words=toons.SCENE_KINDS, length=len(things)),
+                lambda d: scene_layout.kinds(d.factors, chosen(d)),
+            ),
+        }
     if not faces:
-        field = Masks(things=tuple(things), size=SIZE)
-        more["masks"] = column(field, lambda drawing: drawing.instances)
+        more["masks"] = column(
+            Masks(things=tuple(things), size=SIZE),
+            lambda d: scene_layout.numbers(d, chosen(d)) if slots else d.instances,
+        )
     return ImageData(
         column(Pictures(shape=(channels, SIZE, SIZE)), show or colours),
         getattr(factors, label),
         name,
-        factors.columns[label],
+        values,
         attributes=factors.attributes,
         attribute_names=factors.has,
         more=more,
@@ -140,10 +178,9 @@ def maps(drawing):
     return palette_image(drawing.semantic)
 
 
-def shares_of_a_side(drawing):
-    """Return a drawing's boxes, float32 (N, things, 4), from 0 to 1; -1 for a missing thing."""
-    boxes = drawing.boxes.float()
-    return torch.where(boxes < 0, -1.0, boxes / drawing.size)
+def shares_of_a_side(boxes, size):
+    """Return boxes in pixels as float32 from 0 to 1; those of a missing thing stay -1."""
+    return torch.where(boxes < 0, -1.0, boxes.float() / size)
 
 
 def load_toons(option="", split="train"):
@@ -186,6 +223,32 @@ def load_map2scene(option="", split="train"):
     return PairedImages(drawn(scenes, "maps of scenes", maps), drawn(scenes, "scenes"), "map2scene")
 
 
+def load_map2looks(option="", split="train"):
+    """Return pairs of a semantic map and its scene in one of SCENE_LOOKS, which is the label.
+
+    Rows 12 i to 12 i + 11 have one map, and all looks in their order: 833 maps for training and
+    166 for testing, or as many as ``option`` says.
+    """
+    scenes = toons.SceneFactors.sample(*how_many(option, "map2looks", split, each=LOOKS))
+    scenes = scenes.in_every_look()
+    shown = drawn(scenes, "scenes", by_look=True)
+    return PairedImages(drawn(scenes, "maps of scenes", maps), shown, "map2looks")
+
+
+def load_layouts(option="", split="train"):
+    """Return scenes of eight things at most, with the box, the kind and the mask of each.
+
+    10,000 scenes for training and 2,000 for testing, or as many as ``option`` says. None has a
+    road. Things are the sun, clouds, houses, trees and the lake, as far as they are seen; empty
+    slots come last, with boxes of -1, the kind 0 and empty masks.
+    """
+    n, seed = how_many(option, "layouts", split)
+    # About half of all scenes have eight things or fewer.
+    scenes = toons.SceneFactors.sample(3 * n + 100, seed).replace(road="none")
+    few = scene_layout.count(scenes) <= len(toons.THINGS.names)
+    return drawn(scenes[few][:n], "layouts", slots=toons.THINGS)
+
+
 def load_map2quilt(option="", split="train"):
     """Return pairs of a semantic map, in the colours of SCENE_PALETTE, and the scene as a quilt.
 
@@ -212,11 +275,47 @@ def load_daynight(option="", split="train"):
     return _two_states("daynight", "time", ("day", "night"), option, split)
 
 
+def load_trees(option="", split="train"):
+    """Return scenes with round trees (A) and others with firs (B), unpaired: one to three each.
+
+    Counts, and the pairs that are hidden in the test split, are as in :func:`load_seasons`: the
+    same scenes, with the other kind of tree in every place. Row i of masks, boxes and kinds of A
+    and of B is one tree, hidden behind something or not.
+    """
+
+    def side(scenes, is_b):
+        trees = scenes.round_trees.clamp(min=1).tolist()
+        scenes = scenes.replace(round_trees=trees, fir_trees="none")
+        return scenes.with_other_trees() if is_b else scenes
+
+    return _two_sides("trees", side, ("round trees", "firs"), option, split, toons.TREES)
+
+
+def load_houses(option="", split="train"):
+    """Return scenes with cottages (A) and others with chalets (B), unpaired: one to three each.
+
+    Otherwise as :func:`load_trees`.
+    """
+
+    def side(scenes, is_b):
+        style = "chalet" if is_b else "cottage"
+        return scenes.replace(house_1=style, house_2=style, house_3=style)
+
+    return _two_sides("houses", side, ("cottages", "chalets"), option, split, toons.HOUSES)
+
+
 def _two_states(name, factor, values, option, split):
+    def side(scenes, is_b):
+        return scenes.replace(**{factor: values[is_b]})
+
+    return _two_sides(name, side, values, option, split)
+
+
+def _two_sides(name, side, names, option, split, slots=None):
     n, seed = how_many(option, name, split)
     seeds = (seed, OTHER_SEED) if split == "train" else (seed, seed)
     a, b = (
-        drawn(toons.SceneFactors.sample(n, seed).replace(**{factor: value}), value)
-        for seed, value in zip(seeds, values, strict=True)
+        drawn(side(toons.SceneFactors.sample(n, seeds[k]), k), names[k], slots=slots)
+        for k in (0, 1)
     )
     return UnpairedImages(a, b, name, hidden=PairedImages(a, b, name) if split == "test" else None)

@@ -28,7 +28,10 @@ BATCH_KEY = 0xDA7A
 GIVEN = {
     "labels": "Put its pictures into a sub-folder for each class.",
     "attributes": "A folder gets them from a list beside its pictures, attributes.csv.",
+    "map": "Put its maps into a folder of their own, and load both as mapped:PATH.",
+    "boxes": "Write a list of boxes beside its pictures, and load them as boxes:PATH.",
 }
+GIVEN["kinds"] = GIVEN["boxes"]
 # What a user can do about a file that came with the course.
 MEND = "Install gancourse again, or restore the file with git."
 

@@ -8,7 +8,15 @@ from gancourse.metrics.domains import (
     errors_by_label,
     label_target,
 )
+from gancourse.metrics.instances import Change, centroid_shift, centroids, change, mask_iou
 from gancourse.metrics.judges import JUDGES, FaceJudge, Judge, load_judge
+from gancourse.metrics.looks import (
+    Looks,
+    diversity,
+    looks_covered,
+    nearest_truth,
+    relative_diversity,
+)
 from gancourse.metrics.modes import ModeScores, mode_scores, numeric_jsd
 from gancourse.metrics.reconstruction import reconstruct
 from gancourse.metrics.restoration import psnr, ssim
@@ -24,14 +32,20 @@ from gancourse.metrics.transport import wasserstein
 
 __all__ = [
     "JUDGES",
+    "Change",
     "CounterfactualErrors",
     "DomainErrors",
     "FaceJudge",
     "Judge",
+    "Looks",
     "ModeScores",
     "PrecisionRecall",
     "SegmentationScores",
+    "centroid_shift",
+    "centroids",
+    "change",
     "counterfactual_errors",
+    "diversity",
     "domain_errors",
     "errors_by_label",
     "fid_infinity",
@@ -41,12 +55,16 @@ __all__ = [
     "lab_histograms",
     "label_target",
     "load_judge",
+    "looks_covered",
+    "mask_iou",
     "mode_scores",
     "nearest_neighbours",
+    "nearest_truth",
     "numeric_jsd",
     "precision_recall",
     "psnr",
     "reconstruct",
+    "relative_diversity",
     "rgb_to_lab",
     "segmentation_scores",
     "ssim",

@@ -1,5 +1,7 @@
 """The factors of a drawn scene: their values, attributes and captions."""
 
+import torch
+
 from gancourse.toons.table import Table, listed
 
 NUMBERS = ("none", "one", "two", "three")
@@ -22,6 +24,11 @@ SCENE_FACTORS = {
     "fir_trees": NUMBERS,
     "side": ("left", "right"),
 }
+
+# How one layout can look: each season at each time of day.
+SCENE_LOOKS = tuple(
+    f"{season} {time}" for season in SCENE_FACTORS["season"] for time in SCENE_FACTORS["time"]
+)
 
 # The probabilities of values, for factors whose values aren't equally likely.
 SCENE_SHARES = {
@@ -98,6 +105,55 @@ class SceneFactors(Table):
     def captions(self):
         """A caption of each scene, list of str."""
         return [scene_caption(scene) for scene in self.describe()]
+
+    @property
+    def look(self):
+        """The season and the time of day of each scene, int64 (N,): an index into SCENE_LOOKS."""
+        return self.season * len(SCENE_FACTORS["time"]) + self.time
+
+    def in_every_look(self):
+        """Return every scene in all of SCENE_LOOKS: 12 N scenes, those of one layout in a row."""
+        times = len(SCENE_FACTORS["time"])
+        looks = torch.arange(len(SCENE_LOOKS)).repeat(len(self)).tolist()
+        return self.repeat(len(SCENE_LOOKS)).replace(
+            season=[look // times for look in looks], time=[look % times for look in looks]
+        )
+
+    @property
+    def tree_ranks(self):
+        """In which order trees take the six places, int64 (N, 6).
+
+        The places of rank 0, 1, 2 are for round trees, those of rank 3, 4, 5 for firs.
+        """
+        return self._tree_order.argsort(dim=1, stable=True).argsort(dim=1, stable=True)
+
+    @property
+    def tree_kinds(self):
+        """What stands in each of the six places, int64 (N, 6): 0 nothing, 1 round tree, 2 fir."""
+        rank = self.tree_ranks
+        number = rank % 3
+        there = torch.where(
+            rank < 3, number < self.round_trees[:, None], number < self.fir_trees[:, None]
+        )
+        return torch.where(there, 1 + (rank >= 3).long(), 0)
+
+    @property
+    def _tree_order(self):
+        return torch.stack([getattr(self, f"place_{k}") for k in range(1, 7)], 1)
+
+    def with_other_trees(self):
+        """Return the scenes with a fir for each round tree, in its place, and the reverse.
+
+        Nothing else changes: places, sizes and tones of the trees are the same.
+        """
+        order = self._tree_order
+        ranks = (self.tree_ranks + 3) % 6
+        places = order.sort(dim=1).values.gather(1, ranks)
+        return self.replace(
+            round_trees=self.fir_trees.tolist(),
+            fir_trees=self.round_trees.tolist(),
+            **{f"place_{k + 1}": places[:, k] for k in range(6)},
+        )
 
 
 def scene_caption(scene):

@@ -190,11 +190,6 @@ def _places(f):
     tree_x, tree_y, tree_size = fixed(TREE_PLACES)
     cloud_x, cloud_y, cloud_size = fixed(CLOUD_PLACES)
     tree_x, tree_y = tree_x + many("tree_{}_x", 6, 0.09), tree_y.expand(len(f), -1, -1, -1)
-    rank = (
-        many("place_{}", 6, 1.0)[:, :, 0, 0].argsort(dim=1, stable=True).argsort(dim=1, stable=True)
-    )
-    number = rank % 3
-    there = torch.where(rank < 3, number < f.round_trees[:, None], number < f.fir_trees[:, None])
     return {
         "horizon": 0.15 + vary("horizon", 0.03),
         "bumps": many("hill_{}", 4, 1.0),
@@ -215,8 +210,8 @@ def _places(f):
         "tree_x": tree_x,
         "tree_y": tree_y,
         "tree_size": tree_size * (1 + many("tree_{}_size", 6, 0.13)),
-        "tree_kind": torch.where(there, 1 + (rank >= 3).long(), 0),  # 1 round tree, 2 fir
-        "tree_tone": rank % 3,
+        "tree_kind": f.tree_kinds,
+        "tree_tone": f.tree_ranks % 3,
         "salt": vary("specks", 40.0),
     }
 

@@ -72,7 +72,9 @@ def test_what_a_lesson_does_not_know_is_refused(lessons, tmp_path, name, value, 
     assert not (tmp_path / "out").exists()
 
 
-@pytest.mark.parametrize("kind", ["folder:pics", "pairs:pics", "unpaired:pics/A,pics/B"])
+@pytest.mark.parametrize(
+    "kind", ["folder:pics", "pairs:pics", "unpaired:pics/A,pics/B", "mapped:pics"]
+)
 def test_a_folder_of_pictures_is_that_of_the_caller(lessons, tmp_path, monkeypatch, kind):
     for side in "AB":
         (tmp_path / "pics" / side).mkdir(parents=True)

@@ -3,14 +3,13 @@
 import pytest
 import torch
 
-from gancourse.data import DATASETS, load
+from gancourse.data import DATASETS, load, own
 from gancourse.data.joint import JointImages
 from gancourse.errors import DataError
 from gancourse.fields import Classes, Flags, Pictures
 from gancourse.training import runtime
 
-OWN = {"folder", "pairs", "unpaired"}
-HERE = [name for name, known in DATASETS.items() if not known.downloads and name not in OWN]
+HERE = [name for name, known in DATASETS.items() if not known.downloads and name not in own.KINDS]
 EVERY_FIELD = {field for known in DATASETS.values() for field in known.gives}
 
 

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 import gancourse.data
-from gancourse.data import DATASETS, ImageData, check, digits, fetch, load, shipped
+from gancourse.data import DATASETS, ImageData, check, digits, fetch, load, own, shipped
 from gancourse.data.digits import read_idx
 from gancourse.errors import CourseError, DataError
 
@@ -204,10 +204,7 @@ def test_pictures_are_brought_to_the_size_that_a_model_wants():
 # Checks
 
 
-OF_ONES_OWN = ("folder", "pairs", "unpaired")
-
-
-@pytest.mark.parametrize("name", [*(n for n in DATASETS if n not in OF_ONES_OWN), "ring:12"])
+@pytest.mark.parametrize("name", [*(n for n in DATASETS if n not in own.KINDS), "ring:12"])
 def test_every_set_that_is_here_passes_its_check(name, cache):
     if name in DATASETS and DATASETS[name].downloads:
         with pytest.raises(DataError, match=f"gancourse data fetch {name}"):

@@ -26,6 +26,7 @@ def test_data_of_the_course_may_be_named_by_a_card(name):
 
 
 PATHS = ["folder:/", "pairs:/a", "unpaired:/a,/b", "small2large:folder:/", "/etc", "folder"]
+PATHS += ["mapped:/a", "boxes:/a,/b.json", "mapped", "boxes"]
 LARGE = ["toons:1000000000", "toons:" + "9" * 5_000, "small2large:toons:100001"]
 
 

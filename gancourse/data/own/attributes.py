@@ -14,6 +14,7 @@ import csv
 import re
 import stat
 from collections import Counter
+from contextlib import contextmanager
 from itertools import takewhile
 
 import numpy as np
@@ -51,26 +52,44 @@ def read(path):
     DataError
         If it cannot be read, names a picture or an attribute twice, or has other values.
     """
-    try:
-        facts = path.stat()
-        if not stat.S_ISREG(facts.st_mode):  # opening a pipe would wait for ever
-            raise DataError(f"{path} is no file. Remove it, or write the attributes there.")
-        if facts.st_size > MOST_BYTES:
-            raise DataError(
-                f"{path} has {facts.st_size / 1e6:,.0f} MB, and the limit is "
-                f"{MOST_BYTES / 1e6:.0f} MB. Leave out pictures or attributes."
-            )
+    with readable(path, "the attributes", MOST_BYTES, "Leave out pictures or attributes."):
         found = read_attributes(path) if path.suffix.lower() == ".txt" else read_table(path)
-    except UnicodeDecodeError as problem:
-        raise DataError(f"{path} is not in UTF-8 ({problem}): save it as UTF-8") from problem
-    except (OSError, csv.Error) as problem:
-        raise DataError(f"{path} cannot be read: {problem}") from problem
     names, attribute_names, _ = found
     for what, some in (("picture", names), ("attribute", attribute_names)):
         name, count = Counter(some).most_common(1)[0] if len(some) else ("", 0)
         if count > 1:
             raise DataError(f"{path} has the {what} {shown(name)!r} {count} times: leave one")
     return found
+
+
+@contextmanager
+def readable(path, content, most, remedy):
+    """Refuse what is no file or too large; raise a DataError for what fails in a ``with`` block.
+
+    Parameters
+    ----------
+    path : pathlib.Path
+    content : str
+        What belongs there, for the message.
+    most : int
+        Bytes.
+    remedy : str
+        What to do about a larger file.
+    """
+    try:
+        facts = path.stat()
+        if not stat.S_ISREG(facts.st_mode):  # opening a pipe would wait for ever
+            raise DataError(f"{path} is no file. Remove it, or write {content} there.")
+        if facts.st_size > most:
+            raise DataError(
+                f"{path} has {facts.st_size / 1e6:,.0f} MB, and the limit is "
+                f"{most / 1e6:.0f} MB. {remedy}"
+            )
+        yield
+    except UnicodeDecodeError as problem:
+        raise DataError(f"{path} is not in UTF-8 ({problem}): save it as UTF-8") from problem
+    except (OSError, csv.Error) as problem:
+        raise DataError(f"{path} cannot be read: {problem}") from problem
 
 
 def read_table(path):
@@ -87,7 +106,7 @@ def read_table(path):
         With the number of the first line that is wrong.
     """
     with open(path, encoding="utf-8-sig", newline="") as file:
-        rows = _rows(file)
+        rows = cells_of(file)
         _, header = next(rows, (0, []))
         unnamed = DataError(
             f"{path} should begin with the names of its columns, name,Attribute1,Attribute2, not "
@@ -125,7 +144,7 @@ def read_table(path):
     return names, tuple(header[1:]), _flags(table, len(names))
 
 
-def _rows(file):
+def cells_of(file):
     """Yield the number and the cells of each line that is not empty."""
     header = file.readline()
     if header.lower().startswith("sep=") and len(header) > 4:  # a word to spreadsheets

@@ -67,7 +67,7 @@ def decode(picture, size, pair=False):
         Whatever Pillow raises for damaged files.
     """
     whole = picture.size
-    with _decoded(picture, _draft(picture, size, pair)) as (picture, turn):
+    with loaded(picture, _draft(picture, size, pair)) as (picture, turn):
         # A TIFF has been turned by Pillow.
         across = (picture.height - picture.width) * (whole[1] - whole[0]) < 0
         whole = whole[::-1] if across else whole
@@ -115,7 +115,7 @@ def turn_of(picture):
 
 
 @contextmanager
-def _decoded(picture, draft):
+def loaded(picture, draft):
     """Decode a picture when there is room for it; yield it and its turn; then close it.
 
     Parameters

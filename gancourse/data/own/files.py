@@ -12,7 +12,8 @@ from pathlib import Path
 
 from gancourse.errors import DataError, printable
 
-KINDS = ("folder", "pairs", "unpaired")  # of data sets that are read from a user's folders
+# The kinds of data sets that are read from a user's folders.
+KINDS = ("folder", "pairs", "unpaired", "mapped", "boxes")
 TEST_SHARE = 10  # one record in so many is for testing
 
 MOST_FILES = 500_000  # below one folder
@@ -243,26 +244,6 @@ def find_folders(option, kind):
     if os.path.samefile(a, b):
         raise DataError(f"{a} and {b} are one folder. Name one for A and another for B.")
     return folders
-
-
-def absolute(name):
-    """Return a data set's name with absolute paths, so that it can be read from another folder.
-
-    Parameters
-    ----------
-    name : str
-        "folder:pics", "pairs:a,b", or any other name, which is returned as it is.
-
-    Raises
-    ------
-    DataError
-        If it names a folder that does not exist.
-    """
-    kind, _, path = name.partition(":")
-    if kind not in KINDS or not path:
-        return name
-    folders = [find_folder(path)] if kind == "folder" else find_folders(path, kind)
-    return f"{kind}:{','.join(str(folder.absolute()) for folder in folders)}"
 
 
 # Names in messages

@@ -37,6 +37,7 @@ EXPECTED = {
     "pairs": "Expected one file for each pair, with A on the left and B on the right; or two "
     "folders, such as A and B or trainA and trainB, in which the same name makes a pair.",
     "unpaired": "Expected two folders, such as A and B or trainA and trainB.",
+    "mapped": "Expected two folders, maps and pictures, in which the same name makes a pair.",
 }
 
 
@@ -82,9 +83,7 @@ class Folder:
 
     def split(self, split):
         """Return the indices of a split's records, in the order of their hashes; see `divide`."""
-        parts = dict(zip(SPLITS, divide(self.records), strict=True))
-        rows = {record.name: row for row, record in enumerate(self.records)}
-        return [rows[record.name] for record in parts[choose("split", split, SPLITS)]]
+        return rows_of(self.records, split)
 
     def _check_layout(self):
         if not self.pictures:
@@ -176,6 +175,13 @@ class Folder:
         self.attributes = torch.from_numpy(values[found].copy())
 
 
+def rows_of(records, split):
+    """Return the indices of a split's records, in the order of their hashes; see `divide`."""
+    parts = dict(zip(SPLITS, divide(records), strict=True))
+    rows = {record.name: row for row, record in enumerate(records)}
+    return [rows[record.name] for record in parts[choose("split", split, SPLITS)]]
+
+
 class Sides:
     """Folders with pictures of A and of B, sorted into splits.
 
@@ -183,11 +189,14 @@ class Sides:
     ----------
     option : str or pathlib.Path
         A folder, or two with a comma between.
-    kind : {"pairs", "unpaired"}
+    kind : {"pairs", "unpaired", "mapped"}
+        Pairs of a map and a picture are always two files.
 
     Attributes
     ----------
     kind : str
+    folders : list of pathlib.Path
+        One, or that of A and that of B.
     written : str
         The folders as the user wrote them, for messages.
     real : str
@@ -211,7 +220,7 @@ class Sides:
 
     def __init__(self, option, kind):
         self.kind = kind
-        folders = find_folders(option, kind)
+        self.folders = folders = find_folders(option, kind)
         self.written = ",".join(map(str, folders))
         self.real = ",".join(map(os.path.realpath, folders))
         apart = len(folders) == 2
@@ -235,9 +244,10 @@ class Sides:
             raise self._refusal(
                 f"{len(loose):,} pictures ({some(loose)}) lie beside the folders of A and B"
             )
-        if self.whole and kind == "unpaired":
+        if self.whole and kind != "pairs":
+            side = "maps" if kind == "mapped" else "of A"
             raise self._refusal(
-                f"no folder says which of the {len(loose):,} pictures ({some(loose)}) are of A"
+                f"no folder says which of the {len(loose):,} pictures ({some(loose)}) are {side}"
             )
         self.parts = self._parts(found)
 
@@ -257,7 +267,7 @@ class Sides:
 
     def _parts(self, found):
         named = {place.split for _, place in found} - {""}
-        pairs = self.kind == "pairs"
+        pairs = self.kind != "unpaired"
         parts = {}
         for picture, place in found:
             part = parts.setdefault(place.split or ("train" if named else ""), ([], []))
@@ -301,10 +311,11 @@ class Sides:
             left = [[one[n] for n in one if n not in two], [two[n] for n in two if n not in one]]
         lone = [str(record) for record in chain(*zip_longest(*left)) if record]
         if lone:
+            other = "; or, if nothing belongs together, load them as unpaired:" + self.written
             raise DataError(
                 f"{self.written}: {len(lone):,} of {len(a) + len(b):,} pictures have no partner of "
-                f"the same name: {some(lone)}. Rename or remove them; or, if nothing belongs "
-                f"together, load them as unpaired:{self.written}."
+                f"the same name: {some(lone)}. Rename or remove them"
+                f"{other if self.kind == 'pairs' else ''}."
             )
         return sorted(pairs, key=lambda pair: pair.files[0].name)
 

@@ -51,7 +51,7 @@ class Seen:
 UNREAD = Seen(problem="a kind that is not read: save it as JPEG or PNG")
 
 
-def look(picture, size=SIZE, pair=False):
+def look(picture, size=SIZE, pair=False, decoder=decode):
     """Read one file, and return what was :class:`Seen`; a damaged file raises nothing.
 
     Parameters
@@ -61,6 +61,9 @@ def look(picture, size=SIZE, pair=False):
         Pixels a side.
     pair : bool
         Whether it holds A on the left and B on the right.
+    decoder : callable
+        ``decoder(image, size, pair)`` returns pixels and the upright size of a picture that Pillow
+        has opened; it may raise :class:`Unfit`.
     """
     path = picture.path
     if path.suffix.lower() in FOREIGN:
@@ -68,7 +71,7 @@ def look(picture, size=SIZE, pair=False):
     try:
         if not stat.S_ISREG(path.stat().st_mode):  # opening a pipe would wait for ever
             return Seen(problem="not a file")
-        return look_into(partial(open, path, "rb"), size, pair)
+        return look_into(partial(open, path, "rb"), size, pair, decoder)
     except PermissionError:
         return Seen(problem="no permission to read it")
     except FileNotFoundError:
@@ -77,7 +80,7 @@ def look(picture, size=SIZE, pair=False):
         return Seen(problem=problem.strerror or str(problem))
 
 
-def look_into(opened, size=SIZE, pair=False):
+def look_into(opened, size=SIZE, pair=False, decoder=decode):
     """Read a file as :func:`look` does; ``opened()`` returns it open, from its beginning."""
     with opened() as file:
         head = file.read(256)
@@ -90,7 +93,7 @@ def look_into(opened, size=SIZE, pair=False):
     with FILES.taken(length):
         try:
             with opened() as file:
-                return _decoded(file, size, pair)
+                return _decoded(file, size, pair, decoder)
         except Unfit as problem:
             return Seen(problem=str(problem))
         except Image.DecompressionBombError:
@@ -101,14 +104,14 @@ def look_into(opened, size=SIZE, pair=False):
                 raise
             if head.startswith(paths.PNG):  # what is damaged may be a text that nobody needs
                 with suppress(Exception), opened() as file:
-                    return _decoded(png.pixels_alone(file), size, pair)
+                    return _decoded(png.pixels_alone(file), size, pair, decoder)
             return Seen(problem=_why(head, problem))
 
 
-def _decoded(file, size, pair):
+def _decoded(file, size, pair, decoder):
     with Image.open(file, formats=FORMATS) as image:
         mode = image.mode
-        pixels, whole = decode(image, size, pair)
+        pixels, whole = decoder(image, size, pair)
     return Seen(pixels=pixels, size=whole, mode=mode)
 
 
@@ -131,16 +134,24 @@ def look_at(record, size=SIZE):
         return look(record.files[0], size)
     if len(record.files) == 1:
         return look(record.files[0], size, pair=True)
-    a, b = (look(file, size) for file in record.files)
-    for file, seen in zip(record.files, (a, b), strict=True):
-        if seen.problem:
-            return Seen(problem=f"{file}: {seen.problem}")
-    (small, low), (large, high) = sorted((a.size, b.size))
-    if abs(large * low / high - small) > 1:  # more than a pixel of rounding
-        sizes = "{}x{} and {}x{}".format(*a.size, *b.size)
-        return Seen(problem=f"{sizes} pixels differ in shape: cut both to one")
+    a, b = both = [look(file, size) for file in record.files]
+    problem = apart(record, both)
+    if problem:
+        return Seen(problem=problem)
     mode = a.mode if a.mode == b.mode else f"{a.mode}+{b.mode}"
     return Seen(pixels=np.concatenate([a.pixels, b.pixels]), size=a.size + b.size, mode=mode)
+
+
+def apart(record, both):
+    """Return why two files that were seen cannot lie on each other; "" if they can."""
+    for file, seen in zip(record.files, both, strict=True):
+        if seen.problem:
+            return f"{file}: {seen.problem}"
+    a, b = (seen.size for seen in both)
+    (small, low), (large, high) = sorted((a, b))
+    if abs(large * low / high - small) > 1:  # more than a pixel of rounding
+        return "{}x{} and {}x{} pixels differ in shape: cut both to one".format(*a, *b)
+    return ""
 
 
 KINDS = {b"\xff\xd8": "JPEG", b"\x89PNG": "PNG", b"GIF8": "GIF", b"RIFF": "WebP", b"BM": "BMP"}
@@ -162,7 +173,7 @@ def _why(head, problem):
     return f"a {kind or 'file'} that is damaged: {shown(problem) or type(problem).__name__}"
 
 
-def rows(title, records, size=SIZE):
+def rows(title, records, size=SIZE, looker=look_at):
     """Yield the pixels of one record after the other.
 
     Parameters
@@ -172,6 +183,8 @@ def rows(title, records, size=SIZE):
     records : list of gancourse.data.own.files.Record
     size : int
         Pixels a side.
+    looker : callable
+        ``looker(record, size=size)`` returns what was :class:`Seen`.
 
     Yields
     ------
@@ -183,7 +196,7 @@ def rows(title, records, size=SIZE):
         After the last one, with all that can't be read.
     """
     unreadable = []
-    read = in_threads(partial(look_at, size=size), records, str(title))
+    read = in_threads(partial(looker, size=size), records, str(title))
     for record, seen in zip(records, read, strict=True):
         if seen.problem:
             unreadable.append(f"{record} ({seen.problem})")
@@ -194,22 +207,23 @@ def rows(title, records, size=SIZE):
         raise DataError("\n".join([first, *refused(sorted(unreadable))]))
 
 
-def read(title, records, size=SIZE):
+def read(title, records, size=SIZE, looker=look_at):
     """Return the pixels of records, uint8 (N, 3 or 6, size, size); see :func:`rows`."""
-    channels = 6 if records[0].pair else 3
-    pixels = np.empty((len(records), channels, size, size), np.uint8)
-    for row, seen in enumerate(rows(title, records, size)):
+    pixels = None
+    for row, seen in enumerate(rows(title, records, size, looker)):
+        if pixels is None:
+            pixels = np.empty((len(records), *seen.shape), np.uint8)
         pixels[row] = seen
     return torch.from_numpy(pixels)
 
 
-def refused(unreadable):
+def refused(lines, what="unreadable", remedy="Remove or replace the unreadable ones."):
     """Yield the lines of a message that name what can't be used, and why."""
-    yield f"  unreadable  {len(unreadable):,}:"
-    yield from (f"    {line}" for line in unreadable[:10])
-    if len(unreadable) > 10:
-        yield f"    and {len(unreadable) - 10:,} more"
-    yield "Remove or replace the unreadable ones."
+    yield f"  {what:<11} {len(lines):,}:"
+    yield from (f"    {line}" for line in lines[:10])
+    if len(lines) > 10:
+        yield f"    and {len(lines) - 10:,} more"
+    yield remedy
 
 
 @contextmanager

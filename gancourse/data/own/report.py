@@ -4,10 +4,13 @@ import os
 from collections import Counter, defaultdict
 from dataclasses import dataclass
 
+import numpy as np
 import pooch
 
+from gancourse.data.own.boxes import LEAST, THINGS, Listed
 from gancourse.data.own.files import counted, find_folder, shown, some
 from gancourse.data.own.layout import SIDED, SPLITS, Folder, Sides
+from gancourse.data.own.maps import Maps, picture_of
 from gancourse.data.own.reading import SIZE, in_threads, look_at, refused
 from gancourse.errors import DataError
 
@@ -19,7 +22,7 @@ def check(path, kind=None):
     ----------
     path : str or pathlib.Path
         A folder; of A and B also two with a comma between.
-    kind : {"folder", "pairs", "unpaired"}, optional
+    kind : {"folder", "pairs", "unpaired", "mapped", "boxes"}, optional
         How it is to be loaded; if left out, as the names of the folders say.
 
     Returns
@@ -33,7 +36,8 @@ def check(path, kind=None):
         If loading would raise one, or a picture can't be read; the report says which.
     """
     kind = kind or kind_of(path)
-    lines, unreadable = _of_folder(path) if kind == "folder" else _of_sides(path, kind)
+    reports = {"folder": _of_folder, "mapped": _of_maps, "boxes": _of_boxes}
+    lines, unreadable = reports[kind](path) if kind in reports else _of_sides(path, kind)
     if unreadable:
         raise DataError("\n".join([*lines, *refused(unreadable)]))
     return "\n".join(lines)
@@ -116,23 +120,85 @@ def _of_sides(path, kind):
     return [*lines, *_others(sides.others)], unreadable
 
 
+def _of_maps(path):
+    maps = Maps(path)
+    records = maps.records
+    title, names = maps.sides.written, maps.legend.names
+
+    def look(record):
+        picture, found = look_at(picture_of(record)), maps.look_at(record)
+        if picture.problem or found.problem:
+            return picture.problem or found.problem
+        counts = np.bincount(found.pixels.ravel(), minlength=len(names))
+        return _facts(picture, counts=counts, map_size=found.size[:2])
+
+    seen, unreadable = _read(records, title, look)
+    pixels = sum((facts.counts for facts in seen.values()), np.zeros(len(names), int))
+    shares = pixels / max(pixels.sum(), 1)
+    told = [f"{shown(name)} {share:.1%}" for name, share in zip(names, shares, strict=True)]
+    more = f" and {len(told) - 20} more" if len(told) > 20 else ""
+    lines = [
+        f"{title}: {len(records):,} pictures with maps",
+        f"  classes     {len(told)}: {', '.join(told[:20])}{more}",
+    ]
+    unseen = [name for name, count in zip(names, pixels, strict=True) if not count]
+    if unseen:
+        lines.append(f"  not seen    {len(unseen)} at {SIZE} pixels: {some(unseen)}")
+    scaled = [record for record, facts in seen.items() if facts.map_size != facts.size]
+    if scaled:
+        lines.append(
+            f"  sizes       {len(scaled):,} differ between map and picture: {some(scaled)}"
+        )
+    lines += [_splits(*(maps.split(split) for split in SPLITS)), *_of_pictures(seen)]
+    return [*lines, *_others(maps.others)], unreadable
+
+
+def _of_boxes(path):
+    listed = Listed(path)
+    seen, unreadable = _read(
+        listed.records, listed.written, lambda record: _facts(listed.look_at(record))
+    )
+    kinds = Counter(listed.words[kind - 1] for kind in listed.kinds.ravel().tolist() if kind)
+    each = (listed.kinds > 0).sum(1)
+    lines = [
+        f"{listed.written}: {len(listed.records):,} pictures with boxes",
+        f"  kinds       {len(listed.words)}: {counted(kinds)}",
+        f"  boxes       {each.sum():,}, {each.min()} to {each.max()} a picture",
+    ]
+    small, more, empty = (listed.counts[what] for what in ("small", "more", "empty"))
+    if small:
+        lines.append(f"  small       {small:,} boxes below {LEAST:.0%} of a picture: left out")
+    if more:
+        lines.append(f"  more        {more:,} boxes beside the {THINGS} largest: left out")
+    if empty:
+        lines.append(f"  no boxes    {empty:,} pictures of the list: left out")
+    if listed.unlisted:
+        lines.append(f"  not listed  {len(listed.unlisted):,}: {some(listed.unlisted)}; left out")
+    lines += [_splits(*(listed.split(split) for split in SPLITS)), *_of_pictures(seen)]
+    return [*lines, *_others(listed.others)], unreadable
+
+
 @dataclass(frozen=True)
 class _Facts:
-    """What is told of a record: width and height, of a pair of two files twice; and the mode."""
+    """What is told of a record: width and height, of a pair of two files twice; and the mode.
+
+    Of a map its size, and how many pixels each class has.
+    """
 
     size: tuple
     mode: str
     is_dark: bool
+    map_size: tuple = ()
+    counts: np.ndarray | None = None
 
 
-def _look(record):
-    seen = look_at(record)
-    return seen.problem or _Facts(seen.size, seen.mode, seen.is_dark)
+def _facts(seen, **more):
+    return seen.problem or _Facts(seen.size, seen.mode, seen.is_dark, **more)
 
 
-def _read(records, title):
+def _read(records, title, look=lambda record: _facts(look_at(record))):
     """Return the facts of each record that can be read, and a line for each problem."""
-    found = zip(records, in_threads(_look, records, str(title)), strict=True)
+    found = zip(records, in_threads(look, records, str(title)), strict=True)
     facts, unreadable = {}, []
     for record, what in found:
         if isinstance(what, _Facts):

@@ -1,0 +1,137 @@
+"""Things in a picture: how well a mask fits, how far a thing moved, and what changed around it."""
+
+from typing import NamedTuple
+
+import torch
+
+from gancourse.errors import CourseError
+
+
+class Change(NamedTuple):
+    """What :func:`change` returns, each a mean absolute difference from 0 to 1.
+
+    A value of 1 is the distance from black to white.
+
+    Attributes
+    ----------
+    inside : float
+        Over the pixels of the mask; NaN if no picture has any.
+    outside : float
+        Over all other pixels; NaN if there are none.
+    """
+
+    inside: float
+    outside: float
+
+
+def mask_iou(predicted, truth, threshold=0.5):
+    """Return the intersection over union of each predicted mask with the true one.
+
+    Parameters
+    ----------
+    predicted, truth : torch.Tensor, (N, K, H, W)
+        Masks of K things, bool or from 0 to 1; on any device. Slot k of one belongs to slot k of
+        the other.
+    threshold : float
+        A pixel belongs to a mask if its value is above.
+
+    Returns
+    -------
+    float64 torch.Tensor, (N, K), on the CPU
+        From 0 to 1; NaN where the true mask is empty, as in the slots that a layout doesn't fill.
+        The mean of the others is ``mask_iou(...).nanmean()``.
+
+    Raises
+    ------
+    CourseError
+        If the shapes differ, or are others.
+    """
+    a, b = (_masks(masks, truth) > threshold for masks in (predicted, truth))
+    both, either = ((x.flatten(2).sum(2)).double().cpu() for x in (a & b, a | b))
+    return torch.where(b.flatten(2).any(2).cpu(), both / either, torch.nan)
+
+
+def centroids(masks):
+    """Return the centre of mass of each mask.
+
+    Parameters
+    ----------
+    masks : torch.Tensor, (N, K, H, W)
+        Bool, or weights of at least 0.
+
+    Returns
+    -------
+    float64 torch.Tensor, (N, K, 2), on the CPU
+        x and y in pixels, from 0 for the centre of the first column or row; NaN for an empty mask.
+
+    Raises
+    ------
+    CourseError
+        If the shape is another one.
+    """
+    masks = _masks(masks, masks).double().cpu()
+    whole = masks.sum((2, 3))
+    x, y = (torch.arange(side, dtype=torch.float64) for side in (masks.shape[3], masks.shape[2]))
+    return torch.stack([masks.sum(2) @ x, masks.sum(3) @ y], 2) / whole[..., None]
+
+
+def centroid_shift(before, after):
+    """Return by how much the centre of each thing moved.
+
+    Parameters
+    ----------
+    before, after : torch.Tensor, (N, K, H, W)
+        Masks of K things, bool or weights of at least 0. Slot k of both is one thing.
+
+    Returns
+    -------
+    float64 torch.Tensor, (N, K, 2), on the CPU
+        To the right and down, in pixels; NaN where one of the masks is empty.
+
+    Raises
+    ------
+    CourseError
+        If the shapes differ, or are others.
+    """
+    return centroids(_masks(after, before)) - centroids(before)
+
+
+def change(before, after, mask):
+    """Return how much pictures changed inside and outside of a region.
+
+    Every pixel of all pictures together counts alike.
+
+    Parameters
+    ----------
+    before, after : float torch.Tensor, (N, C, H, W) in [-1, 1]
+    mask : torch.Tensor, (N, H, W)
+        The region of each picture: bool, or numbers of which those above 1/2 are in it. Of several
+        things it is the union: ``masks.amax(1)``.
+
+    Returns
+    -------
+    Change
+
+    Raises
+    ------
+    CourseError
+        If the shapes do not fit.
+    """
+    if before.shape != after.shape or before.ndim != 4 or mask.shape != before[:, 0].shape:
+        raise CourseError(
+            "expected pictures (N, C, H, W) before and after, and one mask (N, H, W) for each, "
+            f"found {tuple(before.shape)}, {tuple(after.shape)} and {tuple(mask.shape)}"
+        )
+    inside = (mask > 0.5).cpu()
+    apart = (after - before).abs().double().mean(1).cpu() / 2  # (N, H, W)
+    return Change(apart[inside].mean().item(), apart[~inside].mean().item())
+
+
+def _masks(masks, like):
+    """Return masks that have the shape of others."""
+    if masks.ndim != 4 or masks.shape != like.shape:
+        raise CourseError(
+            "expected masks (N, things, H, W) of one shape, found "
+            f"{tuple(masks.shape)} and {tuple(like.shape)}"
+        )
+    return masks

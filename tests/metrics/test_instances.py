@@ -1,0 +1,98 @@
+"""Measures of single things, against values worked out by hand."""
+
+import pytest
+import torch
+
+from gancourse.errors import CourseError
+from gancourse.metrics.instances import centroid_shift, centroids, change, mask_iou
+
+
+def rectangle(left, top, right, bottom, size=8):
+    mask = torch.zeros(1, 1, size, size, dtype=torch.bool)
+    mask[..., top:bottom, left:right] = True
+    return mask
+
+
+def test_iou_is_the_share_of_the_union_that_both_have():
+    truth = rectangle(0, 0, 4, 4)
+    for other, expected in [
+        (truth, 1),
+        (rectangle(0, 0, 4, 2), 8 / 16),
+        (rectangle(2, 2, 6, 6), 4 / 28),
+        (rectangle(4, 4, 8, 8), 0),
+        (rectangle(0, 0, 8, 8), 16 / 64),
+        (rectangle(0, 0, 0, 0), 0),
+    ]:
+        assert mask_iou(other, truth).tolist() == [[pytest.approx(expected)]]
+
+
+def test_the_whole_box_as_a_mask_has_the_share_that_the_thing_takes_of_its_box():
+    x = torch.arange(64) + 0.5 - 32
+    disc = (x[:, None] ** 2 + x**2 <= 32**2)[None, None]
+    iou = mask_iou(torch.ones_like(disc), disc).item()
+    assert iou == pytest.approx(torch.pi / 4, abs=0.005)
+
+
+def test_each_thing_counts_for_itself_and_an_empty_slot_not_at_all():
+    truth = torch.cat([rectangle(0, 0, 4, 4), rectangle(0, 0, 2, 1), rectangle(0, 0, 0, 0)], 1)
+    predicted = torch.cat([rectangle(0, 0, 2, 4), rectangle(0, 0, 2, 1), rectangle(0, 0, 8, 8)], 1)
+    scores = mask_iou(predicted, truth)
+    assert scores[0, :2].tolist() == [0.5, 1]
+    assert scores[0, 2].isnan()
+    assert scores.nanmean() == 0.75
+    shuffled = torch.tensor([2, 0, 1])
+    again = mask_iou(predicted[:, shuffled], truth[:, shuffled])
+    assert torch.equal(again.nan_to_num(-1), scores[:, shuffled].nan_to_num(-1))
+
+
+def test_soft_masks_are_cut_at_the_threshold():
+    truth = rectangle(0, 0, 4, 4)
+    soft = truth.float() * 0.6 + 0.3
+    assert mask_iou(soft, truth).item() == 1
+    assert mask_iou(soft, truth, threshold=0.2).item() == 16 / 64
+    assert mask_iou(soft, truth, threshold=0.95).item() == 0
+
+
+def test_a_centre_is_the_mean_of_the_pixels_and_moves_with_them():
+    before = torch.cat([rectangle(1, 2, 4, 4), rectangle(0, 0, 0, 0)], 1)
+    assert centroids(before)[0, 0].tolist() == [2, 2.5]
+    assert centroids(before)[0, 1].isnan().all()
+    for right, down in ((0, 0), (3, 0), (-1, 2), (4, 4)):
+        moved = before.roll((down, right), (2, 3))
+        assert centroid_shift(before, moved)[0, 0].tolist() == [right, down]
+    weighed = torch.zeros(1, 1, 1, 4)
+    weighed[..., 0], weighed[..., 3] = 1, 2
+    assert centroids(weighed)[0, 0].tolist() == [2, 0]
+    assert centroid_shift(before, before * 0)[0].isnan().all()
+
+
+def test_change_is_told_apart_inside_and_outside_of_the_mask():
+    before = torch.zeros(2, 3, 8, 8)
+    mask = rectangle(0, 0, 4, 8)[:, 0].repeat(2, 1, 1)
+    after = before.clone()
+    after[0, :, :, :4] = 1  # half of the pixels inside, by half of the distance black to white
+    assert change(before, after, mask) == (0.25, 0)
+    after[:, 0, :, 4:] = -0.3
+    assert change(before, after, mask) == pytest.approx((0.25, 0.05))
+    assert change(before, before, mask.float()) == (0, 0)
+    assert change(-torch.ones(1, 3, 8, 8), torch.ones(1, 3, 8, 8), mask[:1]) == (1, 1)
+    none = change(before, after, torch.zeros_like(mask))
+    assert none.inside != none.inside and none.outside > 0
+
+
+@pytest.mark.parametrize(
+    ("measure", "shapes"),
+    [
+        (mask_iou, [(1, 2, 8, 8), (1, 3, 8, 8)]),
+        (mask_iou, [(1, 8, 8), (1, 8, 8)]),
+        (centroid_shift, [(1, 2, 8, 8), (1, 2, 8, 4)]),
+        (centroids, [(2, 8, 8)]),
+        (change, [(1, 3, 8, 8), (1, 3, 8, 8), (1, 1, 8, 8)]),
+        (change, [(1, 3, 8, 8), (2, 3, 8, 8), (1, 8, 8)]),
+        (change, [(3, 8, 8), (3, 8, 8), (8, 8)]),
+    ],
+)
+def test_shapes_that_do_not_fit_are_refused_and_named(measure, shapes):
+    with pytest.raises(CourseError) as found:
+        measure(*(torch.zeros(shape) for shape in shapes))
+    assert str(shapes[0]) in str(found.value)
