@@ -33,9 +33,7 @@ def test_the_source_logit_is_that_of_k_plus_1_classes_with_the_last_logit_at_0()
 def test_another_logit_of_fake_is_a_shift_of_all_logits():
     logits = torch.randn(7, 11, generator=torch.Generator().manual_seed(0))
     shifted = logits[:, :10] - logits[:, 10:]
-    torch.testing.assert_close(
-        sgan.source_logits(shifted).sigmoid(), 1 - logits.softmax(1)[:, 10]
-    )
+    torch.testing.assert_close(sgan.source_logits(shifted).sigmoid(), 1 - logits.softmax(1)[:, 10])
 
 
 def test_the_losses_without_labels_are_binary_cross_entropies():
