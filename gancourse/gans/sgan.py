@@ -51,17 +51,20 @@ class Config:
     steps: Count = 180_000  # updates of each player: 300 epochs of 600
 
 
+# Smaller, and with a shorter average. XXX
 _LAPTOP = Config(
     labels_per_class=5,
     latent_dim=50,
     g_hidden=(128, 128),
-    d_hidden=(200, 100),
-    ema_decay=0.99,
-    steps=1_000,
+    d_hidden=(256, 128),
+    d_noise=(0.3, 0.3),
+    ema_decay=0.995,
+    batch_size=64,
+    steps=2_500,
 )
 
 PRESETS = {
-    "smoke": replace(_LAPTOP, g_hidden=(32, 32), d_hidden=(32, 32), steps=40),
+    "smoke": replace(_LAPTOP, g_hidden=(32, 32), d_hidden=(32, 32), ema_decay=0.9, steps=40),
     "laptop": _LAPTOP,
     "paper": Config(),
 }
@@ -151,7 +154,7 @@ class Discriminator(nn.Module):
 
     def features(self, x):
         """Return the last hidden units, (N, d_hidden[-1]), for samples x, (N, *sample_shape)."""
-        x, std = x.flatten(1) / 2 + 0.5, self.noise[0]
+        x, std = x.flatten(1) / 2 + 0.5, self.noise[0]  # pixels in [0, 1], as the authors'
         for layer in self.hidden:
             x = F.relu(layer(self.disturbed(x, std)))  # (N, d_hidden[i])
             std = self.noise[1]
@@ -159,6 +162,7 @@ class Discriminator(nn.Module):
 
     @torch.no_grad()
     def start(self, x):
+        """Scale the hidden layers for the first batch, x; see :meth:`NormedLinear.start`."""
         x, std = x.flatten(1) / 2 + 0.5, self.noise[0]
         for layer in self.hidden:
             x = self.disturbed(x, std)
