@@ -91,8 +91,8 @@ def test_labels_after_the_first_few_change_nothing():
     def go(wrong):
         run = runtime.start("cpu", 0)
         gan = sgan.build(replace(CFG, labels_per_class=2), run)
-        for i in range(6):
-            data = batch(40, seed=i)
+        for gan.step in range(6):
+            data = batch(40, seed=gan.step)
             if wrong and (gan.labelled.met >= 2).all():
                 data["labels"] = (data["labels"] + 1) % 10
             sgan.train_step(gan, data, run)
@@ -147,14 +147,25 @@ def test_the_paper_networks_have_the_sizes_of_the_authors_code():
 
 
 def test_the_length_of_a_weight_vector_does_not_matter():
-    layer = sgan.NormedLinear(5, 3, scale=2.0)
-    x = torch.randn(4, 5)
+    layer, x = sgan.NormedLinear(5, 3), torch.randn(4, 5)
     before = layer(x)
     layer.v.data *= torch.tensor([[0.1], [1.0], [30.0]])
     torch.testing.assert_close(layer(x), before)
-    layer.v.grad = None
     layer(x).square().sum().backward()
     torch.testing.assert_close((layer.v.grad * layer.v).sum(1), torch.zeros(3), atol=1e-4, rtol=0)
+
+
+def test_the_start_gives_hidden_units_mean_0_and_variance_1_and_leaves_the_weights():
+    netD, x = sgan.Discriminator(replace(CFG, d_noise=(0.0, 0.0))), batch(200)["real"]
+    before = {name: value.clone() for name, value in netD.named_parameters()}
+    netD.start(x)
+    h = x.flatten(1) / 2 + 0.5
+    for layer in netD.hidden:
+        y = layer(h)
+        torch.testing.assert_close(y.mean(0), torch.zeros(32), rtol=0, atol=1e-4)
+        torch.testing.assert_close(y.std(0), torch.ones(32), rtol=0, atol=1e-3)
+        h = y.relu()
+    assert all(torch.equal(value, before[name]) for name, value in netD.named_parameters())
 
 
 def test_noise_disturbs_d_in_training_alone():
