@@ -5,6 +5,7 @@ from gancourse.widgets.before_after import BeforeAfter
 from gancourse.widgets.canvas import Canvas
 from gancourse.widgets.forgetting import Forgetting
 from gancourse.widgets.interpolation import Interpolation
+from gancourse.widgets.labelling import Labelling
 from gancourse.widgets.latent import LatentExplorer, principal_directions
 from gancourse.widgets.mixer import ClassStyleMixer
 from gancourse.widgets.scrubber import Scrubber, extent_of, plane
@@ -17,6 +18,7 @@ __all__ = [
     "ClassStyleMixer",
     "Forgetting",
     "Interpolation",
+    "Labelling",
     "LatentExplorer",
     "Scrubber",
     "Switches",

@@ -105,7 +105,7 @@ class Scrubber(Explorer):
             )
         x0, x1, y0, y1 = self.extent
         self.size = (2 * WIDTH, round(2 * WIDTH * (y1 - y0) / (x1 - x0)))  # (width, height)
-        self._real = _mask(cover(self.real, self.extent, self.size, 6.0, 0.5))
+        self._real = masked(cover(self.real, self.extent, self.size, 6.0, 0.5))
         self.summary = (
             f"The plane at {min(PANELS, len(self.steps))} of {len(self.steps)} recorded steps, "
             f"from {self.steps[0]} to {self.steps[-1]}: the discriminator's probability of real, "
@@ -125,24 +125,12 @@ class Scrubber(Explorer):
         PIL.Image.Image
         """
         frame = self.frames[index]
-        cells = frame["heat"][::-1]  # the first row of a picture is the highest y
-        heat = self._enlarged(cells).clip(0, 1)
-        picture = Image.fromarray(TINTS[(heat * 255).astype(np.uint8)])
-        # The line where D's probability is 1/2: equally wide for all slopes; none if it is flat.
-        rise, run = np.gradient(cells)
-        width, height = self.size
-        slope = np.hypot(rise * cells.shape[0] / height, run * cells.shape[1] / width)
-        slope = self._enlarged(slope)  # of the probability, per pixel
-        away = np.abs(heat - 0.5) / np.maximum(slope, 1e-9)  # in pixels
-        picture.paste(INK, mask=_mask(0.6 * np.clip(1.8 - away, 0, 1) * (slope > 1e-6)))
+        picture = tinted(frame["heat"], self.size)
         picture.paste(REAL, mask=self._real)
         for colour, radius in (("white", 6.2), (FAKE, 4.6)):
             covered = cover(frame["samples"], self.extent, self.size, radius, 0.75, "diamond")
-            picture.paste(colour, mask=_mask(covered))
+            picture.paste(colour, mask=masked(covered))
         return picture
-
-    def _enlarged(self, cells):
-        return np.asarray(Image.fromarray(cells).resize(self.size, Image.Resampling.BICUBIC))
 
     def build(self):
         """Make the slider, the play button, the picture and the legend."""
@@ -232,6 +220,37 @@ generated points{f"<br><small>{outside} of {len(fake)} lie outside</small>" if o
             return figure
 
 
+def tinted(cells, size):
+    """Draw probabilities as tints, with a line where they are 1/2.
+
+    Parameters
+    ----------
+    cells : float32 ndarray, (rows, columns)
+        In [0, 1], at the points of :func:`plane`; the first row has the lowest y.
+    size : tuple of int
+        (width, height) in pixels.
+
+    Returns
+    -------
+    PIL.Image.Image
+    """
+
+    def enlarged(numbers):
+        return np.asarray(Image.fromarray(numbers).resize(size, Image.Resampling.BICUBIC))
+
+    cells = cells[::-1]  # the first row of a picture is the highest y
+    heat = enlarged(cells).clip(0, 1)
+    picture = Image.fromarray(TINTS[(heat * 255).astype(np.uint8)])
+    # The line is equally wide for all slopes, and there is none where the probability is flat.
+    rise, run = np.gradient(cells)
+    width, height = size
+    slope = np.hypot(rise * cells.shape[0] / height, run * cells.shape[1] / width)
+    slope = enlarged(slope)  # of the probability, per pixel
+    away = np.abs(heat - 0.5) / np.maximum(slope, 1e-9)  # in pixels
+    picture.paste(INK, mask=masked(0.6 * np.clip(1.8 - away, 0, 1) * (slope > 1e-6)))
+    return picture
+
+
 def cover(points, extent, size, radius, opacity, shape="circle"):
     """Compute the share of each pixel that points cover, with smooth edges.
 
@@ -269,7 +288,8 @@ def cover(points, extent, size, radius, opacity, shape="circle"):
     return (1 - np.exp(-total)).reshape(height, width).astype(np.float32)
 
 
-def _mask(amount):
+def masked(amount):
+    """Return shares from 0 to 1, (height, width), as the mask of a picture."""
     return Image.fromarray((amount * 255).astype(np.uint8))
 
 
