@@ -14,7 +14,7 @@ from torch import nn
 
 from gancourse.fields import Pictures, Points
 from gancourse.files.schema import Amount, Count, Few, PerLayer, Share, Width
-from gancourse.gans.blocks import device_of, draw_rows, sampling
+from gancourse.gans.blocks import device_of, draw_rows, perceptron, sampling
 from gancourse.training.ema import EMA
 from gancourse.training.gan import GAN
 
@@ -101,13 +101,6 @@ def sides(cfg):
     return found[::-1]
 
 
-def perceptron(sizes):
-    """Return linear layers with ReLU between them."""
-    layers = [nn.Linear(a, b) for a, b in pairwise(sizes)]
-    between = [layer for linear in layers[:-1] for layer in (linear, nn.ReLU())]
-    return nn.Sequential(*between, layers[-1])
-
-
 class Generator(nn.Module):
     """Noise in, a picture out: a projection to 4x4 pixels, then layers that double the side.
 
@@ -170,7 +163,12 @@ class Critic(nn.Module):
 
 
 class PointCritic(nn.Module):
-    """A point in, one number out."""
+    """A point in, one number out.
+
+    Parameters
+    ----------
+    cfg : Config
+    """
 
     def __init__(self, cfg):
         super().__init__()
