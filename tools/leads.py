@@ -92,6 +92,7 @@ LEADS = {  # by lesson: the weights, what they have made, and a function that dr
     "06": ("pix2pix-hints2face", "Faces, from drawings that G has not seen", pairs),
     "07": ("cyclegan-seasons", "Winters, of summers that G has not seen", cycle),
     "08": ("stargan-toons", "Faces that G has not seen, changed as asked for", switches),
+    "10": ("wgan_gp-toons", "Faces, from noise", lambda g: samples(g, 21, 7)),
 }
 
 

@@ -73,23 +73,30 @@ PRESETS = {
     "paper": Config(),
 }
 
-# For points in the plane, with the networks of the authors' ``gan_toy.py``.
+# For points in the plane, as in the authors' ``gan_toy.py``, whose penalty has a weight of 0.1. With
+# 10 the critic cannot turn: where its slope is to change its sign, it would have to be 0 on the way.
+# After 3,000 steps (one seed) its gap had a rank correlation with W1 of -0.4.
 _PLANE = Config(
     sample_shape=(2,),
     latent_dim=2,
-    hidden=(128, 128, 128),
-    lr_g=5e-4,
-    lr_d=1e-3,
-    batch_size=128,
-    steps=5_000,
+    lambda_gp=0.1,
+    betas=(0.5, 0.9),
+    batch_size=256,
+    steps=500_000,
 )
 
 PLANE = {
-    "smoke": replace(_PLANE, hidden=(32, 32), steps=60),
-    "laptop": _PLANE,
-    # The weight of the penalty is the paper's 10; the authors' program for points has 0.1.
-    "paper": replace(_PLANE, hidden=(512, 512, 512), lr_g=1e-4, lr_d=1e-4, batch_size=256,
-                     steps=500_000),
+    "smoke": replace(_PLANE, hidden=(32, 32), batch_size=64, steps=60),
+    "laptop": replace(
+        _PLANE,
+        hidden=(128, 128, 128),
+        n_critic=10,
+        lr_g=2e-4,
+        lr_d=2e-3,
+        batch_size=128,
+        steps=2_000,
+    ),
+    "paper": _PLANE,
 }
 
 
