@@ -62,9 +62,7 @@ def clipped_step(step):
     done = taken(0, first)
     yield "D minimises the mean score of fakes minus that of real samples"
     hints = {
-        "the sign is wrong: D would give fakes the higher scores": lambda nets, z: (
-            -loss_d(nets, z)
-        ),
+        "the sign is wrong: D would give fakes the higher scores": lambda nets, z: -loss_d(nets, z),
         "this is still the cross-entropy": partial(loss_d, form=vanilla.d_loss),
         "there is a sigmoid: a critic gives scores of any size": partial(
             loss_d, form=lambda real, fake: wgan.d_loss(real.sigmoid(), fake.sigmoid())

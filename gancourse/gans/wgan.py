@@ -122,7 +122,7 @@ class Generator(nn.Module):
         """Turn z, (N, latent_dim), into pictures, (N, channels, side, side)."""
         x = z[:, :, None, None]
         for up, norm in zip(self.up[:-1], self.norms, strict=True):
-            x = self.activation(norm(up(x)))  # (N, ngf * 2**(depth - 1), 4, 4), half, twice the side
+            x = self.activation(norm(up(x)))  # (N, 8 ngf, 4, 4), then half, twice the side
         return torch.tanh(self.up[-1](x))
 
 

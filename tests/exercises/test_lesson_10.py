@@ -285,9 +285,7 @@ def by_bisection(told, lambda_gp):
     low, high = 0.0, told
     for _ in range(60):
         middle = (low + high) / 2
-        low, high = (
-            (middle, high) if middle + middle**2 / (2 * lambda_gp) < told else (low, middle)
-        )
+        low, high = (middle, high) if middle + middle**2 / (2 * lambda_gp) < told else (low, middle)
     return low
 
 

@@ -2,6 +2,7 @@
 
 import copy
 from dataclasses import replace
+from itertools import pairwise
 
 import pytest
 import torch
@@ -39,7 +40,7 @@ def test_the_perceptron_has_four_layers_of_512():
     cfg = replace(wgan.PRESETS["paper"], g_perceptron=True)
     netG = wgan.networks(cfg)["netG"]
     sizes = [100, 512, 512, 512, 512, 3 * 64 * 64]
-    assert count(netG) == sum((a + 1) * b for a, b in zip(sizes, sizes[1:], strict=False))
+    assert count(netG) == sum((a + 1) * b for a, b in pairwise(sizes))
     picture = netG(torch.randn(2, 100))
     assert picture.shape == (2, 3, 64, 64) and picture.abs().max() <= 1
 
