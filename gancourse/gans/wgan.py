@@ -30,8 +30,7 @@ STAGES = {"train_step": "steps"}
 class Config:
     """The hyperparameters; the defaults are the paper's, for 64x64 bedrooms.
 
-    What the paper leaves open is as in the authors' ``main.py``,
-    github.com/martinarjovsky/WassersteinGAN.
+    What the paper leaves open is as in ``main.py`` of github.com/martinarjovsky/WassersteinGAN.
     """
 
     sample_shape: PerLayer = (3, 64, 64)  # (channels, side, side), 4 times a power of 2; or (2,)
@@ -262,6 +261,7 @@ def build(cfg, run):
     for net in (netG, netD):
         if not any(isinstance(layer, nn.Linear) for layer in net.modules()):
             init_normal(net, cfg.init_std, gain_std=cfg.init_std)  # a perceptron keeps PyTorch's
+    clip_weights(netD, cfg.clip)  # the authors clip before the first update, too
     gan = GAN(cfg, PUBLISHED, netG=run.place(netG), netD=run.place(netD))
     gan.opt_g = torch.optim.RMSprop(netG.parameters(), lr=cfg.lr_g, alpha=cfg.alpha)
     gan.opt_d = torch.optim.RMSprop(netD.parameters(), lr=cfg.lr_d, alpha=cfg.alpha)
