@@ -134,15 +134,15 @@ class ParallelLines(Explorer):
         plane.plot([0, 0], [0, 1], color=REAL, linewidth=4, label="real")
         (line,) = plane.plot([], [], color=FAKE, linewidth=4, label="fake")
         ways = [plane.plot([], [], color=INK, linewidth=0.8)[0] for _ in range(POINTS)]
-        plane.set(title="two lines, and the ways between", xlabel="θ", yticks=[0, 1])
+        plane.set(title="two lines", xlabel="θ", yticks=[0, 1])
         plane.set(xlim=(-REACH, REACH), ylim=(-0.05, 1.35))
         plane.legend(loc="upper center", ncol=2, fontsize=8)
 
         left, right = np.linspace(-REACH, 0, 2), np.linspace(0, REACH, 2)
-        distance.plot([-REACH, 0, REACH], [REACH, 0, REACH], color=FAKE, label="Wasserstein")
+        distance.plot([-REACH, 0, REACH], [REACH, 0, REACH], color=FAKE, label="W")
         for half in (left, right):
             distance.plot(half, [math.log(2)] * 2, color=REAL)
-        distance.plot([], [], color=REAL, label="Jensen-Shannon")
+        distance.plot([], [], color=REAL, label="JS")
         distance.plot([0], [0], "o", color=REAL, markersize=4)
         distance.plot([0], [math.log(2)], "o", color=REAL, markersize=4, markerfacecolor="white")
         distance.set(title="distance", xlabel="θ", ylim=(-0.1, 2.1))
