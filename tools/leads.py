@@ -103,6 +103,7 @@ LEADS = {  # by lesson: the weights, what they have made, and a function that dr
     "07": ("cyclegan-seasons", "Scenes that G has not seen", cycle),
     "08": ("stargan-toons", "Unseen faces, other hair or mood", switches),
     "11": ("sgan-digits", "Digits that G drew from noise", lambda g: samples(g, 24, 8)),
+    "10": ("wgan_gp-toons", "Drawn faces, by G from noise", lambda g: samples(g, 21, 7)),
 }
 
 

@@ -1,6 +1,7 @@
 """What several papers use and none introduces: an initialisation, an image pool, sampling."""
 
 from contextlib import contextmanager
+from itertools import pairwise
 
 import torch
 from torch import nn
@@ -27,6 +28,12 @@ def init_normal(net, std, gain_std=None):
             continue
         if layer.bias is not None:
             nn.init.zeros_(layer.bias)
+
+
+def perceptron(sizes):
+    """Return linear layers from the first of ``sizes`` to the last, with ReLU between them."""
+    first, *later = [nn.Linear(a, b) for a, b in pairwise(sizes)]
+    return nn.Sequential(first, *(layer for linear in later for layer in (nn.ReLU(), linear)))
 
 
 def r1_penalty(real, logits):

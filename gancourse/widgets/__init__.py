@@ -7,6 +7,7 @@ from gancourse.widgets.forgetting import Forgetting
 from gancourse.widgets.interpolation import Interpolation
 from gancourse.widgets.labelling import Labelling
 from gancourse.widgets.latent import LatentExplorer, principal_directions
+from gancourse.widgets.lines import ParallelLines, line_distances
 from gancourse.widgets.mixer import ClassStyleMixer
 from gancourse.widgets.scrubber import Scrubber, extent_of, plane
 from gancourse.widgets.switches import Switches
@@ -20,9 +21,11 @@ __all__ = [
     "Interpolation",
     "Labelling",
     "LatentExplorer",
+    "ParallelLines",
     "Scrubber",
     "Switches",
     "extent_of",
+    "line_distances",
     "plane",
     "principal_directions",
 ]

@@ -184,13 +184,13 @@ class DrawnOnTheCPU(TorchFunctionMode):
 
 
 def one_step(module, cfg, run):
-    """Make the first step of a GAN on a made-up batch.
+    """Make the first steps of a GAN on a made-up batch, until each player has moved.
 
     Returns
     -------
     losses : dict of str to float
     gradients : dict of str to Tensor
-        By player, all in one vector on the CPU.
+        Those of each player's first update, all in one vector on the CPU.
     """
     frozen = trained.frozen_for(module, "cpu")
     torch.manual_seed(0)
@@ -216,8 +216,11 @@ def one_step(module, cfg, run):
     batch = {name: rows.to(run.device) for name, rows in batch.items()}
     step, _ = gans.step_function(module, cfg)
     torch.manual_seed(1)
+    losses = {}
     with DrawnOnTheCPU():
-        losses = step(gan, batch, run)
+        while gradients.keys() != module.PLAYERS.keys():  # G may wait for several updates of D
+            losses |= step(gan, batch, run)
+            gan.step += 1
     return {tag: loss.item() for tag, loss in losses.items()}, gradients
 
 
