@@ -102,8 +102,8 @@ LEADS = {  # by lesson: the weights, what they have made, and a function that dr
     "06": ("pix2pix-hints2face", "Faces, made from drawings that G has not seen", pairs),
     "07": ("cyclegan-seasons", "Scenes that G has not seen", cycle),
     "08": ("stargan-toons", "Unseen faces, other hair or mood", switches),
-    "11": ("sgan-digits", "Digits that G drew from noise", lambda g: samples(g, 24, 8)),
     "10": ("wgan_gp-toons", "Drawn faces, by G from noise", lambda g: samples(g, 21, 7)),
+    "11": ("sgan-digits", "Digits that G drew from noise", lambda g: samples(g, 24, 8)),
 }
 
 
