@@ -6,7 +6,8 @@ import torch
 from gancourse.errors import CourseError
 from gancourse.widgets import BlindRanking
 
-SHEETS = {
+GREYS = {"p": -0.5, "q": 0.0, "r": 0.5}
+SHEETS = {name: torch.full((12, 1, 8, 8), grey) for name, grey in GREYS.items()}
     name: torch.full((12, 1, 8, 8), grey)
     for name, grey in zip("pqr", (-0.5, 0.0, 0.5), strict=True)
 }
