@@ -8,9 +8,6 @@ from gancourse.widgets import BlindRanking
 
 GREYS = {"p": -0.5, "q": 0.0, "r": 0.5}
 SHEETS = {name: torch.full((12, 1, 8, 8), grey) for name, grey in GREYS.items()}
-    name: torch.full((12, 1, 8, 8), grey)
-    for name, grey in zip("pqr", (-0.5, 0.0, 0.5), strict=True)
-}
 
 
 def ranked(*names):
