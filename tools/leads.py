@@ -69,6 +69,19 @@ def cycle(g):
     return Tiles([to_pixels(images) for images in rows.values()], labels=rows)
 
 
+def search(g):
+    """Return unseen digits, and the nearest that a generator of classes draws as it is searched."""
+    held_out = load(g.card["data"], split="test", image_size=g.cfg.image_size, limit=8)
+    x, labels = held_out.images(), held_out.labels
+    rows = {"unseen": x, "a first z": g.sample(z=g.draw_z(8, seed=0), labels=labels)}
+    for steps in (10, 200):
+        _, z = metrics.reconstruct(
+            lambda z: g.netG.eval()(z, labels), x, g.latent_dim, starts=1, steps=steps
+        )
+        rows[f"{steps} steps"] = g.sample(z=z, labels=labels)
+    return Tiles([to_pixels(images) for images in rows.values()], labels=rows)
+
+
 def switches(g):
     """Return unseen faces as they are, and with another hair colour or mood in each column."""
     visible = [hair for hair in toons.FACTORS["hair"] if hair not in ("bald", "buzz")]
@@ -102,6 +115,7 @@ LEADS = {  # by lesson: the weights, what they have made, and a function that dr
     "06": ("pix2pix-hints2face", "Faces, made from drawings that G has not seen", pairs),
     "07": ("cyclegan-seasons", "Scenes that G has not seen", cycle),
     "08": ("stargan-toons", "Unseen faces, other hair or mood", switches),
+    "09": ("acgan-digits", "The nearest that G draws of unseen digits, as z is searched", search),
     "10": ("wgan_gp-toons", "Drawn faces, by G from noise", lambda g: samples(g, 21, 7)),
     "11": ("sgan-digits", "Digits that G drew from noise", lambda g: samples(g, 24, 8)),
 }

@@ -22,9 +22,11 @@ from gancourse.metrics.reconstruction import reconstruct
 from gancourse.metrics.restoration import psnr, ssim
 from gancourse.metrics.scores import (
     fid_infinity,
+    frechet,
     inception_score,
     judge_fid,
     nearest_neighbours,
+    score_of_logits,
 )
 from gancourse.metrics.segmentation import SegmentationScores, segmentation_scores
 from gancourse.metrics.support import PrecisionRecall, precision_recall
@@ -49,6 +51,7 @@ __all__ = [
     "domain_errors",
     "errors_by_label",
     "fid_infinity",
+    "frechet",
     "histogram_intersection",
     "inception_score",
     "judge_fid",
@@ -66,6 +69,7 @@ __all__ = [
     "reconstruct",
     "relative_diversity",
     "rgb_to_lab",
+    "score_of_logits",
     "segmentation_scores",
     "ssim",
     "wasserstein",

@@ -2,6 +2,7 @@
 
 from gancourse.widgets.arithmetic import Arithmetic
 from gancourse.widgets.before_after import BeforeAfter
+from gancourse.widgets.bench import MeasureBench
 from gancourse.widgets.canvas import Canvas
 from gancourse.widgets.forgetting import Forgetting
 from gancourse.widgets.interpolation import Interpolation
@@ -9,18 +10,21 @@ from gancourse.widgets.labelling import Labelling
 from gancourse.widgets.latent import LatentExplorer, principal_directions
 from gancourse.widgets.lines import ParallelLines, line_distances
 from gancourse.widgets.mixer import ClassStyleMixer
+from gancourse.widgets.ranking import BlindRanking
 from gancourse.widgets.scrubber import Scrubber, extent_of, plane
 from gancourse.widgets.switches import Switches
 
 __all__ = [
     "Arithmetic",
     "BeforeAfter",
+    "BlindRanking",
     "Canvas",
     "ClassStyleMixer",
     "Forgetting",
     "Interpolation",
     "Labelling",
     "LatentExplorer",
+    "MeasureBench",
     "ParallelLines",
     "Scrubber",
     "Switches",

@@ -11,10 +11,12 @@ from gancourse.data import load
 from gancourse.errors import CourseError
 from gancourse.metrics import (
     fid_infinity,
+    frechet,
     inception_score,
     judge_fid,
     load_judge,
     nearest_neighbours,
+    score_of_logits,
 )
 
 # A judge whose features are the vectors that it is given.
@@ -212,3 +214,18 @@ def test_extrapolation_of_a_line_is_exact(monkeypatch):
         "gancourse.metrics.scores.judge_fid", lambda real, fake, judge: 3 + 70 / len(fake)
     )
     assert fid_infinity(normal(9, 2, 0), normal(99, 2, 1), PLAIN)[0] == pytest.approx(3)
+
+
+def test_the_plain_distance_is_that_of_torchmetrics():
+    source = torch.Generator().manual_seed(0)
+    a, b, mix = (torch.randn(n, 6, generator=source).double() for n in (200, 150, 6))
+    assert frechet(a, b @ mix).item() == pytest.approx(judge_fid(a, b @ mix, PLAIN), rel=1e-5)
+
+
+def test_closed_forms_of_the_plain_formulas():
+    a = torch.randn(80, 5, generator=torch.Generator().manual_seed(0)).double()
+    shift = torch.tensor([1.0, 0, 0, -2, 0]).double()
+    assert frechet(a, a).item() == pytest.approx(0, abs=1e-9)
+    assert frechet(a, a + shift).item() == pytest.approx(5)
+    assert score_of_logits(torch.zeros(9, 4)).item() == pytest.approx(1)
+    assert score_of_logits(90 * torch.eye(4)).item() == pytest.approx(4)
