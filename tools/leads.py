@@ -82,6 +82,15 @@ def search(g):
     return Tiles([to_pixels(images) for images in rows.values()], labels=rows)
 
 
+def named(g):
+    """Return unseen digits in the columns of the classes that D gives them; some are wrong."""
+    unseen = load(g.card["data"], split="test")
+    seen_by_d = unseen.resized(g.cfg.sample_shape[-1]).images()
+    said = g.module.classify(g.gan, seen_by_d).argmax(1).cpu()
+    columns = enumerate(unseen.classes)
+    return in_columns({name: unseen.images((said == c).nonzero()[-5:, 0]) for c, name in columns})
+
+
 def switches(g):
     """Return unseen faces as they are, and with another hair colour or mood in each column."""
     visible = [hair for hair in toons.FACTORS["hair"] if hair not in ("bald", "buzz")]
@@ -117,7 +126,7 @@ LEADS = {  # by lesson: the weights, what they have made, and a function that dr
     "08": ("stargan-toons", "Unseen faces, other hair or mood", switches),
     "09": ("acgan-digits", "The nearest that G draws of unseen digits, as z is searched", search),
     "10": ("wgan_gp-toons", "Drawn faces, by G from noise", lambda g: samples(g, 21, 7)),
-    "11": ("sgan-digits", "Digits that G drew from noise", lambda g: samples(g, 24, 8)),
+    "11": ("sgan-digits", "Unseen digits, in the columns where D puts them", named),
 }
 
 
