@@ -21,12 +21,13 @@ GRACE = 3.0  # seconds that a piece has for its last words
 
 # From the most valuable on; other recipes come last.
 FIRST = (
-    *("dcgan-toons", "stargan-toons", "lsgan-toons", "pix2pix-hints2face", "cyclegan-seasons"),
+    *("dcgan-toons", "stargan-toons", "wgan_gp-toons", "pix2pix-hints2face", "cyclegan-seasons"),
+    "lsgan-toons",
     *("pix2pix-map2scene", "vanilla-digits", "cgan-digits", "dcgan-emoji", "stargan-emoji"),
     *("acgan-fashion", "pix2pix-sketch2face", "cgan-fashion", "cyclegan-studios"),
     *("pix2pix-noto2fluent", "acgan-digits"),
 )
-LESSONS = tuple(f"{number:02}" for number in range(1, 9))
+LESSONS = tuple(sorted(path.name[:2] for path in (ROOT / "notebooks").glob("[0-9]*_*.ipynb")))
 
 
 @dataclass(frozen=True, kw_only=True)
