@@ -102,6 +102,9 @@ class Labelling(Explorer):
                 if heat is not None:
                     latest[title] = self._heat(heat, title)
             yield dict(latest)
+        silent = [title for title in self.learners if title not in latest]
+        if silent:
+            raise CourseError(f"{silent[0]} gave no probabilities; it must yield them once or more")
 
     def _heat(self, heat, title):
         heat = torch.as_tensor(heat).detach().cpu().float().numpy()

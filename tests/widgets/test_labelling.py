@@ -88,9 +88,10 @@ def test_labels_have_a_limit():
     assert len(tool.labels) == 12
 
 
-def test_an_error_of_a_learner_is_shown_and_not_raised():
+@pytest.mark.parametrize("heats", [[torch.full((2, 2), 1.5)], []])
+def test_an_error_of_a_learner_is_shown_and_not_raised(heats):
     tool = live()
-    tool.learners["a"] = learner(torch.full((2, 2), 1.5))
+    tool.learners["a"] = learner(*heats)
     tool.redraw()
     assert "probabilities" in tool.problem.value
 
