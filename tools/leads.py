@@ -48,7 +48,7 @@ def pairs(g):
     rows = {
         "a drawing with strokes of colour": x,
         "what G makes of it": g.translate(x),
-        "the face that was drawn": y,
+        "the true face": y,
     }
     return Tiles([to_pixels(images) for images in rows.values()], labels=rows)
 
@@ -64,7 +64,7 @@ def cycle(g):
         "a summer scene": x,
         "made into winter": made,
         "and back into summer": g.sample(real_B=made),
-        "the true winter, not seen by G": y,
+        "the true winter": y,
     }
     return Tiles([to_pixels(images) for images in rows.values()], labels=rows)
 
@@ -73,12 +73,12 @@ def search(g):
     """Return unseen digits, and the nearest that a generator of classes draws as it is searched."""
     held_out = load(g.card["data"], split="test", image_size=g.cfg.image_size, limit=8)
     x, labels = held_out.images(), held_out.labels
-    rows = {"unseen": x, "a first z": g.sample(z=g.draw_z(8, seed=0), labels=labels)}
+    rows = {"a real digit": x, "G, from noise": g.sample(z=g.draw_z(8, seed=0), labels=labels)}
     for steps in (10, 200):
         _, z = metrics.reconstruct(
             lambda z: g.netG.eval()(z, labels), x, g.latent_dim, starts=1, steps=steps
         )
-        rows[f"{steps} steps"] = g.sample(z=z, labels=labels)
+        rows[f"after {steps} steps of search"] = g.sample(z=z, labels=labels)
     return Tiles([to_pixels(images) for images in rows.values()], labels=rows)
 
 
@@ -117,16 +117,20 @@ def switches(g):
 
 LEADS = {  # by lesson: the weights, what they have made, and a function that draws it
     "01": ("vanilla-digits", "Digits that G drew from noise", lambda g: samples(g, 24, 8)),
-    "02": ("dcgan-toons", "Drawn faces, by G from noise", lambda g: samples(g, 21, 7)),
-    "03": ("lsgan-toons", "Drawn faces, by G from noise", lambda g: samples(g, 21, 7)),
+    "02": ("dcgan-toons", "Cartoon faces that G drew from noise", lambda g: samples(g, 21, 7)),
+    "03": ("lsgan-toons", "Cartoon faces that G drew from noise", lambda g: samples(g, 21, 7)),
     "04": ("acgan-digits", "Digits as asked for; a row has one noise vector z", classes),
     "05": ("cgan-digits", "Digits as asked for; a row has one noise vector z", classes),
     "06": ("pix2pix-hints2face", "Faces, made from drawings that G has not seen", pairs),
     "07": ("cyclegan-seasons", "Scenes that G has not seen", cycle),
-    "08": ("stargan-toons", "Unseen faces, other hair or mood", switches),
-    "09": ("acgan-digits", "The nearest that G draws of unseen digits, as z is searched", search),
-    "10": ("wgan_gp-toons", "Drawn faces, by G from noise", lambda g: samples(g, 21, 7)),
-    "11": ("sgan-digits", "Unseen digits, in the columns where D puts them", named),
+    "08": ("stargan-toons", "G changes hair or mood of new faces", switches),
+    "09": ("acgan-digits", "The nearest to real digits that G can draw", search),
+    "10": (
+        "wgan_gp-toons",
+        "Cartoon faces of 32x32 pixels that G drew from noise",
+        lambda g: samples(g, 21, 7),
+    ),
+    "11": ("sgan-digits", "Real digits, sorted by D, which was told 50 labels", named),
 }
 
 
