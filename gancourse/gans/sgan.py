@@ -17,6 +17,7 @@ from torch import nn
 from gancourse.fields import Classes, Pictures, Points
 from gancourse.files.schema import Amount, Count, PerLayer, Share, Width
 from gancourse.gans.blocks import device_of, draw_rows, sampling
+from gancourse.training import parallel
 from gancourse.training.ema import EMA
 from gancourse.training.gan import GAN
 
@@ -359,6 +360,8 @@ def train_step(gan, batch, run):
     x, y = gan.labelled.draw(len(real))
     if gan.step == 0:
         gan.netD.start(real)
+        for buffer in gan.netD.buffers():  # with several processes, the mean of theirs
+            buffer.copy_(parallel.mean(buffer, run))
     with run.autocast():
         fake = gan.netG(draw_z(cfg, len(real), device=run.device))
 

@@ -5,7 +5,6 @@ import html
 import ipywidgets as widgets
 import matplotlib.pyplot as plt
 import torch
-from torchvision.transforms.functional import gaussian_blur
 
 from gancourse.errors import CourseError
 from gancourse.plotting import INK, REAL, STYLE
@@ -58,6 +57,8 @@ class MeasureBench(Explorer):
 
     def __init__(self, real, pictures, labels, judge, measures):
         pictures = as_images(pictures, "pictures")
+        from torchvision.transforms.functional import gaussian_blur  # takes seconds to import
+
         self.measures = dict(measures)
         self.labels = torch.as_tensor(labels).detach().cpu()
         self.classes = judge.net.head.out_features

@@ -247,10 +247,10 @@ def card_of(folder):
 
 
 def test_what_is_better_is_kept_with_what_was_measured_here(tmp_path, monkeypatch, shipped):
-    folder = brought(tmp_path, monkeypatch, {"judge_fid": 5.0}, {"judge_fid": 5.1})
+    folder = brought(tmp_path, monkeypatch, {"judge_fid": 1.0}, {"judge_fid": 1.1})
     assert take.take(folder, shipped, tmp_path / "figures") == ["vanilla-digits"]
     card = card_of(shipped)
-    assert card["quality"] == {"judge_fid": 5.1} and "junk" not in card
+    assert card["quality"] == {"judge_fid": 1.1} and "junk" not in card
     assert trained.load(shipped / "vanilla-digits.safetensors").sample(2).shape == (2, 1, 28, 28)
     assert json.loads((tmp_path / "figures" / "gpu-cuda.json").read_text())["budget"] == 540
 
@@ -259,9 +259,9 @@ def test_what_is_better_is_kept_with_what_was_measured_here(tmp_path, monkeypatc
     ("said", "measured", "about", "why"),
     [
         ({"judge_fid": 50.0}, {"judge_fid": 50.0}, {}, "not better|worse"),
-        ({"judge_fid": 5.0}, {"judge_fid": 50.0}, {}, "here it is 50"),
-        ({"judge_fid": 5.0}, {"judge_fid": 5.0}, {"data": "fashion"}, "not vanilla on digits"),
-        ({"judge_fid": 5.0}, {"judge_fid": 5.0}, {"model": "dcgan"}, "another version|dcgan"),
+        ({"judge_fid": 1.0}, {"judge_fid": 50.0}, {}, "here it is 50"),
+        ({"judge_fid": 1.0}, {"judge_fid": 1.0}, {"data": "fashion"}, "not vanilla on digits"),
+        ({"judge_fid": 1.0}, {"judge_fid": 1.0}, {"model": "dcgan"}, "another version|dcgan"),
     ],
 )
 def test_what_is_worse_or_says_what_is_not_so_is_refused(
