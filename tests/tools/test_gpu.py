@@ -247,10 +247,10 @@ def card_of(folder):
 
 
 def test_what_is_better_is_kept_with_what_was_measured_here(tmp_path, monkeypatch, shipped):
-    folder = brought(tmp_path, monkeypatch, {"judge_fid": 1.0}, {"judge_fid": 1.1})
+    folder = brought(tmp_path, monkeypatch, {"judge_fid": 1.0}, {"judge_fid": 1.02})
     assert take.take(folder, shipped, tmp_path / "figures") == ["vanilla-digits"]
     card = card_of(shipped)
-    assert card["quality"] == {"judge_fid": 1.1} and "junk" not in card
+    assert card["quality"] == {"judge_fid": 1.02} and "junk" not in card
     assert trained.load(shipped / "vanilla-digits.safetensors").sample(2).shape == (2, 1, 28, 28)
     assert json.loads((tmp_path / "figures" / "gpu-cuda.json").read_text())["budget"] == 540
 
