@@ -125,12 +125,12 @@ class ParallelLines(Explorer):
             f"JS = {js:.3f}, gradient {slopes[1]:.0f}"
         )
 
+    @mpl.rc_context(STYLE)
     def still(self):
         """Draw the lines, both distances and their derivatives, at the first theta."""
-        with mpl.rc_context(STYLE):
-            figure = Figure(figsize=(WIDTH / 100, HEIGHT / 100), dpi=200)
-            plane, distance, slope = figure.subplots(1, 3)
-            figure.get_layout_engine().set(wspace=0.06)
+        figure = Figure(figsize=(WIDTH / 100, HEIGHT / 100), dpi=200)
+        plane, distance, slope = figure.subplots(1, 3)
+        figure.get_layout_engine().set(wspace=0.06)
         plane.plot([0, 0], [0, 1], color=REAL, linewidth=4, label="real")
         (line,) = plane.plot([], [], color=FAKE, linewidth=4, label="fake")
         ways = [plane.plot([], [], color=INK, linewidth=0.8)[0] for _ in range(POINTS)]
