@@ -15,7 +15,7 @@ from torch import nn
 
 from gancourse.fields import Classes, Pictures
 from gancourse.files.schema import Amount, Count, PerLayer, Share, Width
-from gancourse.gans.blocks import device_of, draw_rows, sampling
+from gancourse.gans.blocks import device_of, draw_rows, r1_penalty, sampling
 from gancourse.training.ema import EMA
 from gancourse.training.gan import GAN
 from gancourse.training.schedules import Anneal, following
@@ -54,11 +54,13 @@ class Config:
     optimizer: Literal["sgd", "adam"] = "sgd"  # SGD has momentum
     lr_g: Amount = 0.1  # step size of G
     lr_d: Amount = 0.1  # step size of D
-    lr_decay: Amount = 1.00004  # SGD: divides both step sizes after each step
-    lr_least: Amount = 1e-6  # SGD: the smallest step size; there the decay ends
+    lr_decay: Amount = 1.00004  # divides both step sizes after each step
+    lr_least: Amount = 1e-6  # the smallest step size; there the decay ends
     momentum: tuple[Share, Share] = (0.5, 0.7)  # SGD: at first, and from `momentum_steps` on
     momentum_steps: Count = 125_000  # SGD: steps over which momentum rises (as in mnist.yaml)
     betas: tuple[Share, Share] = (0.5, 0.999)  # Adam's two decay rates
+    r1: Amount = 0.0  # weight of the penalty on D's gradient at real pictures; 0: none
+    r1_every: Count = 8  # updates of D between two that are penalised
     ema_decay: Share = 0.0  # decay of the average of G's weights, which sample() uses; 0: none
     batch_size: Count = 100  # pairs
     steps: Count = 288_000  # updates of each player; after these the step size is `lr_least`
@@ -86,6 +88,7 @@ _LAPTOP = Config(
     optimizer="adam",
     lr_g=5e-4,
     lr_d=5e-4,
+    lr_decay=1.0,
     ema_decay=0.995,
     batch_size=64,
     steps=4_000,
@@ -248,17 +251,23 @@ def build(cfg, run):
             nn.init.kaiming_normal_(layer.weight)
     if cfg.d_y_init:
         nn.init.normal_(netD.from_y.weight, 0, cfg.d_y_init)
-    gan = GAN(cfg, PUBLISHED, netG=run.place(netG), netD=run.place(netD))
+    netG = run.place(netG)
+    if cfg.r1:
+        run = replace(run, compile=False)  # a compiled network has no second derivatives
+    gan = GAN(cfg, PUBLISHED, netG=netG, netD=run.place(netD))
     for player, net, lr in (("g", netG, cfg.lr_g), ("d", netD, cfg.lr_d)):
         if cfg.optimizer == "adam":
             optimizer = torch.optim.Adam(net.parameters(), lr=lr, betas=cfg.betas, fused=True)
+            momentum = None
         else:
             optimizer = torch.optim.SGD(net.parameters(), lr=lr, momentum=cfg.momentum[0])
+            momentum = cfg.momentum
+        if momentum or cfg.lr_decay != 1:
             schedule = Anneal(
                 optimizer,
                 decay=cfg.lr_decay,
                 least=cfg.lr_least,
-                momentum=cfg.momentum,
+                momentum=momentum,
                 momentum_steps=cfg.momentum_steps,
             )
             setattr(gan, f"schedule_{player}", following(schedule))
@@ -283,7 +292,9 @@ def train_step(gan, batch, run):
     dict of str to Tensor, ()
         Both losses in nats, and D's mean probability of "real" for real and for fake pairs.
     """
-    real, labels, cfg = batch["real"], batch["labels"], gan.cfg
+    labels, cfg = batch["labels"], gan.cfg
+    penalised = cfg.r1 > 0 and gan.step % cfg.r1_every == 0
+    real = batch["real"].detach().requires_grad_(penalised)
     with run.autocast():
         fake = gan.netG(draw_z(cfg, len(real), device=run.device), labels)
 
@@ -293,8 +304,9 @@ def train_step(gan, batch, run):
         if cfg.mismatch:
             wrong_logits = gan.netD(real, wrong_labels(labels, cfg.num_classes))
         loss_d = d_loss(real_logits, fake_logits, wrong_logits, cfg.mismatch)
+    penalty = cfg.r1 * cfg.r1_every * r1_penalty(real, real_logits) if penalised else 0
     gan.opt_d.zero_grad()
-    loss_d.backward()
+    (loss_d + penalty).backward()
     gan.opt_d.step()
 
     gan.netD.requires_grad_(False)

@@ -292,7 +292,10 @@ def build(cfg, run):
             if width and isinstance(layer, nn.Linear):
                 nn.init.uniform_(layer.weight, -width, width)
                 nn.init.zeros_(layer.bias)
-    gan = GAN(cfg, PUBLISHED, netG=run.place(netG), netD=run.place(netD))
+    netG = run.place(netG)
+    if cfg.r1:
+        run = replace(run, compile=False)  # a compiled network has no second derivatives
+    gan = GAN(cfg, PUBLISHED, netG=netG, netD=run.place(netD))
     gan.opt_g, gan.schedule_g = optimizer_of(cfg, netG, cfg.lr_g)
     gan.opt_d, gan.schedule_d = optimizer_of(cfg, netD, cfg.lr_d)
     if cfg.ema_decay:

@@ -466,6 +466,29 @@ def the_number_of_steps_reaches_the_schedules(module):
     assert changed(weights_of(short), weights_of(other))
 
 
+@promise
+def a_network_is_not_compiled_if_its_gradient_is_differentiated(module):
+    """torch.compile has no second derivatives."""
+    cfg, compiled, twice = module.PRESETS["smoke"], set(), []
+    if hasattr(cfg, "r1"):
+        cfg = dataclasses.replace(cfg, r1=1.0)
+    run, gradient = runtime.start("cpu", 0, compile=True), torch.autograd.grad
+
+    def spy(*args, create_graph=False, **options):
+        twice.append(create_graph)
+        return gradient(*args, create_graph=create_graph, **options)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(torch.nn.Module, "compile", lambda net: compiled.add(net))
+        patch.setattr(torch.autograd, "grad", spy)
+        gan = module.build(cfg, run, **frozen_for(module))
+        for stage in module.STAGES:
+            getattr(module, stage)(gan, batch_for(module, cfg), run)
+    assert compiled, "no network is compiled"
+    if any(twice):
+        assert not compiled.intersection(networks_of(module, gan, "D").values())
+
+
 def weights_of(gan):
     return dict(enumerate(state_of(gan)[1].values()))
 

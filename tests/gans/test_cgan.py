@@ -217,3 +217,40 @@ def test_a_resumed_run_is_the_uninterrupted_one_bit_for_bit(tmp_path):
     for name in ("netG", "netD", "ema"):
         states = [getattr(gan, name).state_dict() for gan in (whole, again)]
         assert all(torch.equal(states[0][key], states[1][key]) for key in states[0]), name
+
+
+def test_the_step_sizes_of_adam_decay_too():
+    cfg, run = replace(TOY, lr_decay=2.0), runtime.start("cpu", 0)
+    gan = cgan.build(cfg, run)
+    for step in range(3):
+        cgan.train_step(gan, toy_data().batch(step, 8, run), run)
+    rates = [opt.param_groups[0]["lr"] for opt in (gan.opt_g, gan.opt_d)]
+    assert rates == pytest.approx([cfg.lr_g / 8, cfg.lr_d / 8])
+
+
+@pytest.mark.parametrize(("step", "penalised"), [(0, True), (1, False), (3, True)])
+def test_r1_joins_ds_gradient_in_every_so_manieth_update(step, penalised):
+    run = runtime.start("cpu", 0)
+    cfg = replace(TOY, mismatch=0.0, r1=2.0, r1_every=3)
+    gan, batch = cgan.build(cfg, run), toy_data().batch(0, 8, run)
+    gan.step = step
+    gradients = {}
+    gan.opt_d.register_step_pre_hook(
+        lambda *_: gradients.update({n: w.grad.clone() for n, w in gan.netD.named_parameters()})
+    )
+    twin = cgan.networks(cfg)["netD"]
+    twin.load_state_dict(gan.netD.state_dict())
+    torch.manual_seed(1)
+    fake = gan.netG(cgan.draw_z(cfg, 8), batch["labels"]).detach()
+    x = batch["real"].clone().requires_grad_(True)
+    logits = twin(x, batch["labels"])
+    loss = cgan.d_loss(logits, twin(fake, batch["labels"]))
+    if penalised:
+        (slope,) = torch.autograd.grad(logits.sum(), x, create_graph=True)
+        loss = loss + 2.0 * 3 * slope.square().flatten(1).sum(1).mean() / 2
+    loss.backward()
+
+    torch.manual_seed(1)
+    cgan.train_step(gan, batch, run)
+    for name, weight in twin.named_parameters():
+        torch.testing.assert_close(gradients[name], weight.grad)
