@@ -66,7 +66,7 @@ class Config:
     steps: Count = 288_000  # updates of each player; after these the step size is `lr_least`
 
 
-# Smaller, with Adam and an average of G's weights, as in lesson 1.
+# Smaller, with Adam and an average of G's weights, as in lesson 1; and with R1 in place of dropout.
 _LAPTOP = Config(
     latent_dim=64,
     prior="normal",
@@ -78,7 +78,7 @@ _LAPTOP = Config(
     d_joint=128,
     maxout_pieces=(3, 2),
     g_dropout=0.0,
-    d_dropout=(0.2, 0.4),
+    d_dropout=(0.0, 0.0),
     g_init=0.0,
     d_init=0.0,
     # With PyTorch's initial weights, a one-hot label changes D's hidden units far less than 784
@@ -86,12 +86,16 @@ _LAPTOP = Config(
     d_y_init=3.0,
     mismatch=0.3,
     optimizer="adam",
-    lr_g=5e-4,
-    lr_d=5e-4,
+    lr_g=1e-3,
+    lr_d=1e-3,
     lr_decay=1.0,
+    betas=(0.0, 0.99),
+    # Judge FID 2.6 after 2,000 steps; with dropout of (0.2, 0.4), betas of (0.5, 0.999) and half
+    # the step size in its place, 10.1 then and 9.1 after 4,000.
+    r1=5.0,
     ema_decay=0.995,
     batch_size=64,
-    steps=4_000,
+    steps=2_000,
 )
 
 PRESETS = {

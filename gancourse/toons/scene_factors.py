@@ -115,7 +115,7 @@ class SceneFactors(Table):
         """Return every scene in all of SCENE_LOOKS: 12 N scenes, those of one layout in a row."""
         times = len(SCENE_FACTORS["time"])
         looks = torch.arange(len(SCENE_LOOKS)).repeat(len(self)).tolist()
-        return self.repeat(len(SCENE_LOOKS)).replace(
+        return self.repeat_interleave(len(SCENE_LOOKS)).replace(
             season=[look // times for look in looks], time=[look % times for look in looks]
         )
 

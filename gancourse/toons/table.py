@@ -85,7 +85,7 @@ class Table:
         """Return the same factors on another device."""
         return type(self)(self.codes.to(device), self.variation.to(device))
 
-    def repeat(self, times):
+    def repeat_interleave(self, times):
         """Return every picture ``times`` times in a row."""
         return type(self)(
             self.codes.repeat_interleave(times, 0), self.variation.repeat_interleave(times, 0)

@@ -140,7 +140,7 @@ def test_a_map_stands_with_its_scene_in_every_look():
     assert len(data.load("map2looks:5", split="test")) == 60
     assert paired.b.classes == SCENE_LOOKS
     assert paired.b.labels.tolist() == [*range(12), *range(12)]
-    scenes = data.load("scenes", limit=2, image_size=32).drawing.factors.repeat(12)
+    scenes = data.load("scenes", limit=2, image_size=32).drawing.factors.repeat_interleave(12)
     shown = paired.b.drawing.factors.describe()
     for row, scene in enumerate(scenes.describe()):
         season, time = SCENE_LOOKS[row % 12].split()

@@ -122,7 +122,7 @@ def test_the_boxes_of_the_painters_cut_nothing_off(medium):
 def test_a_factor_changes_only_its_own_region(factor):
     values = len(toons.FACTORS[factor])
     count = max(5, 40 // values)
-    origin = toons.sample(count, seed=7).repeat(values)
+    origin = toons.sample(count, seed=7).repeat_interleave(values)
     changed = toons.draw(origin.replace(**{factor: list(range(values)) * count}), 64)
     before = toons.draw(origin, 64)
     changes = (changed.images != before.images).any(1)
@@ -331,7 +331,7 @@ def test_replace_changes_one_factor_and_keeps_the_original():
 
 def test_repeat_and_index_keep_the_rows_together():
     factors = toons.sample(3)
-    assert torch.equal(factors.repeat(2).codes, factors.codes[[0, 0, 1, 1, 2, 2]])
+    assert torch.equal(factors.repeat_interleave(2).codes, factors.codes[[0, 0, 1, 1, 2, 2]])
     assert len(factors[1]) == len(factors[-1]) == 1
     assert torch.equal(factors[-1].variation, factors.variation[2:])
 

@@ -167,7 +167,7 @@ def test_the_layout_is_the_same_at_every_size(some):
 def test_a_factor_changes_only_its_own_region(factor):
     values = len(toons.SCENE_FACTORS[factor])
     count = 24 // values
-    origin = toons.SceneFactors.sample(count, seed=7).repeat(values)
+    origin = toons.SceneFactors.sample(count, seed=7).repeat_interleave(values)
     if factor.startswith("house_"):
         origin = origin.replace(houses="three")
     changed = toons.draw_scenes(origin.replace(**{factor: list(range(values)) * count}), 64)
