@@ -150,7 +150,8 @@ def show(obj):
 def show_settings(cfg, paper):
     """Display a configuration as a table beside the paper's, with the comment of each field.
 
-    Fields with the paper's value are in the line below the table.
+    Fields with the paper's value are in the line below the table. Of a part whose weight is 0, such
+    as ``r1``, the other fields (``r1_every``) have no value.
 
     Parameters
     ----------
@@ -168,15 +169,18 @@ def show_settings(cfg, paper):
             f"{type(cfg).__module__} and {type(paper).__module__}"
         )
     _, source = _source(type(cfg))
-    rows, same = [], []
-    for name, value in dataclasses.asdict(cfg).items():
-        of_paper = getattr(paper, name)
+    rows, same, here = [], [], dataclasses.asdict(cfg)
+    for name, value in here.items():
+        parts = [part for part in here if name.startswith(f"{part}_") and getattr(paper, part) == 0]
+        if any(here[part] == 0 for part in parts):
+            continue  # neither has the part
+        of_paper = None if parts else getattr(paper, name)
         comment = re.search(rf"^ +{name}: .*?  # (.*)$", source, re.MULTILINE)
         if value == of_paper:
             same.append(f"{name} {_setting(value)}")
         else:
             about = comment.group(1) if comment else ""
-            rows.append([name, _setting(value), _setting(of_paper), about])
+            rows.append([name, _setting(value), "" if parts else _setting(of_paper), about])
     as_in = f"As in the paper: {', '.join(same)}." if same else ""
     display(plotting.table(["setting", "here", "in the paper", "what it is"], rows, as_in))
 
@@ -284,7 +288,8 @@ def _setting(value):
 def _device_text(device):
     if device.type == "cuda":
         return f"{device}, {torch.cuda.get_device_name(device)}"
-    return f"{device}, {platform.machine()}, {torch.get_num_threads()} threads"
+    count = torch.get_num_threads()
+    return f"{device}, {platform.machine()}, {count} thread{'s' * (count > 1)}"
 
 
 def _source(obj):

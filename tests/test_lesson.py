@@ -135,6 +135,16 @@ def test_settings_stand_beside_the_papers_with_their_comments(shown):
     assert "steps" not in settings.caption
 
 
+def test_settings_of_a_part_that_the_paper_lacks_have_no_value_there(shown):
+    paper = dcgan.PRESETS["paper"]
+    lesson.show_settings(replace(paper, r1=10.0), paper)
+    lesson.show_settings(replace(paper, ema_decay=0.9), paper)
+    with_penalty, without = shown
+    assert [row[:3] for row in with_penalty.rows] == [["r1", "10", "0"], ["r1_every", "8", ""]]
+    assert all("r1_every" not in settings.caption for settings in shown)
+    assert [row[0] for row in without.rows] == ["ema_decay"] and "r1 0" in without.caption
+
+
 def test_settings_of_another_gan_are_refused():
     with pytest.raises(CourseError, match="one GAN"):
         lesson.show_settings(dcgan.PRESETS["paper"], lsgan.PRESETS["paper"])

@@ -205,7 +205,7 @@ def broken_step(gan, batch, run):
 def mended(step):
     """Expect a ``train_step``."""
     run = runtime.start("cpu", 0)
-    cfg = replace(cgan.PRESETS["smoke"], d_dropout=(0.0, 0.0), mismatch=0.0, ema_decay=0.0)
+    cfg = replace(cgan.PRESETS["smoke"], r1=0.0, mismatch=0.0, ema_decay=0.0)
     gan, twin = cgan.build(cfg, run), cgan.build(cfg, run)
     batches = [
         {"real": torch.rand(16, 1, 28, 28) * 2 - 1, "labels": torch.randint(10, (16,))}

@@ -15,8 +15,10 @@ WORDS = {"and", "or", "only"}  # that may stand between letters
 def number(answer):
     """Return one number as a float: of Python, NumPy or PyTorch, or in a text such as "1.39 nats".
 
-    A list or tensor that holds one number is read as that number.
+    A list or tensor that holds one number is read as that number, and "819,200" as 819200.
     """
+    if isinstance(answer, str):
+        answer = re.sub(r"(?<=\d),(?=\d{3}(?!\d))", "", answer)
     found = numbers(answer)
     assert len(found) == 1, f"expected one number, found {len(found)}"
     return found[0]

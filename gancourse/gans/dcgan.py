@@ -19,7 +19,6 @@ from gancourse.files.schema import Amount, Channels, Count, Few, Share, Side, Wi
 from gancourse.gans.blocks import device_of, draw_rows, init_normal, r1_penalty, sampling
 from gancourse.training.ema import EMA
 from gancourse.training.gan import GAN
-from gancourse.training.schedules import linear_decay
 
 TAKES = {"real": Pictures}
 SAMPLES = {"real": ("z",)}
@@ -49,7 +48,6 @@ class Config:
     weight_decay: Amount = 1e-5  # weight of the L2 penalty, as in the authors' code
     r1: Amount = 0.0  # weight of the penalty on D's gradient; above 0, D has no batch norm
     r1_every: Count = 8  # updates of D between two that are penalised
-    decay_from: Share = 1.0  # share of the steps before both step sizes fall linearly to 0
     ema_decay: Share = 0.0  # decay of the average of G's weights, which sample() uses; 0: none
     batch_size: Count = 128  # images (section 4)
     steps: Count = 68_350  # updates of each player: 25 epochs of 350,000 faces
@@ -217,9 +215,6 @@ def build(cfg, run):
     options = {"betas": cfg.betas, "weight_decay": cfg.weight_decay, "fused": True}
     gan.opt_g = torch.optim.Adam(netG.parameters(), lr=cfg.lr_g, **options)
     gan.opt_d = torch.optim.Adam(netD.parameters(), lr=cfg.lr_d, **options)
-    if cfg.decay_from < 1:
-        gan.schedule_g = linear_decay(gan.opt_g, cfg.steps, cfg.decay_from)
-        gan.schedule_d = linear_decay(gan.opt_d, cfg.steps, cfg.decay_from)
     if cfg.ema_decay:
         gan.ema = EMA(netG, cfg.ema_decay, gan.opt_g)
     return gan

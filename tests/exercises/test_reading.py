@@ -33,6 +33,12 @@ def test_a_number_may_have_any_form(answer):
     assert number(answer) == 1.5
 
 
+@pytest.mark.parametrize("answer", ["819,200", "about 819,200.0 products", 819_200])
+def test_a_number_may_have_commas_between_thousands(answer):
+    assert number(answer) == 819_200
+    assert numbers("10, 200, 3000") == [10, 200, 3000]
+
+
 def test_the_minus_sign_of_a_formula_counts():
     assert number("\u22121.5") == -1.5
 

@@ -22,6 +22,8 @@ TOY = replace(
     d_dropout=(0.0, 0.0),
     lr_g=2e-3,
     lr_d=2e-3,
+    betas=(0.5, 0.999),
+    r1=0.0,
     ema_decay=0.95,
     steps=80,
 )
