@@ -4,8 +4,10 @@ A figure is as large as its pictures need. A cell shows it if it is the cell's l
 ``display``.
 """
 
+import matplotlib as mpl
 import numpy as np
 from matplotlib.figure import Figure
+from matplotlib.font_manager import FontProperties
 from matplotlib.layout_engine import PlaceHolderLayoutEngine
 
 from gancourse.plotting.tiles import (
@@ -110,7 +112,10 @@ def draw_blocks(blocks, across=None):
     side = side_of(max(max(block.size) for block in tiles), columns, WIDEST - labels)
     sizes = [block.extent(side) for block in tiles]
     width = max(wide for wide, _ in sizes)
-    titles = [broken(title, width) for title in blocks]
+    font = FontProperties(
+        size=mpl.rcParams["axes.titlesize"], weight=mpl.rcParams["axes.titleweight"]
+    )
+    titles = [broken(title, width, font) for title in blocks]
     above = LINE * max(title.count("\n") + 1 for title in titles) + 4 if any(titles) else 0
     lines = [max(high for _, high in sizes[i : i + across]) for i in range(0, len(sizes), across)]
     total = np.ceil(

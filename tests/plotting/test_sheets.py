@@ -125,3 +125,13 @@ def test_pictures_of_several_sizes_and_of_grey_and_colour_share_a_table():
     drawn(figure)
     (tiles,) = tiles_in(figure)
     assert [box[2:] for box in tiles.boxes.values()] == [(192, 192)] * 2
+
+
+@pytest.mark.parametrize("length", range(5, 30))
+def test_a_title_of_any_length_stays_within_the_figure(length):
+    title = " ".join(["digits"] * length)
+    figure = plotting.draw_blocks({title: Tiles([to_pixels(samples_of_all_colours(7, 28))])})
+    FigureCanvasAgg(figure).draw()
+    (text,) = [text for text in figure.findobj(plt.Text) if "digits" in text.get_text()]
+    assert text.get_text().split() == title.split()
+    assert text.get_window_extent().x1 <= figure.bbox.x1
