@@ -84,7 +84,7 @@ _LAPTOP = Config(
     # With PyTorch's initial weights, a one-hot label changes D's hidden units far less than 784
     # pixels do. Lesson 5 measures the effect of larger ones, and of mismatched pairs.
     d_y_init=3.0,
-    mismatch=0.3,
+    mismatch=0.1,
     optimizer="adam",
     lr_g=1e-3,
     lr_d=1e-3,
