@@ -2,7 +2,7 @@
 
 import torch
 
-from gancourse.exercises import exercise, expect_names, expect_number, expect_same, reading
+from gancourse.exercises import exercise, expect_names, expect_number, reading
 
 
 @exercise("12.1", "Implement: one move of k")
@@ -126,7 +126,7 @@ of_a_step.solution(
 
 
 def broken_controller(k, loss_real, loss_fake, gamma, lambda_k):
-    """The new k, and the measure M; three things are wrong with it."""
+    """Return the new k, and the measure M; three things are wrong with it."""
     error = loss_real - gamma * loss_fake
     k = k + lambda_k * error
     return k, loss_real + error

@@ -170,7 +170,7 @@ class Thermostat(Explorer):
             return text + "k stays at 0: D ignores the fakes, and the ratio is what comes of it."
         if k.min() == 1:
             return text + "k stays at 1: D can do no more, and the ratio is still below γ."
-        if k.std() > 0.2:
+        if k.std() > 0.1:
             return text + "k jumps: each move comes before the players have answered the last."
         if abs(ratio - gamma) > NEAR:
             return text + "k is still on its way."
