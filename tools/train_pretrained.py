@@ -184,7 +184,7 @@ RECIPES = {
         model="began",
         data="toons",
         steps=8_000,
-        changes=LONG | {"gamma": 0.9, "lambda_k": 0.05, "latent_dim": 64, "halved_every": 2_500},
+        changes=LONG | {"ngf": 16, "ndf": 16, "lambda_k": 0.05, "halved_every": 2_500},
         aims={"judge_fid": 100},
     ),
     "cyclegan-seasons": Recipe(

@@ -17,6 +17,7 @@ from gancourse.widgets.explorer import Explorer, as_images, button, headed, in_r
 STEPS = 2_000  # of the model
 LOSS = 0.1  # L(x), which the model keeps constant
 NEAR = 0.05  # a ratio so near to gamma is in balance
+WINDOW = 50  # steps over which the ratio is averaged for that
 WIDTH, HEIGHT, LEFT, BELOW = 430, 150, 34, 16  # CSS pixels of a panel, and of its margins
 TILE, SHOWN = 64, 6  # CSS pixels of a picture, and how many are shown
 
@@ -175,7 +176,7 @@ class Thermostat(Explorer):
         if abs(ratio - gamma) > NEAR:
             return text + "k is still on its way."
         near = np.abs(_smooth(found.ratio) - gamma) < NEAR
-        arrived = len(near) - np.argmin(near[::-1]) if not near.all() else 0
+        arrived = 0 if near.all() else len(near) - np.argmin(near[::-1]) + WINDOW // 2
         return text + f"In balance from step {arrived:,} on."
 
     @mpl.rc_context(STYLE)
@@ -183,8 +184,8 @@ class Thermostat(Explorer):
         """Draw the model for three values of lambda_k, and the faces of each gamma."""
         gamma, middle = self.start
         down = len(self.faces)
-        figure = Figure(figsize=(9.2, 3.6 + 1.25 * down), dpi=STYLE["figure.dpi"])
-        above, below = figure.subfigures(2, 1, height_ratios=[3.6, 1.25 * down])
+        figure = Figure(figsize=(9.2, 3.6 + 1.4 * down), dpi=STYLE["figure.dpi"])
+        above, below = figure.subfigures(2, 1, height_ratios=[3.6, 1.4 * down])
         axes = above.subplots(2, 3, sharex=True, sharey="row")
         for column, rate in enumerate((middle / 30, middle, 300 * middle)):
             found = balance(gamma, rate, **self.model)
@@ -205,8 +206,8 @@ class Thermostat(Explorer):
         return figure
 
 
-def _smooth(values, window=50):
-    return np.convolve(values, np.ones(window) / window, mode="same")
+def _smooth(values):
+    return np.convolve(values, np.ones(WINDOW) / WINDOW, mode="valid")
 
 
 def _panel(title, values, colour, level, top):

@@ -1,5 +1,7 @@
 """The thermostat follows the paper's controller, and says where the balance is."""
 
+import re
+
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
@@ -13,8 +15,8 @@ FACES = {g: torch.full((6, 3, 8, 8), g) for g in (0.5, 0.7, 0.9)}
 MODEL = {"alone": 0.3, "gain": 2.0, "lag": 20}
 
 
-def tool(**options):
-    made = Thermostat(0.3, 2.0, 20, noise=0.0, faces=FACES, **options)
+def tool(noise=0.0, **options):
+    made = Thermostat(0.3, 2.0, 20, noise, faces=FACES, **options)
     made.ui  # noqa: B018 - makes the widget
     return made
 
@@ -51,13 +53,26 @@ def test_the_noise_is_that_of_the_seed():
 
 
 @pytest.mark.parametrize(
-    ("gamma", "rate", "words"),
-    [(0.6, 0.1, "In balance from step"), (0.2, 0.1, "stays at 0"), (0.6, 1e-3, "on its way"), (0.6, 100.0, "k jumps")],
+    ("gamma", "rate", "noise", "words"),
+    [
+        (0.6, 0.1, 0.0, "In balance from step"),
+        (0.2, 0.1, 0.0, "stays at 0"),
+        (0.6, 1e-3, 0.0, "on its way"),
+        (0.6, 100.0, 0.05, "k jumps"),
+    ],
 )
-def test_it_says_where_the_balance_is(gamma, rate, words):
-    made = tool()
+def test_it_says_where_the_balance_is(gamma, rate, noise, words):
+    made = tool(noise)
     made.gamma.value, made.rate.value = gamma, rate
     assert words in made.panel.value and not made.problem.value
+
+
+def test_it_names_the_step_from_which_on_the_ratio_is_near_gamma():
+    made = tool(gamma=0.6)
+    found = balance(0.6, 0.1, **MODEL)
+    first = int(np.argmax(np.abs(found.ratio - 0.6) < 0.05))
+    step = int(re.search(r"from step ([\d,]+) on", made.panel.value)[1].replace(",", ""))
+    assert abs(step - first) < 60
 
 
 def test_the_curves_and_the_faces_follow_the_sliders():
