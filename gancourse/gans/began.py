@@ -309,8 +309,8 @@ def train_step(gan, batch, run):
     Returns
     -------
     dict of str to Tensor, ()
-        The mean errors of decoding real images and fakes, D's for fakes before its update and G's
-        after it; k; and the measure M.
+        Both losses; the mean error of decoding real images; k; and the measure M. G's loss is the
+        mean error of decoding fakes.
     """
     real, k = batch["real"], gan.controller.k
     with run.autocast():
@@ -335,9 +335,9 @@ def train_step(gan, batch, run):
     measure = gan.controller.update(*parallel.mean(means, run))  # one k for all processes
 
     return {
+        "D/adv": loss_d.detach(),
         "D/real": loss_real.detach(),
-        "D/fake": loss_fake.detach(),
-        "G/fake": loss_g.detach(),
+        "G/adv": loss_g.detach(),
         "balance/k": k.clone(),
         "balance/M": measure,
     }
