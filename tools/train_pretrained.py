@@ -179,7 +179,7 @@ RECIPES = {
     ),
     # 32x32, as for wgan_gp-toons. With D this small a gamma of 0.5 leaves one face; see lesson 12.
     # Tried before, for 4,000 steps: a gamma of 0.8 with betas of (0.9, 0.999), in which nearly all
-    # samples had one background and no hair.
+    # samples had one background and no hair. The file that ships was stopped after 2,900 steps.
     "began-toons": Recipe(
         model="began",
         data="toons",

@@ -19,7 +19,7 @@ LOSS = 0.1  # L(x), which the model keeps constant
 NEAR = 0.05  # a ratio so near to gamma is in balance
 WINDOW = 50  # steps over which the ratio is averaged for that
 WIDTH, HEIGHT, LEFT, BELOW = 430, 150, 34, 16  # CSS pixels of a panel, and of its margins
-TILE, SHOWN = 64, 6  # CSS pixels of a picture, and how many are shown
+TILE, SHOWN = 96, 6  # CSS pixels of a picture, and how many are shown
 
 
 class Balance(NamedTuple):
@@ -133,7 +133,7 @@ class Thermostat(Explorer):
         faces = widgets.VBox([self.title, self.board.ui])
         model = headed("a model of the two players, and the paper's controller", self.curves)
         rows = [self.gamma, in_row([self.rate, self.first]), model, self.panel, faces, reset]
-        return self.stacked(rows, 2 * WIDTH + 20)
+        return self.stacked(rows, 2 * WIDTH + 60)
 
     def put_back(self):
         """Set the sliders as they were at first."""
