@@ -131,6 +131,7 @@ LEADS = {  # by lesson: the weights, what they have made, and a function that dr
         lambda g: samples(g, 21, 7),
     ),
     "11": ("sgan-digits", "Real digits, sorted by D, which was told 50 labels", named),
+    "12": ("began-toons", "Cartoon faces of 32x32 pixels from noise", lambda g: samples(g, 21, 7)),
 }
 
 
