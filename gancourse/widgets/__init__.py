@@ -13,6 +13,7 @@ from gancourse.widgets.mixer import ClassStyleMixer
 from gancourse.widgets.ranking import BlindRanking
 from gancourse.widgets.scrubber import Scrubber, extent_of, plane
 from gancourse.widgets.switches import Switches
+from gancourse.widgets.tradeoff import Tradeoff
 
 __all__ = [
     "Arithmetic",
@@ -28,6 +29,7 @@ __all__ = [
     "ParallelLines",
     "Scrubber",
     "Switches",
+    "Tradeoff",
     "extent_of",
     "line_distances",
     "plane",
