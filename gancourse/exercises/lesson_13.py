@@ -51,8 +51,8 @@ def perceptual(perceptual_loss):
         return lambda a, b, c: 1e3 * function(a, b.detach(), c, scale, weight)
 
     expect_same(of(perceptual_loss), of(perceptual.answer), seen, wanted, logits, atol=1e-4)
-    expect_same(of(perceptual_loss, 2.0, 3.0), of(perceptual.answer, 2.0, 3.0), seen, wanted, logits,
-                atol=1e-2)  # fmt: skip
+    mine, right = (of(function, 2.0, 3.0) for function in (perceptual_loss, perceptual.answer))
+    expect_same(mine, right, seen, wanted, logits, atol=1e-2)
 
     yield "it is finite where D is sure that the pictures are fakes"
     far = torch.full((4,), -200.0)
@@ -71,7 +71,7 @@ def two_truths(answer):
     """Expect a dict of three numbers."""
     expect_names(answer, {"share", "decibel", "glasses"})
     hints = {
-        "share": "one truth costs d squared half of the time; the mean costs (d / 2) squared always",
+        "share": "one truth costs d squared half of the time, the mean (d / 2) squared always",
         "decibel": "PSNR falls by 10 log10 of the factor by which the squared error grows",
         "glasses": "the best answer to the squared error is the mean of what may be true: a mean "
         "with which weights?",
@@ -83,7 +83,7 @@ def two_truths(answer):
 
 two_truths.solution(
     {"share": 0.5, "decibel": 3.01, "glasses": 0.3},
-    "Let the truths differ by d in a pixel. To draw one of them costs 0 or d^2, d^2 / 2 on average; "
+    "Let the truths differ by d in a pixel. To draw one costs 0 or d^2, d^2 / 2 on average; "
     "the mean costs d^2 / 4 always: half as much. In decibels that is 10 log10 2 = 3.01. With 30 "
     "in a hundred faces wearing glasses, the mean is 0.3 of the frame's colour and 0.7 of the "
     "skin's: glasses at 30 % opacity, which nobody wears.",
@@ -137,7 +137,9 @@ def _compare(found, right):
     if found is None or found is ...:
         raise NotImplementedError
     found = dict(found)
-    assert found.keys() == right.keys(), f"the names differ: {', '.join(found.keys() ^ right.keys())}"
+    assert found.keys() == right.keys(), (
+        f"the names differ: {', '.join(found.keys() ^ right.keys())}"
+    )
     for name, value in right.items():
         if value.is_floating_point():
             assert tuple(reading.tensor(found[name]).shape) == tuple(value.shape), name

@@ -10,8 +10,8 @@ import torch.nn.functional as F
 from gancourse.errors import CourseError
 from gancourse.fields import example
 from gancourse.gans import srgan
-from gancourse.training import runtime
 from gancourse.trained import frozen_for
+from gancourse.training import runtime
 
 CFG = srgan.PRESETS["smoke"]
 

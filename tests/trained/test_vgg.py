@@ -91,5 +91,5 @@ def test_a_file_that_would_run_code_is_refused(serve):
 
 
 def test_what_cannot_be_reached_is_named(serve):
-    with pytest.raises(CourseError, match="127.0.0.1:9"):
+    with pytest.raises(CourseError, match=r"127\.0\.0\.1:9"):
         vgg.load("http://127.0.0.1:9/vgg19-01234567.pth")
