@@ -182,7 +182,7 @@ RECIPES = {
     "srgan-toons": Recipe(
         model="srgan",
         data="small2large:toons",
-        steps=1_000,
+        steps=600,
         changes=LARGER,
         precision="bf16",
         aims={"judge_fid": 20},
@@ -190,7 +190,7 @@ RECIPES = {
     "srgan-scenes": Recipe(
         model="srgan",
         data="small2large:scenes",
-        steps=1_000,
+        steps=600,
         changes=LARGER,
         precision="bf16",
         aims={"judge_fid": 0.1},
@@ -344,8 +344,10 @@ def measure_enlarged(g, data_name, n=500):
     data, judge = load(data_name, split="test", limit=2 * n), metrics.load_judge(of)
     x, y = data.a.images(range(n)), data.b.images(range(n))
     others = data.b.images(range(n, len(data.b)))
+    netG_mse = g.gan.netG_mse
+    device = netG_mse.last.weight.device
     with torch.no_grad():
-        plain = torch.cat([g.gan.netG_mse(part.to(g.device)).cpu() for part in x.split(50)])
+        plain = torch.cat([netG_mse(part.to(device)).cpu() for part in x.split(50)])
     made = {"": in_parts(g, input=x), "mse_": plain.clamp(-1, 1)}
     quality = {"pictures": n}
     for name, fake in made.items():

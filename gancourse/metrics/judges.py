@@ -138,11 +138,14 @@ class StyleNet(nn.Module):
         self.head = nn.Linear(self.num_features, classes)
 
     def encode(self, images):
-        """Return the four feature maps, from (N, 24, H / 2, W / 2) to (N, 64, H / 8, W / 8)."""
+        """Return four feature maps, from (N, 24, H / 2, W / 2) to (N, 64, H / 8, W / 8).
+
+        A fifth, (N, 64, 1, 1), is the mean of the fourth over all places.
+        """
         maps = []
-        for layer in self.body[:-2]:
+        for layer in self.body[:-1]:
             images = layer(images)
-            if isinstance(layer, nn.ReLU):
+            if isinstance(layer, nn.ReLU | nn.AdaptiveAvgPool2d):
                 maps.append(images)
         return maps
 

@@ -64,6 +64,13 @@ def test_the_content_loss_is_that_of_pixels_or_of_one_scaled_feature_map():
     assert srgan.content_loss(fake, real, Twice(), cfg).item() == pytest.approx(9 * 1.0)
 
 
+@pytest.mark.parametrize("level", range(5))
+def test_the_judge_has_a_map_for_each_level_of_the_paper(frozen, level):
+    cfg, images = replace(CFG, feature_level=level), torch.rand(2, 3, 32, 32)
+    loss = srgan.content_loss(images, images + 0.1, frozen["frozen"]["features"], cfg)
+    assert loss.item() > 0
+
+
 def test_the_gradient_of_the_features_reaches_g_and_not_the_frozen_network(frozen):
     fake = torch.zeros(1, 3, 32, 32, requires_grad=True)
     srgan.content_loss(fake, torch.ones(1, 3, 32, 32), frozen["frozen"]["features"], CFG).backward()
