@@ -146,7 +146,7 @@ class Tradeoff(Explorer):
         self.update()
 
         ends = f"{self.ends[0]} ... {self.ends[1]}"
-        left = widgets.VBox([self.plane], layout=widgets.Layout(flex="0 1 300px", min_width="0"))
+        left = widgets.VBox([self.plane], layout=widgets.Layout(flex="0 1 280px", min_width="0"))
         right = widgets.VBox(
             [
                 widgets.HTML("<small>Choose a picture, or open one of your own:</small>"),
