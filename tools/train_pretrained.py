@@ -89,7 +89,7 @@ FACES = Flags(
     )
 )
 # SRGAN's two stages, longer than in a lesson and with larger batches.
-LARGER = {"batch_size": 16, "pretrain_steps": 2_500}
+LARGER = {"ema_decay": 0.99, "batch_size": 16, "pretrain_steps": 2_500}
 STYLES = Flags(sets=(("classes", ("noto", "twemoji", "fluent")),))
 
 RECIPES = {
