@@ -99,7 +99,7 @@ def test_step_sizes_fall_in_the_second_half_of_the_second_stage(frozen):
         seen.append([opt.param_groups[0]["lr"] for opt in (gan.opt_g, gan.opt_d)])
         step(gan, batch(), run)
     high, low = cfg.lr_g, cfg.lr_g * cfg.lr_drop
-    assert [g for g, _ in seen] == pytest.approx([high] * 4 + [low] * 2)
+    assert [g for g, _ in seen] == pytest.approx([cfg.lr_pretrain] * 2 + [high] * 2 + [low] * 2)
     assert [d for _, d in seen[2:]] == pytest.approx([cfg.lr_d] * 2 + [cfg.lr_d * cfg.lr_drop] * 2)
 
 
