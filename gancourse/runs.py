@@ -54,7 +54,8 @@ class Plan:
 
     def build(self, run):
         """Return the untrained GAN, with the frozen networks that it needs."""
-        return self.module.build(self.cfg, run, **trained.frozen_for(self.module, run.device))
+        frozen = trained.frozen_for(self.module, run.device, self.cfg)
+        return self.module.build(self.cfg, run, **frozen)
 
     @cached_property
     def work(self):

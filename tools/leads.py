@@ -115,6 +115,19 @@ def switches(g):
     return in_columns(columns)
 
 
+def enlarged(g):
+    """Return unseen small pictures, what SRGAN makes of them before and after D, and the truth."""
+    held_out = load(g.card["data"], split="test", limit=7)
+    x, y = held_out.a.images(), held_out.b.images()
+    rows = {
+        "16x16 pixels": x,
+        "squared error": g.gan.netG_mse(x),
+        "SRGAN": g.translate(x),
+        "the truth": y,
+    }
+    return Tiles([to_pixels(images) for images in rows.values()], labels=rows)
+
+
 LEADS = {  # by lesson: the weights, what they have made, and a function that draws it
     "01": ("vanilla-digits", "Digits that G drew from noise", lambda g: samples(g, 24, 8)),
     "02": ("dcgan-toons", "Cartoon faces that G drew from noise", lambda g: samples(g, 21, 7)),
@@ -132,6 +145,7 @@ LEADS = {  # by lesson: the weights, what they have made, and a function that dr
     ),
     "11": ("sgan-digits", "Real digits, sorted by D, which was told 50 labels", named),
     "12": ("began-toons", "Cartoon faces of 32x32 pixels from noise", lambda g: samples(g, 21, 7)),
+    "13": ("srgan-toons", "Faces that G has not seen, enlarged four times", enlarged),
 }
 
 

@@ -84,6 +84,8 @@ FACES = Flags(
         ("classes", FACTORS["expression"]),
     )
 )
+# SRGAN's two stages, longer than in a lesson and with larger batches.
+LARGER = {"ema_decay": 0.99, "batch_size": 16, "pretrain_steps": 2_500}
 STYLES = Flags(sets=(("classes", ("noto", "twemoji", "fluent")),))
 
 RECIPES = {
@@ -194,6 +196,22 @@ RECIPES = {
         changes=LONG | {"ngf": 16, "ndf": 16, "lambda_k": 0.05, "halved_every": 2_500},
         aims={"judge_fid": 100},
     ),
+    "srgan-toons": Recipe(
+        model="srgan",
+        data="small2large:toons",
+        steps=600,
+        changes=LARGER,
+        precision="bf16",
+        aims={"judge_fid": 20},
+    ),
+    "srgan-scenes": Recipe(
+        model="srgan",
+        data="small2large:scenes",
+        steps=600,
+        changes=LARGER,
+        precision="bf16",
+        aims={"judge_fid": 0.1},
+    ),
     "cyclegan-seasons": Recipe(
         model="cyclegan",
         data="seasons",
@@ -238,6 +256,8 @@ def measure(g, data_name):
     -------
     dict of str to float
     """
+    if hasattr(g.gan, "netG_mse"):
+        return measure_enlarged(g, data_name)
     if "labels" in g.given and g.pictures:
         return {"toons": measure_faces, "emoji": measure_studios}[data_name](g)
     if g.pictures:
@@ -317,6 +337,41 @@ def measure_translations(g, data_name, n=500):
             shared = metrics.histogram_intersection(y, fake)
             quality["colours"] = [round(float(value), 4) for value in shared]
     return quality
+
+
+def measure_enlarged(g, data_name, n=500):
+    """Return how near enlarged pictures are to the large ones, and how real they look.
+
+    Parameters
+    ----------
+    g : TrainedGenerator
+        Of an SRGAN.
+    data_name : str
+        "small2large:" and a data set that has a judge.
+    n : int
+        How many test pictures are enlarged; other ones stand for real pictures.
+
+    Returns
+    -------
+    dict of str to float
+        ``psnr`` and ``ssim`` on Y, and ``judge_fid``; the same of the network after the first
+        stage, with ``mse_`` before the name; ``judge_fid_real`` of the large pictures themselves.
+    """
+    of = data_name.partition(":")[2]
+    data, judge = load(data_name, split="test", limit=2 * n), metrics.load_judge(of)
+    x, y = data.a.images(range(n)), data.b.images(range(n))
+    others = data.b.images(range(n, len(data.b)))
+    netG_mse = g.gan.netG_mse
+    device = netG_mse.last.weight.device
+    with torch.no_grad():
+        plain = torch.cat([netG_mse(part.to(device)).cpu() for part in x.split(50)])
+    made = {"": in_parts(g, input=x), "mse_": plain.clamp(-1, 1)}
+    quality = {"pictures": n}
+    for name, fake in made.items():
+        quality[f"{name}psnr"] = round(metrics.psnr(y, fake), 3)
+        quality[f"{name}ssim"] = round(metrics.ssim(y, fake), 4)
+        quality[f"{name}judge_fid"] = round(metrics.judge_fid(others, fake, judge), 4)
+    return quality | {"judge_fid_real": round(metrics.judge_fid(others, y, judge), 4)}
 
 
 def measure_faces(g, n=300):

@@ -100,10 +100,11 @@ DRAWN = (*OWN, "captions", "sketch", "map", "boxes")
 
 
 def _small2large(option, split):
-    large = load(option or "toons", split=split).take("real")
+    found = load(option or "toons", split=split)
+    large = (found.b if isinstance(found, PairedImages) else found).take("real")
     if not isinstance(large, ImageData):
         raise DataError(f"small2large takes a data set of pictures after the colon, not {option!r}")
-    return PairedImages(large.shrunk(4), large, f"small2large:{large.name}")
+    return PairedImages(large.shrunk(4), large, f"small2large:{found.name}")
 
 
 def _canonical(name, **facts):

@@ -16,7 +16,8 @@ Each file declares:
     steps.
 ``FROZEN``
     Optional: networks that are used and not trained, by name, and where each comes from, such as
-    "judge:toons" or "pretrained:dcgan-toons". ``build`` gets them as ``frozen``.
+    "judge:toons" or "pretrained:dcgan-toons". A field of the Config with the same name takes its
+    place; it may also say "vgg19", which is downloaded. ``build`` gets them as ``frozen``.
 """
 
 from importlib import import_module

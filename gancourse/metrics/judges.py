@@ -137,6 +137,18 @@ class StyleNet(nn.Module):
         )
         self.head = nn.Linear(self.num_features, classes)
 
+    def encode(self, images):
+        """Return four feature maps, from (N, 24, H / 2, W / 2) to (N, 64, H / 8, W / 8).
+
+        A fifth, (N, 64, 1, 1), is the mean of the fourth over all places.
+        """
+        maps = []
+        for layer in self.body[:-1]:
+            images = layer(images)
+            if isinstance(layer, nn.ReLU | nn.AdaptiveAvgPool2d):
+                maps.append(images)
+        return maps
+
     def forward(self, images):
         """Return the logits (N, classes) of float pictures (N, 3, 64, 64) in [-1, 1]."""
         return self.head(self.body(images))

@@ -15,6 +15,7 @@ from gancourse.data import shipped
 from gancourse.errors import CheckpointError, choose, printable
 from gancourse.files import statefile, weights
 from gancourse.trained import card as cards
+from gancourse.trained import vgg
 from gancourse.trained.generator import TrainedGenerator
 from gancourse.trained.trial import samples_at_once
 from gancourse.training.gan import GAN
@@ -53,7 +54,7 @@ def pretrained(name, device="cpu"):
     return load(shipped(f"{FOLDER}/{name}.safetensors"), device)
 
 
-def frozen_for(module, device="cpu"):
+def frozen_for(module, device="cpu", cfg=None):
     """Return the frozen networks of a GAN, as the keyword argument of its ``build``.
 
     Parameters
@@ -61,6 +62,8 @@ def frozen_for(module, device="cpu"):
     module : module
         The GAN's file; what it declares as FROZEN is loaded.
     device : str or torch.device
+    cfg : Config, optional
+        A field with the name of a frozen network takes the place of the declaration.
 
     Returns
     -------
@@ -70,9 +73,11 @@ def frozen_for(module, device="cpu"):
     kinds = {
         "judge": lambda name: metrics.load_judge(name).net,
         "pretrained": lambda name: pretrained(name).netG,
+        "vgg19": lambda name: vgg.load(),
     }
     networks = {}
     for name, what in gans.frozen(module).items():
+        what = getattr(cfg, name, what)
         kind, _, which = what.partition(":")
         network = kinds[choose("kind of frozen network", kind, kinds)](which)
         networks[name] = network.to(device).eval().requires_grad_(False)

@@ -14,6 +14,7 @@ from gancourse.widgets.ranking import BlindRanking
 from gancourse.widgets.scrubber import Scrubber, extent_of, plane
 from gancourse.widgets.switches import Switches
 from gancourse.widgets.thermostat import Thermostat, balance
+from gancourse.widgets.tradeoff import Tradeoff
 
 __all__ = [
     "Arithmetic",
@@ -31,6 +32,7 @@ __all__ = [
     "Switches",
     "Thermostat",
     "balance",
+    "Tradeoff",
     "extent_of",
     "line_distances",
     "plane",

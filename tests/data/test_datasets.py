@@ -158,9 +158,15 @@ def test_sizes_and_counts_of_both_stay_in_step():
 def test_what_has_no_quarter_or_is_no_set_of_pictures_is_refused():
     with pytest.raises(DataError, match=r"digits: 28 .* 8"):
         load("digits").shrunk(8)
-    for name in ("ring", "sketch2face"):
+    for name in ("ring", "seasons"):
         with pytest.raises(DataError, match=rf"small2large .*{name}|{name} .*'real'"):
             load(f"small2large:{name}")
+
+
+def test_of_pairs_the_targets_are_enlarged():
+    data, pairs = load("small2large:map2quilt:4"), load("map2quilt:4")
+    assert data.name == "small2large:map2quilt" and data.a.shape == (3, 16, 16)
+    assert torch.equal(data.b.pixels, pairs.b.pixels)
 
 
 def test_a_column_is_made_once_and_again_only_at_another_size():

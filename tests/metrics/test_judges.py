@@ -380,3 +380,11 @@ def test_a_judge_whose_file_was_changed_is_refused(monkeypatch, change, says):
     monkeypatch.setattr(judges, "load", lambda path: (state, header))
     with pytest.raises(CheckpointError, match=rf"judge-digits\.safetensors.*{says}"):
         load_judge("digits")
+
+
+def test_the_feature_maps_of_a_style_end_in_its_features():
+    judge, images = load_judge("emoji"), torch.rand(3, 3, 64, 64) * 2 - 1
+    maps = judge.net.encode(images)
+    shapes = [(24, 32), (48, 16), (64, 8), (64, 8), (64, 1)]
+    assert [tuple(m.shape) for m in maps] == [(3, c, side, side) for c, side in shapes]
+    torch.testing.assert_close(maps[-1].flatten(1), judge.features(images))
