@@ -60,8 +60,8 @@ class Config:
 
 
 # Smaller, and with Adam, which came six months after the paper. R1 takes the place of dropout,
-# which left specks: after 2,000 steps (one seed) the judge FID was 10.5. With dropout, step sizes of
-# 4e-4 and betas of (0.5, 0.999) it was 49.6.
+# which left specks: after 2,000 steps (one seed) the judge FID was 10.5. With dropout, step sizes
+# of 4e-4 and betas of (0.5, 0.999) it was 49.6.
 _LAPTOP = Config(
     latent_dim=64,
     g_hidden=(512, 512),
