@@ -115,6 +115,16 @@ def switches(g):
     return in_columns(columns)
 
 
+def answers(g):
+    """Return held-out maps, and what a generator makes of each with other noise in each column."""
+    x = load(g.card["data"], split="test", image_size=g.cfg.image_size, limit=60).a.images()[::12]
+    x, z = x[[0, 2, 3]], g.draw_z(7, seed=3)
+    columns = {"the map": x}
+    for i, one in enumerate(z, 1):
+        columns[f"z {i}"] = g.sample(input=x, z=one.expand(len(x), -1))
+    return in_columns(columns)
+
+
 LEADS = {  # by lesson: the weights, what they have made, and a function that draws it
     "01": ("vanilla-digits", "Digits that G drew from noise", lambda g: samples(g, 24, 8)),
     "02": ("dcgan-toons", "Cartoon faces that G drew from noise", lambda g: samples(g, 21, 7)),
@@ -131,6 +141,7 @@ LEADS = {  # by lesson: the weights, what they have made, and a function that dr
         lambda g: samples(g, 21, 7),
     ),
     "11": ("sgan-digits", "Real digits, sorted by D, which was told 50 labels", named),
+    "14": ("bicycle-scenes", "Maps that G has not seen, and seven answers to each", answers),
 }
 
 

@@ -130,14 +130,11 @@ def test_d_meets_encoded_outputs_and_d2_those_of_random_z_beside_other_pairs():
     assert of_g[1].requires_grad and of_g2[1].requires_grad
 
 
-@pytest.mark.parametrize("method", bicyclegan.METHODS)
-def test_each_method_is_a_setting(method):
-    gan, run = make(**bicyclegan.METHODS[method])
+def test_without_the_first_cycle_nobody_teaches_e():
+    gan, run = make(lambda_gan=0.0, lambda_l1=0.0, lambda_kl=0.0)
     before = [p.clone() for p in gan.netE.parameters()]
-    log = bicyclegan.train_step(gan, pairs(), run)
-    assert all(value.isfinite() for value in log.values())
-    moved = any(not torch.equal(a, b) for a, b in zip(before, gan.netE.parameters(), strict=True))
-    assert moved is (method != "cLR-GAN")  # whose E stays as it began
+    bicyclegan.train_step(gan, pairs(), run)
+    assert all(map(torch.equal, before, gan.netE.parameters()))
 
 
 # Networks
