@@ -8,6 +8,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
+from gancourse.data import DATASETS, load
 from gancourse.errors import CourseError
 from gancourse.gans import bicyclegan
 from gancourse.training import runtime
@@ -21,6 +22,9 @@ TINY = replace(
     dropout=0.0,
     e_channels=(4, 6),
     ndf=4,
+    lambda_l1=10.0,
+    lambda_kl=0.01,
+    lambda_z=0.5,
     d_layers=1,
     batch_size=4,
 )
@@ -274,6 +278,19 @@ def test_settings_that_do_not_fit_are_explained(changes, message):
 
 
 # Training
+
+
+@pytest.mark.parametrize("name", ["map2looks:2", "edges2fruits", "noto2fluent", "sketch2face:8"])
+def test_every_kind_of_pairs_can_be_trained_on(name):
+    data = load(name, limit=8, image_size=32).take("input", "target")
+    cfg, run = bicyclegan.configure("smoke", data.fields), runtime.start("cpu", 0)
+    log = bicyclegan.train_step(bicyclegan.build(cfg, run), data.batch(0, 8, run), run)
+    assert all(value.isfinite() for value in log.values())
+
+
+@pytest.mark.parametrize("name", ["facades", "maps", "edges2shoes"])
+def test_the_papers_data_have_what_it_takes(name):
+    assert {*bicyclegan.TAKES} <= {*DATASETS[name].gives}
 
 
 def test_z_comes_to_say_what_the_input_leaves_open():
