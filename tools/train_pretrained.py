@@ -182,7 +182,7 @@ RECIPES = {
     "bicycle-scenes": Recipe(
         model="bicyclegan",
         data="map2looks",
-        steps=5_000,
+        steps=3_000,
         changes={"ema_decay": 0.995},
         precision="fp32",
         channels_last=False,

@@ -63,8 +63,8 @@ class Config:
 
 
 # Few steps at 32x32 pixels. The adversarial losses weigh a tenth of the paper's beside the others,
-# and the divergence ten times as much beside L1: with the paper's weight, q(z|B) had 14 nats to tell
-# 12 looks apart, where log 12 = 2.5 would do, and the prior draws z from between its clusters.
+# and the divergence ten times as much beside L1: with the paper's weight, q(z|B) had 14 nats to
+# tell 12 looks apart, where log 12 = 2.5 would do, and the prior draws from between its clusters.
 _LAPTOP = Config(
     image_size=32,
     latent_dim=2,  # enough for 12 looks, and a plane to look at
