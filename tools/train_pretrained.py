@@ -182,8 +182,8 @@ RECIPES = {
     "bicycle-scenes": Recipe(
         model="bicyclegan",
         data="map2looks",
-        steps=3_000,
-        changes={"ema_decay": 0.995},
+        steps=2_000,
+        changes={"ema_decay": 0.99},
         precision="fp32",
         channels_last=False,
         aims={"looks_missed": 3, "styles_missed": 0.05},
