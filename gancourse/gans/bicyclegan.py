@@ -81,7 +81,7 @@ _LAPTOP = Config(
     init_gain=1.0,
     ema_decay=0.98,
     batch_size=16,
-    steps=400,
+    steps=300,
 )
 
 PRESETS = {
