@@ -23,7 +23,7 @@ export default {
       const view = model.get("picture");
       const bytes = new Uint8Array(view.buffer, view.byteOffset, view.byteLength);
       URL.revokeObjectURL(url);
-      url = URL.createObjectURL(new Blob([bytes], { type: "image/png" }));
+      url = URL.createObjectURL(new Blob([bytes], { type: "image/jpeg" }));
       picture.src = url;
     };
 

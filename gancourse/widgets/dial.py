@@ -28,7 +28,7 @@ from gancourse.widgets.explorer import (
 
 SIDE = 320  # CSS pixels, of the plane and of the output; drawn with twice as many
 REACH = 2.5  # the plane goes from -REACH to REACH, in standard deviations of z
-CELLS = 5  # outputs on the plane, across and down
+CELLS = 4  # outputs on the plane, across and down
 THUMB, MOST, INPUTS = 48, 12, 6  # CSS pixels; styles to take and inputs, at most
 KEYS = "arrows move, Shift + arrows move far, Home goes to the middle"
 STYLE_SHEET = """
@@ -202,7 +202,7 @@ class StyleDial(Explorer):
         scene = self.chosen, *self.rest.tolist()
         if scene != self._shown:
             self._shown = scene
-            self.plane.picture = encode(self.atlas(), "png")
+            self.plane.picture = encode(self.atlas(), "jpeg")
 
     def atlas(self):
         """Draw the outputs at CELLS x CELLS places of the plane, without gaps."""
@@ -251,7 +251,7 @@ class Dial(anywidget.AnyWidget):
     Attributes
     ----------
     picture : bytes
-        A PNG.
+        A JPEG.
     place : pair of float
         Where the ring is: fractions of the width and of the height.
     label : str
