@@ -128,6 +128,16 @@ def enlarged(g):
     return Tiles([to_pixels(images) for images in rows.values()], labels=rows)
 
 
+def answers(g):
+    """Return held-out maps, and what a generator makes of each with other noise in each column."""
+    x = load(g.card["data"], split="test", image_size=g.cfg.image_size, limit=60).a.images()[::12]
+    x, z = x[[0, 2, 3]], g.draw_z(7, seed=7)  # of 16 seeds the first with seven looks
+    columns = {"the map": x}
+    for i, one in enumerate(z, 1):
+        columns[f"z {i}"] = g.sample(input=x, z=one.expand(len(x), -1))
+    return in_columns(columns)
+
+
 LEADS = {  # by lesson: the weights, what they have made, and a function that draws it
     "01": ("vanilla-digits", "Digits that G drew from noise", lambda g: samples(g, 24, 8)),
     "02": ("dcgan-toons", "Cartoon faces that G drew from noise", lambda g: samples(g, 21, 7)),
@@ -146,6 +156,7 @@ LEADS = {  # by lesson: the weights, what they have made, and a function that dr
     "11": ("sgan-digits", "Real digits, sorted by D, which was told 50 labels", named),
     "12": ("began-toons", "Cartoon faces of 32x32 pixels from noise", lambda g: samples(g, 21, 7)),
     "13": ("srgan-toons", "Faces that G has not seen, enlarged four times", enlarged),
+    "14": ("bicycle-scenes", "Maps that G has not seen, and seven answers to each", answers),
 }
 
 

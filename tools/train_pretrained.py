@@ -212,6 +212,17 @@ RECIPES = {
         precision="bf16",
         aims={"judge_fid": 0.1},
     ),
+    # Aims, before the first training: 24 samples of a map cover 9 of the 12 looks, each within half
+    # of the way to the nearest other look; and E takes the look of another scene in 19 of 20 cases.
+    "bicycle-scenes": Recipe(
+        model="bicyclegan",
+        data="map2looks",
+        steps=2_000,
+        changes={"ema_decay": 0.99},
+        precision="fp32",
+        channels_last=False,
+        aims={"looks_missed": 3, "styles_missed": 0.05},
+    ),
     "cyclegan-seasons": Recipe(
         model="cyclegan",
         data="seasons",
@@ -258,6 +269,8 @@ def measure(g, data_name):
     """
     if hasattr(g.gan, "netG_mse"):
         return measure_enlarged(g, data_name)
+    if "z" in g.given and g.pictures:
+        return measure_looks(g, data_name)
     if "labels" in g.given and g.pictures:
         return {"toons": measure_faces, "emoji": measure_studios}[data_name](g)
     if g.pictures:
@@ -372,6 +385,49 @@ def measure_enlarged(g, data_name, n=500):
         quality[f"{name}ssim"] = round(metrics.ssim(y, fake), 4)
         quality[f"{name}judge_fid"] = round(metrics.judge_fid(others, fake, judge), 4)
     return quality | {"judge_fid_real": round(metrics.judge_fid(others, y, judge), 4)}
+
+
+def measure_looks(g, data_name, maps=60, draws=24):
+    """Return how many of the true answers to an input its samples show.
+
+    Parameters
+    ----------
+    g : TrainedGenerator
+        It takes a picture and z; its file has ``encode``.
+    data_name : str
+        Of data whose label says which of the true answers to its input a target is.
+    maps, draws : int
+        How many inputs of the test split, and samples of each.
+
+    Returns
+    -------
+    dict of str to float
+        ``looks_missed``: of the true answers, those that no sample comes near; a sample is near
+        within half of the way to the nearest other answer, ``looks_missed_wide`` within the whole
+        way. ``diversity``: the difference of two samples over that of two true answers.
+        ``styles_missed``: how often the style that E reads from another scene leads nearest to
+        another look than that scene has. ``l1``: the mean absolute error of the outputs with
+        encoded z, in values of [-1, 1].
+    """
+    data = load(data_name, split="test")
+    k, side = data.b.num_classes, g.cfg.image_size
+    data = data.resized(side).first(k * min(maps, len(data) // k))
+    x, y = data.a.images(), data.b.images()
+    z = g.module.encode(g.gan, y).cpu()
+    answers = y.unflatten(0, (-1, k))
+    given = x[::k].repeat_interleave(draws, 0)
+    fake = in_parts(g, input=given, z=g.draw_z(len(given), 1).cpu()).unflatten(0, (-1, draws))
+    taken = in_parts(g, input=x, z=z.roll(k, 0)).unflatten(0, (-1, k))  # from the map before
+    there = metrics.looks_covered(taken, answers, within=None).nearest
+    missed = [k - metrics.looks_covered(fake, answers, within=w).covered.float() for w in (0.5, 1)]
+    quality = {
+        "looks_missed": missed[0].mean().item(),
+        "looks_missed_wide": missed[1].mean().item(),
+        "diversity": metrics.relative_diversity(fake, answers),
+        "styles_missed": (there != torch.arange(k)).float().mean().item(),
+        "l1": F.l1_loss(in_parts(g, input=x, z=z), y).item(),
+    }
+    return {name: round(value, 4) for name, value in quality.items()} | {"maps": len(answers)}
 
 
 def measure_faces(g, n=300):

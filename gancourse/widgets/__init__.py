@@ -4,6 +4,7 @@ from gancourse.widgets.arithmetic import Arithmetic
 from gancourse.widgets.before_after import BeforeAfter
 from gancourse.widgets.bench import MeasureBench
 from gancourse.widgets.canvas import Canvas
+from gancourse.widgets.dial import StyleDial
 from gancourse.widgets.forgetting import Forgetting
 from gancourse.widgets.interpolation import Interpolation
 from gancourse.widgets.labelling import Labelling
@@ -29,6 +30,7 @@ __all__ = [
     "MeasureBench",
     "ParallelLines",
     "Scrubber",
+    "StyleDial",
     "Switches",
     "Thermostat",
     "Tradeoff",

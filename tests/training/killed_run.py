@@ -27,6 +27,7 @@ if FORKS:
 
 DATA = {"vanilla": "ring", "pix2pix": "sketch2face:16", "cyclegan": "seasons:16"}
 DATA |= {"stargan": "toons:16"}
+DATA |= {"bicyclegan": "sketch2face:16"}
 STEPS = 13
 MOMENTS = ("step", "flush", "replace")  # a half-written file is flushed, then renamed
 
