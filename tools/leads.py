@@ -154,7 +154,11 @@ LEADS = {  # by lesson: the weights, what they have made, and a function that dr
         lambda g: samples(g, 21, 7),
     ),
     "11": ("sgan-digits", "Real digits, sorted by D, which was told 50 labels", named),
-    "12": ("began-toons", "Cartoon faces of 32x32 pixels from noise", lambda g: samples(g, 21, 7)),
+    "12": (
+        "began-toons",
+        "Cartoon faces from noise: smooth, and much alike",
+        lambda g: samples(g, 21, 7),
+    ),
     "13": ("srgan-toons", "Faces that G has not seen, enlarged four times", enlarged),
     "14": ("bicycle-scenes", "Maps that G has not seen, and seven answers to each", answers),
 }
