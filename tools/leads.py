@@ -156,7 +156,7 @@ LEADS = {  # by lesson: the weights, what they have made, and a function that dr
     "11": ("sgan-digits", "Real digits, sorted by D, which was told 50 labels", named),
     "12": (
         "began-toons",
-        "Cartoon faces from noise: smooth, and much alike",
+        "Faces from noise: smooth, and much alike",
         lambda g: samples(g, 21, 7),
     ),
     "13": ("srgan-toons", "Faces that G has not seen, enlarged four times", enlarged),
