@@ -70,7 +70,7 @@ def test_a_scene_in_every_look_is_twelve_scenes_in_the_order_of_the_looks(some):
     few = some.factors[:3]
     looks = few.in_every_look()
     assert looks.look.tolist() == [*range(12)] * 3
-    assert torch.equal(looks.variation, few.repeat(12).variation)
+    assert torch.equal(looks.variation, few.repeat_interleave(12).variation)
     assert torch.equal(toons.draw_scenes(looks, 32).parts[::12], toons.draw_scenes(few, 32).parts)
 
 

@@ -16,6 +16,7 @@ from pathlib import Path
 import torch
 
 from gancourse import gans, runs
+from gancourse.errors import CourseError
 from gancourse.files import statefile
 from gancourse.training import runtime
 
@@ -25,11 +26,21 @@ PROCESSES = multiprocessing.get_context("forkserver" if FORKS else "spawn")
 if FORKS:
     PROCESSES.set_forkserver_preload([runs.__name__, "gancourse.plotting", "gancourse.metrics"])
 
-DATA = {"vanilla": "ring", "pix2pix": "sketch2face:16", "cyclegan": "seasons:16"}
-DATA |= {"stargan": "toons:16"}
-DATA |= {"bicyclegan": "sketch2face:16"}
+DATA = ("ring", "digits", "seasons:16", "sketch2face:16", "small2large:toons:16")
 STEPS = 13
 MOMENTS = ("step", "flush", "replace")  # a half-written file is flushed, then renamed
+
+
+def data_for(name):
+    """Return the first of these data sets that a GAN takes."""
+    for data in DATA:
+        try:
+            runs.prepare(name, data, "smoke")
+        except CourseError as error:
+            problem = error
+        else:
+            return data
+    raise problem
 
 
 def start(name, folder, moment="never", count=1):
@@ -57,9 +68,9 @@ def _run(name, folder, moment, count):
 
         return call
 
-    plan = runs.prepare(name, DATA.get(name, "digits"), "smoke", steps=STEPS)
-    (stage,) = plan.module.STAGES
-    setattr(plan.module, stage, watched("step", getattr(plan.module, stage)))
+    plan = runs.prepare(name, data_for(name), "smoke", steps=STEPS)
+    for stage in plan.module.STAGES:
+        setattr(plan.module, stage, watched("step", getattr(plan.module, stage)))
     os.fsync, os.replace = watched("flush", os.fsync), watched("replace", os.replace)
     torch.set_num_threads(1)
     run = runtime.start("cpu", 1)
