@@ -154,13 +154,13 @@ class StyleDial(Explorer):
         pads = [("style: drag, or use the keys", self.plane), ("the output", self.image)]
         shelves = [
             (self.shelf, "the input"),
-            (self.wardrobe, f"take the style of a picture ({', '.join(self.names)})"),
+            (self.wardrobe, "take the style of a picture"),
         ]
         parts = [
             widgets.HTML(f"<style>{STYLE_SHEET}</style>", layout=widgets.Layout(display="none")),
             in_row([headed(*pad, "1 1 220px", f"{SIDE}px") for pad in pads], "8px 20px", "stretch"),
             in_row([self.middle, self.caption]),
-            *(headed(html.escape(title), shelf.ui) for shelf, title in shelves),
+            *(headed(title, shelf.ui) for shelf, title in shelves),
             widgets.HTML(f"<small>With the keyboard: Tab to the plane, then {KEYS}.</small>"),
         ]
         return self.stacked(parts, max(2 * SIDE + 20, len(titles) * (THUMB + GAP)))
