@@ -137,7 +137,7 @@ RECIPES = {
         model="cgan",
         data="fashion",
         steps=4_000,
-        changes=WIDE,
+        changes=WIDE | {"mismatch": 0.3},  # with 0.1 the judge FID was 3.79, with this 3.36
         precision="fp32",
         aims={"judge_fid": 7},
     ),
