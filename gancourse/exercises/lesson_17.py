@@ -233,14 +233,14 @@ def mended(passes):
     right, true_seen, true_grads = run(mended.answer)
 
     yield "each pass starts from the picture that the one before has made"
-    assert len(seen) == 2, f"there are {len(seen)} passes, for four instances, two at a time"
-    expect(seen[1][1:], true_seen[1][1:].detach(), atol=1e-5)
+    assert len(seen) > 1, f"{len(seen)} calls of netG, for four instances, two at a time"
+    expect(seen[-1][1:], true_seen[-1][1:].detach(), atol=1e-5)
 
     yield "no graph leads back from a pass into the one before"
-    assert seen[1].grad_fn is None, "the picture of the first pass still holds its graph"
+    assert seen[-1].grad_fn is None, "the picture of the first pass still holds its graph"
 
     yield "a picture that has no instance in a pass stays as it is"
-    expect(seen[1][:1], true_seen[1][:1], atol=1e-5)
+    expect(seen[-1][:1], true_seen[-1][:1], atol=1e-5)
     _, later, _ = run(passes, torch.cat([masks, masks.flip(1)], 1))
     _, true_later, _ = run(mended.answer, torch.cat([masks, masks.flip(1)], 1))
     expect(later[-1], true_later[-1].detach(), atol=1e-5)

@@ -17,7 +17,7 @@ from torch.nn.utils.parametrizations import spectral_norm
 from gancourse.errors import CourseError, choose
 from gancourse.fields import Masks, Pictures
 from gancourse.files.schema import Amount, Channels, Count, Few, Share, Side, Width
-from gancourse.gans.blocks import ImagePool, device_of, init_normal, r1_penalty, sampling
+from gancourse.gans.blocks import ImagePool, device_of, init_normal, sampling
 from gancourse.training.ema import EMA
 from gancourse.training.gan import GAN
 from gancourse.training.schedules import linear_decay
@@ -50,15 +50,12 @@ class Config:
     g_blocks: Few = 9  # residual blocks in each encoder
     g_kernel: Few = 7  # pixels; odd; of the first and last layers
     g_stride_kernel: Few = 3  # pixels; 3 or 4; of G's layers of stride 2
-    g_skip: bool = False  # G adds its inputs to its outputs: it need not learn to copy
+    g_skip: bool = False  # G adds the picture outside of the instances, and the old masks
     ndf: Width = 64  # channels of D's first layers; each further one doubles them, up to 8 ndf
     d_layers: Few = 3  # of stride 2 in D; 3 make patches of 70 pixels
-    d_norms: bool = True  # spectral and instance normalisation in D
     lambda_cyc: Amount = 10.0  # weight of the cycle loss of pictures and masks (section 2.2)
     lambda_idt: Amount = 10.0  # weight of the identity loss (section 2.2)
     lambda_ctx: Amount = 10.0  # weight of the context loss (section 2.2)
-    r1: Amount = 0.0  # weight of the penalty on D's gradient at real samples; 0: none
-    r1_every: Count = 8  # training steps between two that are penalised
     pool_size: Few = 50  # earlier fakes kept for each D; 0 means none
     lr: Amount = 2e-4  # first step size of all four networks
     constant: Share = 0.5  # share of the steps before lr falls linearly to 0
@@ -69,23 +66,23 @@ class Config:
     steps: Count = 200_000  # 200 epochs of 1,000 pictures; the paper's sets have other numbers
 
 
+# Few steps at 32x32 pixels.
 _LAPTOP = Config(
     image_size=32,
     instances_A=3,
     instances_B=3,
-    ins_max=2,
+    ins_max=2,  # one pass: a second one would be empty for three scenes in four
     ngf=16,
-    g_downs=1,
+    g_downs=1,  # a tree has 20 pixels
     g_blocks=2,
     g_kernel=5,
     g_stride_kernel=4,  # a multiple of the stride: each pixel has as many inputs (lesson 2)
-    g_skip=True,
+    g_skip=True,  # no step is spent on learning to copy, nor on rubbing out the old instances
     ndf=16,
     d_layers=2,
-    d_norms=False,
-    r1=10.0,
-    lr=1e-3,
-    betas=(0.0, 0.99),
+    lambda_idt=0.0,  # a third of the time, and the skip leaves it little to do
+    lr=1e-3,  # five times the paper's: the run is short
+    betas=(0.5, 0.99),
     ema_decay=0.98,
     batch_size=4,
     steps=300,
@@ -93,9 +90,13 @@ _LAPTOP = Config(
 
 PRESETS = {
     "smoke": replace(
-        _LAPTOP, ins_max=4, ngf=4, g_blocks=1, ndf=4, d_norms=True, pool_size=8, steps=6
+        _LAPTOP, ins_max=4, ngf=4, g_blocks=1, ndf=4, lambda_idt=5.0, pool_size=8, steps=6
     ),
     "laptop": _LAPTOP,
+    # The published numbers. The authors' code differs from ours in that it has one picture in a
+    # batch only: its sum over the instances runs over the batch, too. Discriminators are updated
+    # first, as in the lessons before, and the authors' second. The paper's identity and context
+    # losses have the weights of its section 2.2. The biases that instance norm cancels are theirs.
     "paper": Config(),
 }
 
@@ -171,10 +172,26 @@ def encode_set(net, masks):
     return each, each.sum(1)
 
 
-def squash(y, x):
-    """Return tanh(y); if x is given, of y + atanh(0.97 x), which is 0.97 x where y is 0."""
-    y = y.float()  # in bf16, tanh is -1 from -3 on
-    return torch.tanh(y if x is None else y + torch.atanh(0.97 * x.float().clamp(-1, 1)))
+def unsquash(x):
+    """Return atanh(0.97 x): without the factor it would be infinite at -1 and 1."""
+    return torch.atanh(0.97 * x.float().clamp(-1, 1))
+
+
+def outside(*masks):
+    """Return where no instance is, (N, 1, H, W): 1 minus the union of all masks.
+
+    Parameters
+    ----------
+    *masks : Tensor, (N, K, H, W)
+        In [-1, 1].
+
+    Returns
+    -------
+    Tensor, (N, 1, H, W)
+        1 outside of all instances, 0 inside of one.
+    """
+    union = ((torch.cat(masks, 1) + 1) / 2).sum(1, keepdim=True)
+    return 1 - union.clamp(0, 1)
 
 
 class Generator(nn.Module):
@@ -204,9 +221,11 @@ class Generator(nn.Module):
         y = self.decode_image(torch.cat([h, total], 1))
         shared = torch.cat([h, total], 1)[:, None].expand(-1, masks.shape[1], -1, -1, -1)
         each = self.decode_mask(torch.cat([each, shared], 2).flatten(0, 1))  # (N K, 1, H, W)
-        made = squash(each.view_as(masks), masks if self.skip else None)
-        made = torch.where(present(masks)[:, :, None, None] > 0, made, -1.0)
-        return squash(y, x if self.skip else None), made
+        each, y = each.view_as(masks).float(), y.float()  # in bf16, tanh is -1 from -3 on
+        if self.skip:
+            each, y = each + unsquash(masks), y + outside(masks) * unsquash(x)
+        there = present(masks)[:, :, None, None] > 0
+        return torch.tanh(y), torch.where(there, torch.tanh(each), -1.0)
 
 
 class Discriminator(nn.Module):
@@ -220,34 +239,28 @@ class Discriminator(nn.Module):
 
     def __init__(self, cfg, domain="B"):
         super().__init__()
-        widths = [cfg.ndf * min(2**i, 8) for i in range(cfg.d_layers)]
-        channels = getattr(cfg, f"channels_{domain}")
-        self.of_image, self.of_mask = self._stem(cfg, channels), self._stem(cfg, 1)
-        joint = 2 * cfg.ndf * min(2**cfg.d_layers, 8)
-        layers = [self._layer(cfg, 2 * widths[-1], joint, 1), *self._after(cfg)]
-        self.judge = nn.Sequential(*layers, self._layer(cfg, joint, 1, 1))
+        channels, ndf = getattr(cfg, f"channels_{domain}"), cfg.ndf
+        self.of_image, self.of_mask = self._layers(cfg, channels), self._layers(cfg, 1)
+        before, after = (2 * ndf * min(2**i, 8) for i in (cfg.d_layers - 1, cfg.d_layers))
+        self.judge = nn.Sequential(
+            spectral_norm(nn.Conv2d(before, after, 4, 1, 1)),
+            InstanceNorm(),
+            nn.LeakyReLU(0.2),
+            spectral_norm(nn.Conv2d(after, 1, 4, 1, 1)),
+        )
+
+    @staticmethod
+    def _layers(cfg, channels):
+        widths, layers = [channels, *(cfg.ndf * min(2**i, 8) for i in range(cfg.d_layers))], []
+        for i, (before, after) in enumerate(pairwise(widths)):
+            layers.append(spectral_norm(nn.Conv2d(before, after, 4, 2, 1)))
+            layers += [*[InstanceNorm()] * (i > 0), nn.LeakyReLU(0.2)]
+        return nn.Sequential(*layers)
 
     def forward(self, x, masks):
         """Return a number for each patch, (N, h, w), of x, (N, C, H, W), and its masks."""
         _, total = encode_set(self.of_mask, masks)
         return self.judge(torch.cat([self.of_image(x), total], 1)).squeeze(1)
-
-    def _stem(self, cfg, channels):
-        widths = [channels, *(cfg.ndf * min(2**i, 8) for i in range(cfg.d_layers))]
-        layers = []
-        for i, (before, after) in enumerate(pairwise(widths)):
-            layers += [self._layer(cfg, before, after, 2)]
-            layers += self._after(cfg) if i else [nn.LeakyReLU(0.2)]
-        return nn.Sequential(*layers)
-
-    @staticmethod
-    def _layer(cfg, before, after, stride):
-        layer = nn.Conv2d(before, after, 4, stride, 1)
-        return spectral_norm(layer) if cfg.d_norms else layer
-
-    @staticmethod
-    def _after(cfg):
-        return [*([InstanceNorm()] if cfg.d_norms else []), nn.LeakyReLU(0.2)]
 
 
 def mean_of(values):
@@ -282,23 +295,6 @@ def distance(x, masks, y, masks_y):
     return mean_of((torch.cat([x, masks], 1) - torch.cat([y, masks_y], 1)).abs())
 
 
-def outside(masks, masks_y):
-    """Return the weights of the context loss, (N, 1, H, W): 1 minus the union of all masks.
-
-    Parameters
-    ----------
-    masks, masks_y : Tensor, (N, K, H, W)
-        The instances before and after, in [-1, 1].
-
-    Returns
-    -------
-    Tensor, (N, 1, H, W)
-        1 outside of the instances of both pictures, 0 inside of one of them.
-    """
-    union = (torch.cat([masks, masks_y], 1) + 1).sum(1, keepdim=True) / 2
-    return 1 - union.clamp(0, 1)
-
-
 def context_loss(x, masks, y, masks_y):
     """Return how much changes outside of the instances, (N,): w |x - y|_1 (section 2.2)."""
     return mean_of(outside(masks, masks_y) * (x - y).abs())
@@ -322,6 +318,11 @@ def largest(masks, n):
 def padded(masks, n):
     """Return masks, (N, K, H, W), followed by empty ones, so that there are n."""
     return F.pad(masks, (0, 0, 0, 0, 0, n - masks.shape[1]), value=-1.0)
+
+
+def apart(both, n):
+    """Return the pictures and the n masks that were put together as channels."""
+    return both[:, :-n], both[:, -n:]
 
 
 def inputs(cfg):
@@ -389,11 +390,7 @@ def build(cfg, run):
     nets = networks(cfg)
     for net in nets.values():
         init_normal(net, cfg.init_std)
-    for name in nets:
-        twice = cfg.r1 and name in PLAYERS["D"]  # a compiled network has no second derivatives
-        place = replace(run, compile=run.compile and not twice).place
-        nets[name] = place(nets[name])
-    gan = GAN(cfg, PUBLISHED, **nets)
+    gan = GAN(cfg, PUBLISHED, **{name: run.place(net) for name, net in nets.items()})
     updates = cfg.steps * (cfg.ins_max // cfg.ins_per)
     for player, names in PLAYERS.items():
         weights = [w for name in names for w in nets[name].parameters()]
@@ -436,20 +433,14 @@ def train_step(gan, batch, run):
         fakes_A = padded(torch.cat([done_A, made_A], 1), cfg.ins_max)
         fakes_B = padded(torch.cat([done_B, made_B], 1), cfg.ins_max)
 
-        penalised = cfg.r1 > 0 and gan.step % cfg.r1_every == 0
-        loss_d, penalty = 0.0, 0.0
-        for netD, pool, x, masks, fake, made, has in (
-            (gan.netD_A, gan.pool_A, real_A, all_A, fake_A, fakes_A, has_B),
-            (gan.netD_B, gan.pool_B, real_B, all_B, fake_B, fakes_B, has_A),
-        ):
-            shown = pool(torch.cat([fake, made], 1).detach()).split([fake.shape[1], cfg.ins_max], 1)
-            real = x.detach().requires_grad_(penalised)
-            with run.autocast():
-                real_logits, fake_logits = netD(real, masks), netD(*shown)
-            loss_d = loss_d + (has * d_loss(real_logits, fake_logits)).mean()
-            penalty = penalty + (r1_penalty(real, real_logits) if penalised else 0.0)
+        with run.autocast():
+            shown_A = gan.pool_A(torch.cat([fake_A, fakes_A], 1).detach())
+            shown_B = gan.pool_B(torch.cat([fake_B, fakes_B], 1).detach())
+            of_A = d_loss(gan.netD_A(real_A, all_A), gan.netD_A(*apart(shown_A, cfg.ins_max)))
+            of_B = d_loss(gan.netD_B(real_B, all_B), gan.netD_B(*apart(shown_B, cfg.ins_max)))
+            loss_d = (has_B * of_A + has_A * of_B).mean()
         gan.opt_d.zero_grad()
-        (loss_d + cfg.r1 * cfg.r1_every * penalty).backward()
+        loss_d.backward()
         gan.opt_d.step()
 
         gan.netD_A.requires_grad_(False)

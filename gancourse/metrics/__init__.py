@@ -8,7 +8,14 @@ from gancourse.metrics.domains import (
     errors_by_label,
     label_target,
 )
-from gancourse.metrics.instances import Change, centroid_shift, centroids, change, mask_iou
+from gancourse.metrics.instances import (
+    Change,
+    centroid_shift,
+    centroids,
+    change,
+    kinds,
+    mask_iou,
+)
 from gancourse.metrics.judges import JUDGES, FaceJudge, Judge, load_judge
 from gancourse.metrics.looks import (
     Looks,
@@ -55,6 +62,7 @@ __all__ = [
     "histogram_intersection",
     "inception_score",
     "judge_fid",
+    "kinds",
     "lab_histograms",
     "label_target",
     "load_judge",

@@ -5,6 +5,7 @@ from typing import NamedTuple
 import torch
 
 from gancourse.errors import CourseError
+from gancourse.metrics.looks import nearest_truth
 
 
 class Change(NamedTuple):
@@ -125,6 +126,40 @@ def change(before, after, mask):
     inside = (mask > 0.5).cpu()
     apart = (after - before).abs().double().mean(1).cpu() / 2  # (N, H, W)
     return Change(apart[inside].mean().item(), apart[~inside].mean().item())
+
+
+def kinds(pictures, truths, regions):
+    """Return which of some true pictures each thing of a picture is nearest to.
+
+    Parameters
+    ----------
+    pictures : float torch.Tensor, (N, C, H, W) in [-1, 1]
+    truths : float torch.Tensor, (N, T, C, H, W) in [-1, 1]
+        The same scene with T kinds of its things; one of them may lack them.
+    regions : torch.Tensor, (N, K, H, W)
+        Where each thing is judged, 0 or 1. Where the kinds have different shapes, take the pixels
+        that belong to the thing in one of the true pictures alone: colour cannot deceive there.
+
+    Returns
+    -------
+    nearest : int64 torch.Tensor, (N, K), on the CPU
+        From 0 to T - 1; -1 for an empty region.
+    distances : float32 torch.Tensor, (N, K, T), on the CPU
+        The mean absolute difference to each true picture, from 0 to 1; NaN for an empty region.
+
+    Raises
+    ------
+    CourseError
+        If the shapes do not fit.
+    """
+    if regions.ndim != 4 or pictures.ndim != 4:
+        raise CourseError(
+            "expected pictures (N, C, H, W) and regions (N, K, H, W), found "
+            f"{tuple(pictures.shape)} and {tuple(regions.shape)}"
+        )
+    found = [nearest_truth(pictures[:, None], truths, region) for region in regions.unbind(1)]
+    nearest, distances = zip(*found, strict=True)
+    return torch.cat(nearest, 1), torch.cat(distances, 1)
 
 
 def _masks(masks, like):

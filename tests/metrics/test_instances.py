@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from gancourse.errors import CourseError
-from gancourse.metrics.instances import centroid_shift, centroids, change, mask_iou
+from gancourse.metrics.instances import centroid_shift, centroids, change, kinds, mask_iou
 
 
 def rectangle(left, top, right, bottom, size=8):
@@ -80,6 +80,31 @@ def test_change_is_told_apart_inside_and_outside_of_the_mask():
     assert none.inside != none.inside and none.outside > 0
 
 
+def test_each_thing_has_the_kind_of_the_nearest_true_picture():
+    regions = torch.zeros(2, 3, 8, 8)
+    regions[:, 0, :, :3] = regions[:, 1, :, 5:] = 1
+    truths = torch.stack([torch.full((2, 3, 8, 8), v) for v in (-1.0, 1.0, 0.0)], 1)
+    picture = torch.full((2, 3, 8, 8), 0.9)
+    picture[0, :, :, 5:] = -0.6
+    picture[1, :, :, :3] = 0.2
+    nearest, distances = kinds(picture, truths, regions)
+    assert nearest.tolist() == [[1, 0, -1], [2, 1, -1]]
+    assert distances[0, 1].tolist() == pytest.approx([0.2, 0.8, 0.3])
+    assert distances[:, 2].isnan().all() and distances.shape == (2, 3, 3)
+
+
+def test_colour_alone_makes_no_other_shape():
+    """A square in the colour of the triangle: judged where the shapes differ, it stays a square."""
+    square, triangle = torch.zeros(2, 1, 1, 8, 8)
+    square[..., 2:6, 2:6] = 1
+    triangle[..., 1:7, :] = torch.tril(torch.ones(6, 8))
+    before, after = -square.expand(1, 3, 8, 8), triangle.expand(1, 3, 8, 8)
+    truths = torch.stack([before, after], 1)
+    painted = square.expand(1, 3, 8, 8)
+    assert kinds(painted, truths, (square - triangle).abs())[0].item() == 0
+    assert kinds(after, truths, (square - triangle).abs())[0].item() == 1
+
+
 @pytest.mark.parametrize(
     ("measure", "shapes"),
     [
@@ -90,6 +115,7 @@ def test_change_is_told_apart_inside_and_outside_of_the_mask():
         (change, [(1, 3, 8, 8), (1, 3, 8, 8), (1, 1, 8, 8)]),
         (change, [(1, 3, 8, 8), (2, 3, 8, 8), (1, 8, 8)]),
         (change, [(3, 8, 8), (3, 8, 8), (8, 8)]),
+        (kinds, [(1, 3, 8, 8), (1, 2, 3, 8, 8), (1, 8, 8)]),
     ],
 )
 def test_shapes_that_do_not_fit_are_refused_and_named(measure, shapes):
