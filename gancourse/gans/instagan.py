@@ -398,7 +398,12 @@ def build(cfg, run):
         setattr(gan, f"opt_{player.lower()}", optimizer)
     gan.schedule_g = linear_decay(gan.opt_g, updates, cfg.constant)
     gan.schedule_d = linear_decay(gan.opt_d, updates, cfg.constant)
-    gan.pool_A, gan.pool_B = ImagePool(cfg.pool_size), ImagePool(cfg.pool_size)
+    for side in "AB":
+        pool, pixels = ImagePool(cfg.pool_size), (cfg.image_size, cfg.image_size)
+        # What a checkpoint holds is compared with it: pictures with their masks as channels.
+        channels = getattr(cfg, f"channels_{side}") + cfg.ins_max
+        pool.images = torch.zeros(cfg.pool_size, channels, *pixels, device=run.device)
+        setattr(gan, f"pool_{side}", pool)
     if cfg.ema_decay:
         gan.ema_AB = EMA(gan.netG_AB, cfg.ema_decay, gan.opt_g)
         gan.ema_BA = EMA(gan.netG_BA, cfg.ema_decay, gan.opt_g)
