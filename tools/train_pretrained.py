@@ -378,10 +378,9 @@ def measure_instances(g, data_name, n=200):
     -------
     dict of str to float
         For both directions, the second with ``_back`` after the name. ``kinds_missed``: the share
-        of instances that are not nearest to the true picture of the other kind, where the shapes
-        differ; the other choices are the picture before, and for trees the scene without any.
-        ``counts_missed``: the share of pictures in which an instance is nearest to nothing, or its
-        mask has vanished. ``outside``: the mean absolute change outside of both true masks, from 0
+        of instances that do not have the other kind, see :func:`gancourse.metrics.switched`.
+        ``counts_missed``: the share of pictures in which an instance is lost, or its mask has
+        vanished. ``outside``: the mean absolute change outside of both true masks, from 0
         to 1; ``inside``: the error inside of them, over that of doing nothing; ``mask_iou``: of
         the new masks with the true ones.
     """
@@ -393,8 +392,6 @@ def measure_instances(g, data_name, n=200):
     if data_name == "trees":
         factors = hidden.a.drawing.factors.replace(round_trees="none", fir_trees="none")
         without = [draw_scenes(factors, g.cfg.image_size).images / 127.5 - 1]
-    least = g.cfg.image_size**2 / 256  # as in a layout: 16 pixels of 64 x 64
-    seen = (masks[0].sum((2, 3)) >= least) & (masks[1].sum((2, 3)) >= least)
     union = torch.maximum(masks[0].amax(1), masks[1].amax(1))
     quality = {"pictures": len(union)}
     for end, direction in (("", "AB"), ("_back", "BA")):
@@ -403,17 +400,17 @@ def measure_instances(g, data_name, n=200):
         made = g.module.translate(g.gan, x, a, direction)[0].cpu()
         alone = [g.module.translate(g.gan, x, a[:, k : k + 1], direction)[1] for k in range(3)]
         after = torch.cat(alone, 1).cpu()
-        kinds, _ = metrics.kinds(made, torch.stack([x, y, *without], 1), (a - b).abs())
-        judged = seen & (kinds >= 0)
-        lost = judged & ((kinds == 2) | ~(after > 0.5).flatten(2).any(2))
+        truths = torch.stack([x, y, *without], 1)
+        right, lost, judged = metrics.switched(made, truths, a, b)
+        lost |= judged & ~(after > 0.5).flatten(2).any(2)
         change = metrics.change(x, made, union)
         error, before = (metrics.change(y, some, union).inside for some in (made, x))
         found = {
-            "kinds_missed": (kinds[judged] != 1).float().mean().item(),
+            "kinds_missed": 1 - right[judged].float().mean().item(),
             "counts_missed": lost.any(1).float().mean().item(),
             "outside": change.outside,
             "inside": error / before,
-            "mask_iou": metrics.mask_iou(after, b)[seen].mean().item(),
+            "mask_iou": metrics.mask_iou(after, b)[judged].mean().item(),
         }
         quality |= {f"{name}{end}": round(value, 4) for name, value in found.items()}
     return quality

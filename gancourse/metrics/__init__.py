@@ -10,11 +10,13 @@ from gancourse.metrics.domains import (
 )
 from gancourse.metrics.instances import (
     Change,
+    Switched,
     centroid_shift,
     centroids,
     change,
     kinds,
     mask_iou,
+    switched,
 )
 from gancourse.metrics.judges import JUDGES, FaceJudge, Judge, load_judge
 from gancourse.metrics.looks import (
@@ -50,6 +52,7 @@ __all__ = [
     "ModeScores",
     "PrecisionRecall",
     "SegmentationScores",
+    "Switched",
     "centroid_shift",
     "centroids",
     "change",
@@ -80,5 +83,6 @@ __all__ = [
     "score_of_logits",
     "segmentation_scores",
     "ssim",
+    "switched",
     "wasserstein",
 ]

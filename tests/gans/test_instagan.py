@@ -1,4 +1,4 @@
-"""InstaGAN: sets of masks in any order and number, its losses in closed form, the authors' sizes."""
+"""InstaGAN: sets of masks in any order and number, losses in closed form, the authors' sizes."""
 
 from dataclasses import replace
 
@@ -156,18 +156,18 @@ def test_the_gradient_is_that_of_the_papers_loss():
     for netD, real, masks in ((gan.netD_A, x, a), (gan.netD_B, y, b)):
         netD(real, masks), netD(real, masks)  # spectral norm counts its calls
     loss = 0
-    for G, back, netD, x, m in (
+    for G, back, netD, real, m in (
         (gan.netG_AB, gan.netG_BA, gan.netD_B, x, a),
         (gan.netG_BA, gan.netG_AB, gan.netD_A, y, b),
     ):
-        fake, made = G(x, m)
+        fake, made = G(real, m)
         rec, rec_m = back(fake, made)
-        same, same_m = back(x, m)
+        same, same_m = back(real, m)
         loss = loss + (netD(fake, made) - 1).square().mean()
         for z, n in ((rec, rec_m), (same, same_m)):
-            loss = loss + 10 * F.l1_loss(torch.cat([z, n], 1), torch.cat([x, m], 1))
+            loss = loss + 10 * F.l1_loss(torch.cat([z, n], 1), torch.cat([real, m], 1))
         union = ((torch.cat([m, made], 1) + 1) / 2).sum(1, keepdim=True).clamp(max=1)
-        loss = loss + 10 * ((1 - union) * (x - fake).abs()).mean()
+        loss = loss + 10 * ((1 - union) * (real - fake).abs()).mean()
     weights = [*gan.netG_AB.parameters(), *gan.netG_BA.parameters()]
     mine = torch.cat([g.flatten() for g in torch.autograd.grad(loss, weights)])
     torch.testing.assert_close(found, mine, rtol=1e-3, atol=1e-4 * mine.abs().max().item())

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from gancourse.errors import CourseError
-from gancourse.metrics.instances import centroid_shift, centroids, change, kinds, mask_iou
+from gancourse.metrics.instances import centroid_shift, centroids, change, kinds, mask_iou, switched
 
 
 def rectangle(left, top, right, bottom, size=8):
@@ -93,16 +93,38 @@ def test_each_thing_has_the_kind_of_the_nearest_true_picture():
     assert distances[:, 2].isnan().all() and distances.shape == (2, 3, 3)
 
 
-def test_colour_alone_makes_no_other_shape():
-    """A square in the colour of the triangle: judged where the shapes differ, it stays a square."""
-    square, triangle = torch.zeros(2, 1, 1, 8, 8)
-    square[..., 2:6, 2:6] = 1
-    triangle[..., 1:7, :] = torch.tril(torch.ones(6, 8))
-    before, after = -square.expand(1, 3, 8, 8), triangle.expand(1, 3, 8, 8)
-    truths = torch.stack([before, after], 1)
-    painted = square.expand(1, 3, 8, 8)
-    assert kinds(painted, truths, (square - triangle).abs())[0].item() == 0
-    assert kinds(after, truths, (square - triangle).abs())[0].item() == 1
+def scene(mask, shade):
+    return (mask * shade).expand(-1, 3, -1, -1)
+
+
+def test_a_thing_is_switched_if_its_shape_is_and_colour_alone_is_not_enough():
+    square, triangle, far = torch.zeros(3, 1, 1, 16, 16)
+    square[..., 4:10, 4:10] = 1
+    triangle[..., 2:10, :8] = torch.tril(torch.ones(8, 8))
+    far[..., 12, 12] = 1  # one pixel: too small to say what it is
+    before, after = torch.cat([square, far, 0 * far], 1), torch.cat([triangle, far, 0 * far], 1)
+    truths = torch.stack([scene(square, -1.0), scene(triangle, 0.8), scene(square, 0.0)], 1)
+
+    def found(picture):
+        right, lost, judged = switched(picture, truths, before, after)
+        assert judged.tolist() == [[True, False, False]]
+        assert not right[0, 1:].any() and not lost[0, 1:].any()
+        return right[0, 0].item(), lost[0, 0].item()
+
+    assert found(truths[:, 0]) == (False, False)
+    assert found(truths[:, 1]) == (True, False)
+    assert found(truths[:, 2]) == (False, True)
+    assert found(scene(square, 0.8))[0] is False, "painted, and still a square"
+    assert found(scene(triangle, 0.6)) == (True, False)
+    assert found(scene(triangle, 0.8) - 1.0)[0] is False, "the right shape, and far from right"
+
+
+def test_a_kind_that_cannot_be_drawn_away_is_never_lost():
+    square, triangle = torch.zeros(2, 1, 1, 16, 16)
+    square[..., 4:10, 4:10] = triangle[..., 2:10, 2:6] = 1
+    truths = torch.stack([scene(square, -1.0), scene(triangle, 0.8)], 1)
+    _, lost, judged = switched(truths[:, 1] * 0, truths, square, triangle)
+    assert judged.all() and not lost.any()
 
 
 @pytest.mark.parametrize(
