@@ -138,6 +138,26 @@ def answers(g):
     return in_columns(columns)
 
 
+def instances(g, n=7):
+    """Return held-out scenes, one instance changed, all changed, their masks, and the truth."""
+    held_out = load(g.card["data"], split="test", limit=200, image_size=g.cfg.image_size).hidden
+    masks = held_out.a.columns["masks"].rows(slice(0, 200), torch.device("cpu"))
+    # Scenes with several instances that are large enough to be seen.
+    several = ((masks.sum((2, 3)) >= 12).sum(1) >= 2).nonzero()[:n, 0]
+    x, y, masks = held_out.a.images(several), held_out.b.images(several), masks[several]
+    first = g.module.largest(2 * masks - 1, 1).add(1) / 2
+    one, _ = g.module.translate(g.gan, x, first)
+    every, made = g.module.translate(g.gan, x, masks)
+    rows = {
+        "round trees": x,
+        "the largest made a fir": one,
+        "all made firs": every,
+        "their new masks": (2 * made.amax(1, keepdim=True) - 1).expand(-1, 3, -1, -1),
+        "the true firs": y,
+    }
+    return Tiles([to_pixels(images) for images in rows.values()], labels=rows)
+
+
 LEADS = {  # by lesson: the weights, what they have made, and a function that draws it
     "01": ("vanilla-digits", "Digits that G drew from noise", lambda g: samples(g, 24, 8)),
     "02": ("dcgan-toons", "Cartoon faces that G drew from noise", lambda g: samples(g, 21, 7)),
@@ -153,6 +173,7 @@ LEADS = {  # by lesson: the weights, what they have made, and a function that dr
     "12": ("began-toons", "Faces from noise, all on one background", lambda g: samples(g, 21, 7)),
     "13": ("srgan-toons", "Faces that G has not seen, enlarged four times", enlarged),
     "14": ("bicycle-scenes", "Maps that G has not seen, and seven answers to each", answers),
+    "17": ("instagan-trees", "Scenes that G has not seen, tree by tree", instances),
 }
 
 

@@ -8,7 +8,16 @@ from gancourse.metrics.domains import (
     errors_by_label,
     label_target,
 )
-from gancourse.metrics.instances import Change, centroid_shift, centroids, change, mask_iou
+from gancourse.metrics.instances import (
+    Change,
+    Switched,
+    centroid_shift,
+    centroids,
+    change,
+    kinds,
+    mask_iou,
+    switched,
+)
 from gancourse.metrics.judges import JUDGES, FaceJudge, Judge, load_judge
 from gancourse.metrics.looks import (
     Looks,
@@ -43,6 +52,7 @@ __all__ = [
     "ModeScores",
     "PrecisionRecall",
     "SegmentationScores",
+    "Switched",
     "centroid_shift",
     "centroids",
     "change",
@@ -55,6 +65,7 @@ __all__ = [
     "histogram_intersection",
     "inception_score",
     "judge_fid",
+    "kinds",
     "lab_histograms",
     "label_target",
     "load_judge",
@@ -72,5 +83,6 @@ __all__ = [
     "score_of_logits",
     "segmentation_scores",
     "ssim",
+    "switched",
     "wasserstein",
 ]

@@ -5,6 +5,7 @@ from typing import NamedTuple
 import torch
 
 from gancourse.errors import CourseError
+from gancourse.metrics.looks import nearest_truth
 
 
 class Change(NamedTuple):
@@ -22,6 +23,24 @@ class Change(NamedTuple):
 
     inside: float
     outside: float
+
+
+class Switched(NamedTuple):
+    """What :func:`switched` returns, each bool (N, K), on the CPU.
+
+    Attributes
+    ----------
+    right : torch.Tensor
+        Things that have the other kind.
+    lost : torch.Tensor
+        Things that are nearest to none.
+    judged : torch.Tensor
+        Things that can be judged; the others are neither right nor lost.
+    """
+
+    right: torch.Tensor
+    lost: torch.Tensor
+    judged: torch.Tensor
 
 
 def mask_iou(predicted, truth, threshold=0.5):
@@ -125,6 +144,79 @@ def change(before, after, mask):
     inside = (mask > 0.5).cpu()
     apart = (after - before).abs().double().mean(1).cpu() / 2  # (N, H, W)
     return Change(apart[inside].mean().item(), apart[~inside].mean().item())
+
+
+def kinds(pictures, truths, regions):
+    """Return which of some true pictures each thing of a picture is nearest to.
+
+    Parameters
+    ----------
+    pictures : float torch.Tensor, (N, C, H, W) in [-1, 1]
+    truths : float torch.Tensor, (N, T, C, H, W) in [-1, 1]
+        The same scene with T kinds of its things; one of them may lack them.
+    regions : torch.Tensor, (N, K, H, W)
+        Where each thing is judged, 0 or 1. Where the kinds have different shapes, take the pixels
+        that belong to the thing in one of the true pictures alone: colour cannot deceive there.
+
+    Returns
+    -------
+    nearest : int64 torch.Tensor, (N, K), on the CPU
+        From 0 to T - 1; -1 for an empty region.
+    distances : float32 torch.Tensor, (N, K, T), on the CPU
+        The mean absolute difference to each true picture, from 0 to 1; NaN for an empty region.
+
+    Raises
+    ------
+    CourseError
+        If the shapes do not fit.
+    """
+    if regions.ndim != 4 or pictures.ndim != 4:
+        raise CourseError(
+            "expected pictures (N, C, H, W) and regions (N, K, H, W), found "
+            f"{tuple(pictures.shape)} and {tuple(regions.shape)}"
+        )
+    found = [nearest_truth(pictures[:, None], truths, region) for region in regions.unbind(1)]
+    nearest, distances = zip(*found, strict=True)
+    return torch.cat(nearest, 1), torch.cat(distances, 1)
+
+
+def switched(pictures, truths, before, after, within=0.75, least=1 / 256):
+    """Return which things of translated pictures have the other kind, and its shape.
+
+    Parameters
+    ----------
+    pictures : float torch.Tensor, (N, C, H, W) in [-1, 1]
+    truths : float torch.Tensor, (N, 2 or 3, C, H, W) in [-1, 1]
+        The scene as it was, with things of the other kind, and, if that is known, without them.
+    before, after : torch.Tensor, (N, K, H, W)
+        The masks of the things in the first two, 0 or 1. Slot k of both is one thing.
+    within : float
+        How large the error may be, in the pixels of both masks, as a share of that of doing
+        nothing.
+    least : float
+        The share of a picture that a thing must have in both, so that one can say what it is.
+
+    Returns
+    -------
+    Switched
+        A thing is right if it is nearest to the other kind in the pixels that belong to one of the
+        two masks alone, and its error is small enough. It is lost if it is nearest to the scene
+        without it there, and in the pixels of both.
+
+    Notes
+    -----
+    Of 192 round trees in scenes of 32 pixels that should become firs, 3 % are right if they are
+    painted in the fir's colour, 4 % halfway between both pictures, 2 % painted grey, 40 % if the
+    pixels of both trees are grey, and 91 % of the true firs blurred by 3 by 3 pixels.
+    """
+    differs, both = (before - after).abs(), torch.maximum(before, after)
+    shape, _ = kinds(pictures, truths, differs)
+    whole, error = kinds(pictures, truths, both)
+    _, idle = kinds(truths[:, 0], truths, both)
+    sizes = [(masks > 0.5).flatten(2).float().mean(2).cpu() for masks in (before, after)]
+    judged = (sizes[0] >= least) & (sizes[1] >= least) & (shape >= 0)
+    near = error[..., 1] < within * idle[..., 1]
+    return Switched(judged & (shape == 1) & near, judged & (shape == 2) & (whole == 2), judged)
 
 
 def _masks(masks, like):

@@ -6,6 +6,7 @@ from gancourse.widgets.bench import MeasureBench
 from gancourse.widgets.canvas import Canvas
 from gancourse.widgets.dial import StyleDial
 from gancourse.widgets.forgetting import Forgetting
+from gancourse.widgets.instances import InstanceSwitch
 from gancourse.widgets.interpolation import Interpolation
 from gancourse.widgets.labelling import Labelling
 from gancourse.widgets.latent import LatentExplorer, principal_directions
@@ -24,6 +25,7 @@ __all__ = [
     "Canvas",
     "ClassStyleMixer",
     "Forgetting",
+    "InstanceSwitch",
     "Interpolation",
     "Labelling",
     "LatentExplorer",

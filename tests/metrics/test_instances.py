@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from gancourse.errors import CourseError
-from gancourse.metrics.instances import centroid_shift, centroids, change, mask_iou
+from gancourse.metrics.instances import centroid_shift, centroids, change, kinds, mask_iou, switched
 
 
 def rectangle(left, top, right, bottom, size=8):
@@ -80,6 +80,53 @@ def test_change_is_told_apart_inside_and_outside_of_the_mask():
     assert none.inside != none.inside and none.outside > 0
 
 
+def test_each_thing_has_the_kind_of_the_nearest_true_picture():
+    regions = torch.zeros(2, 3, 8, 8)
+    regions[:, 0, :, :3] = regions[:, 1, :, 5:] = 1
+    truths = torch.stack([torch.full((2, 3, 8, 8), v) for v in (-1.0, 1.0, 0.0)], 1)
+    picture = torch.full((2, 3, 8, 8), 0.9)
+    picture[0, :, :, 5:] = -0.6
+    picture[1, :, :, :3] = 0.2
+    nearest, distances = kinds(picture, truths, regions)
+    assert nearest.tolist() == [[1, 0, -1], [2, 1, -1]]
+    assert distances[0, 1].tolist() == pytest.approx([0.2, 0.8, 0.3])
+    assert distances[:, 2].isnan().all() and distances.shape == (2, 3, 3)
+
+
+def scene(mask, shade):
+    return (mask * shade).expand(-1, 3, -1, -1)
+
+
+def test_a_thing_is_switched_if_its_shape_is_and_colour_alone_is_not_enough():
+    square, triangle, far = torch.zeros(3, 1, 1, 16, 16)
+    square[..., 4:10, 4:10] = 1
+    triangle[..., 2:10, :8] = torch.tril(torch.ones(8, 8))
+    far[..., 12, 12] = 1  # one pixel: too small to say what it is
+    before, after = torch.cat([square, far, 0 * far], 1), torch.cat([triangle, far, 0 * far], 1)
+    truths = torch.stack([scene(square, -1.0), scene(triangle, 0.8), scene(square, 0.0)], 1)
+
+    def found(picture):
+        right, lost, judged = switched(picture, truths, before, after)
+        assert judged.tolist() == [[True, False, False]]
+        assert not right[0, 1:].any() and not lost[0, 1:].any()
+        return right[0, 0].item(), lost[0, 0].item()
+
+    assert found(truths[:, 0]) == (False, False)
+    assert found(truths[:, 1]) == (True, False)
+    assert found(truths[:, 2]) == (False, True)
+    assert found(scene(square, 0.8))[0] is False, "painted, and still a square"
+    assert found(scene(triangle, 0.6)) == (True, False)
+    assert found(scene(triangle, 0.8) - 1.0)[0] is False, "the right shape, and far from right"
+
+
+def test_a_kind_that_cannot_be_drawn_away_is_never_lost():
+    square, triangle = torch.zeros(2, 1, 1, 16, 16)
+    square[..., 4:10, 4:10] = triangle[..., 2:10, 2:6] = 1
+    truths = torch.stack([scene(square, -1.0), scene(triangle, 0.8)], 1)
+    _, lost, judged = switched(truths[:, 1] * 0, truths, square, triangle)
+    assert judged.all() and not lost.any()
+
+
 @pytest.mark.parametrize(
     ("measure", "shapes"),
     [
@@ -90,6 +137,7 @@ def test_change_is_told_apart_inside_and_outside_of_the_mask():
         (change, [(1, 3, 8, 8), (1, 3, 8, 8), (1, 1, 8, 8)]),
         (change, [(1, 3, 8, 8), (2, 3, 8, 8), (1, 8, 8)]),
         (change, [(3, 8, 8), (3, 8, 8), (8, 8)]),
+        (kinds, [(1, 3, 8, 8), (1, 2, 3, 8, 8), (1, 8, 8)]),
     ],
 )
 def test_shapes_that_do_not_fit_are_refused_and_named(measure, shapes):
