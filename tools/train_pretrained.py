@@ -223,6 +223,19 @@ RECIPES = {
         channels_last=False,
         aims={"looks_missed": 3, "styles_missed": 0.05},
     ),
+    # Pictures of 64x64 and masks of 16x16 in place of the lesson's 32x32 and 8x8.
+    "lostgan-scenes": Recipe(
+        model="lostgan",
+        data="layouts",
+        steps=4_000,
+        changes={
+            "image_size": 64,
+            "g_channels": (64, 64, 48, 32, 16),
+            "mask_size": 16,
+            "mask_channels": 16,
+            "ema_decay": 0.995,
+        },
+    ),
     "cyclegan-seasons": Recipe(
         model="cyclegan",
         data="seasons",

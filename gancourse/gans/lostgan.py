@@ -31,21 +31,22 @@ STAGES = {"train_step": "steps"}
 
 @dataclass(frozen=True, kw_only=True)
 class Config:
-    """The hyperparameters; the defaults are the paper's, for COCO-Stuff at 64 pixels.
+    """The hyperparameters; the defaults are those of the authors' code, for 64 pixels.
 
-    The paper leaves most numbers to the authors' code, github.com/WillSuen/LostGANs.
+    github.com/WillSuen/LostGANs: its first networks, which are those of the paper, and
+    ``train.py``. The data are COCO-Stuff's.
     """
 
     image_size: Side = 64  # pixels; each of `g_channels` but the first doubles a side of 4
     image_channels: Channels = 3  # 3 for colour, 1 for grey
-    num_things: Width = 8  # slots of a layout; the paper has 3 to 8 objects
+    num_things: Width = 8  # slots of a layout; pictures have 3 to 8 objects
     num_kinds: Width = 183  # kinds of objects; kind 0, of empty slots, is none of them
-    z_image: Width = 128  # numbers in z for the picture as a whole (section 3.2)
+    z_image: Width = 128  # numbers in z for the picture as a whole
     z_object: Width = 128  # numbers in z for each object
     embedding: Width = 128  # numbers that G learns for each kind
     backdrop: bool = False  # whether G adds an object of kind 0 whose box is the whole picture
     g_channels: PerLayer = (1024, 512, 256, 128, 64)  # of G's first map, and of each block's output
-    mask_size: Width = 16  # side of an object's mask, 4 or 4 doubled (section 3.2)
+    mask_size: Width = 16  # side of an object's mask: 4, 8, 16, ...
     mask_channels: Width = 128  # of the network that draws masks
     d_channels: PerLayer = (64, 128, 256, 512, 1024)  # of the outputs of D's blocks
     d_strides: PerLayer = (1, 1, 2, 2, 2)  # of D's blocks
@@ -57,12 +58,12 @@ class Config:
     lambda_obj: Amount = 1.0  # the same of objects
     r1: Amount = 0.0  # weight of the penalty on D's gradient
     r1_every: Count = 8  # updates of D between two that are penalised
-    lr_g: Amount = 1e-4  # Adam's step size for G (section 4.2)
+    lr_g: Amount = 1e-4  # Adam's step size for G
     lr_d: Amount = 1e-4  # the same for D
-    betas: tuple[Share, Share] = (0.0, 0.999)  # Adam's decay rates (section 4.2)
+    betas: tuple[Share, Share] = (0.0, 0.999)  # Adam's decay rates
     ema_decay: Share = 0.0  # decay of the average of G's weights, which sample() uses; 0: none
     batch_size: Count = 128  # pictures
-    steps: Count = 117_000  # updates of each player: 200 epochs of 74,777 pictures
+    steps: Count = 117_000  # updates of each player: about 200 epochs
 
     @property
     def latent_dim(self):
@@ -108,7 +109,11 @@ PRESETS = {
         steps=10,
     ),
     "laptop": _LAPTOP,
-    # The published numbers.
+    # The published numbers. The first paper has no other losses; the code that came with the second
+    # adds L1 and a loss of VGG features. Ours differs in how a mask meets a map: shares of pixels
+    # are averaged where the authors interpolate, so that a box never falls between two pixels of a
+    # coarse map; crops follow RoIAlign with the pixels' middles where the authors are half a pixel
+    # off. Empty slots are left out of all means; the authors' G gives them a box of their own.
     "paper": Config(),
 }
 
@@ -192,7 +197,7 @@ def paste(masks, boxes, size):
 
 
 class ISLA(nn.Module):
-    """Normalise a map, then scale and shift it by each object where its mask is (equation 5).
+    """Normalise a map, then scale and shift it by each object where its mask is.
 
     The name says "instance-sensitive and layout-aware".
 

@@ -8,7 +8,14 @@ from gancourse.metrics.domains import (
     errors_by_label,
     label_target,
 )
-from gancourse.metrics.instances import Change, centroid_shift, centroids, change, mask_iou
+from gancourse.metrics.instances import (
+    Change,
+    centroid_shift,
+    centroids,
+    change,
+    mask_iou,
+    seen_as,
+)
 from gancourse.metrics.judges import JUDGES, FaceJudge, Judge, load_judge
 from gancourse.metrics.looks import (
     Looks,
@@ -70,6 +77,7 @@ __all__ = [
     "relative_diversity",
     "rgb_to_lab",
     "score_of_logits",
+    "seen_as",
     "segmentation_scores",
     "ssim",
     "wasserstein",

@@ -9,6 +9,7 @@ from gancourse.widgets.forgetting import Forgetting
 from gancourse.widgets.interpolation import Interpolation
 from gancourse.widgets.labelling import Labelling
 from gancourse.widgets.latent import LatentExplorer, principal_directions
+from gancourse.widgets.layout import LayoutEditor
 from gancourse.widgets.lines import ParallelLines, line_distances
 from gancourse.widgets.mixer import ClassStyleMixer
 from gancourse.widgets.ranking import BlindRanking
@@ -27,6 +28,7 @@ __all__ = [
     "Interpolation",
     "Labelling",
     "LatentExplorer",
+    "LayoutEditor",
     "MeasureBench",
     "ParallelLines",
     "Scrubber",
