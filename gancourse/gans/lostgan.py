@@ -166,7 +166,7 @@ def roi_align(features, boxes, size, per_bin=2):
         for ends, length in (((left, right), W), ((top, bottom), H))
     )  # (N, S, size, W) and (N, S, size, H)
     rows = down.flatten(1, 2) @ features.movedim(1, 2).flatten(2)  # (N, S * size, C * W)
-    rows = rows.unflatten(1, boxes.shape[1:2] + (size,)).unflatten(3, (-1, W))
+    rows = rows.unflatten(1, (*boxes.shape[1:2], size)).unflatten(3, (-1, W))
     return (rows @ across[:, :, None].mT).movedim(2, 3)  # rows: (N, S, size, C, W)
 
 
@@ -295,7 +295,7 @@ class Generator(nn.Module):
                 f"{len(widths)} g_channels make pictures of {self.sides[-1]} pixels, not of "
                 f"image_size={cfg.image_size}: each but the first doubles a side of 4."
             )
-        conv, linear, embed = layers(cfg)
+        conv, linear, _ = layers(cfg)
         self.split = cfg.z_image, cfg.num_things, cfg.z_object
         self.backdrop = cfg.backdrop
         self.kinds = nn.Embedding(cfg.num_kinds + 1, cfg.embedding)
@@ -303,7 +303,8 @@ class Generator(nn.Module):
             self.of_image = linear(cfg.z_image, cfg.z_object)
         self.masks = MaskNet(objects, cfg.mask_channels, cfg.mask_size, conv, linear)
         self.first = linear(cfg.z_image, widths[0] * 16)
-        self.blocks = nn.ModuleList(GBlock(a, b, objects, conv, linear) for a, b in pairwise(widths))
+        blocks = (GBlock(a, b, objects, conv, linear) for a, b in pairwise(widths))
+        self.blocks = nn.ModuleList(blocks)
         self.norm = nn.BatchNorm2d(widths[-1])
         self.last = conv(widths[-1], cfg.image_channels, 3, 1, 1)
 

@@ -138,7 +138,8 @@ class LayoutEditor(Explorer):
 
     def images(self, boxes, kinds, z):
         """Let the generator draw pictures, (n, 1 or 3, H, W)."""
-        return ask(lambda z: self.sample(boxes, kinds, z), z, signature=("sample", "boxes, kinds, z"))
+        names = "sample", "boxes, kinds, z"
+        return ask(lambda z: self.sample(boxes, kinds, z), z, signature=names)
 
     def masks_of(self, boxes, kinds, z):
         """Return the learned masks, (n, S, H, W)."""
@@ -160,7 +161,9 @@ class LayoutEditor(Explorer):
             tooltips=[f"Make the chosen object a {name}" for name in self.names],
             style={"button_width": "auto"},
         )
-        self.style = button("Another style", "New noise for the chosen object", self.restyle, "110px")
+        self.style = button(
+            "Another style", "New noise for the chosen object", self.restyle, "110px"
+        )
         self.whole = button(
             "Another scene", "New noise for the picture as a whole", self.rescene, "116px"
         )
@@ -173,7 +176,8 @@ class LayoutEditor(Explorer):
             layout=widgets.Layout(width="76px"),
         )
         count = len(self.layouts[0])
-        self.shelf = Board([f"Begin with layout {i + 1}" for i in range(count)], count, THUMB, self.load)
+        titles = [f"Begin with layout {i + 1}" for i in range(count)]
+        self.shelf = Board(titles, count, THUMB, self.load)
         self.shelf.show(draw_layouts(*self.layouts, 64))
         self.shelf.mark({0: "here"})
         self.caption = widgets.HTML()
@@ -285,8 +289,8 @@ class LayoutEditor(Explorer):
         kind = self.kinds[self.chosen]
         what = f"the {self.names[kind - 1]}" if kind else "nothing"
         self.caption.value = (
-            f'<div role="status">{count} of {self.slots} objects; chosen: <b>{html.escape(what)}</b>'
-            f" <small>(answered in {self.took:.0f} ms)</small></div>"
+            f'<div role="status">{count} of {self.slots} objects; chosen: '
+            f"<b>{html.escape(what)}</b> <small>(answered in {self.took:.0f} ms)</small></div>"
         )
         self.pad.label = f"Layout of {count} objects, chosen: {what}; {KEYS}"
 

@@ -97,11 +97,11 @@ def with_broadcasting(x, gamma, beta, masks):
 @answers.accept("16.2")
 def object_by_object(x, gamma, beta, masks):
     whole = masks.sum(1).clamp(min=1e-6)
+    scale = shift = 0.0
     for s in range(masks.shape[1]):
         share = (masks[:, s] / whole)[:, None]
-        part = share * (gamma[:, s, :, None, None] * 1)
-        scale = part if s == 0 else scale + part
-        shift = share * beta[:, s, :, None, None] + (0 if s == 0 else shift)
+        scale = scale + share * gamma[:, s, :, None, None]
+        shift = shift + share * beta[:, s, :, None, None]
     return x + scale * x + shift
 
 

@@ -1,6 +1,7 @@
 """LostGAN: the crops, the pasted masks and the normalisation in closed form; who judges what."""
 
 from dataclasses import replace
+from itertools import pairwise
 
 import pytest
 import torch
@@ -100,7 +101,7 @@ def test_shares_add_up_to_1_where_there_is_an_object_and_empty_slots_have_none()
         whole = shares.sum(1)
         empty = lostgan.paste(torch.ones(4, 3, 8, 8), made["boxes"], 32).sum(1) == 0
         torch.testing.assert_close(whole[~empty], torch.ones_like(whole[~empty]), atol=1e-3, rtol=0)
-        assert empty.any() and (whole[empty] > 0.99).all() is torch.tensor(backdrop)
+        assert empty.any() and ((whole[empty] > 0.99) == backdrop).all()
         assert not shares[:, 2].any()
         seen = lostgan.masks(gan, made["boxes"], made["kinds"], z)
         assert seen.shape == (4, 3, 32, 32) and not seen.requires_grad
@@ -157,7 +158,7 @@ def test_the_paper_networks_have_the_authors_sizes():
         nets = lostgan.networks(cfg)
     size = {name: sum(p.numel() for p in net.parameters()) for name, net in nets.items()}
     g = 184 * 128 + linear(128, 4 * 4 * 1024)
-    for a, b in zip(widths, widths[1:], strict=False):
+    for a, b in pairwise(widths):
         g += conv(a, b) + conv(b, b) + conv(a, b, 1)
         g += 2 * linear(w, a) + 2 * linear(w, b)
     g += 2 * 64 + conv(64, 3)
@@ -202,7 +203,7 @@ def test_a_step_with_spectral_normalisation_moves_the_weights():
 
 
 def test_an_empty_slot_adds_nothing_to_the_picture_and_nothing_to_the_losses():
-    gan, run = make()
+    gan, _ = make()
     made, z = batch(), torch.randn(4, TINY.latent_dim)
     other = z.clone()
     other[:, -TINY.z_object :] += 1  # the noise of the last slot, which is empty
@@ -226,8 +227,8 @@ def test_the_noise_of_an_object_changes_the_picture_and_its_mask_alone_sees_it()
     assert not torch.allclose(*(lostgan.sample(gan, z=v, boxes=given[0], kinds=given[1])
                                 for v in (z, other)))  # fmt: skip
     netG = gan.netG.eval()
-    objects, boxes, there = netG.describe(z, *given)
-    changed = (netG.masks(objects) - netG.masks(netG.describe(other, *given)[0])).abs().amax((2, 3))
+    masks = [netG.masks(netG.describe(noise, *given)[0]) for noise in (z, other)]
+    changed = (masks[0] - masks[1]).abs().amax((2, 3))
     assert (changed[:, 0] > 0).all() and not changed[:, 1:].any()
 
 

@@ -3,8 +3,8 @@
 import pytest
 import torch
 
-from gancourse.errors import CourseError
 from gancourse.data import load
+from gancourse.errors import CourseError
 from gancourse.metrics.instances import centroid_shift, centroids, change, mask_iou, seen_as
 from gancourse.toons import SCENE_CLASSES, SCENE_KINDS
 
