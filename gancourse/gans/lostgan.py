@@ -313,15 +313,12 @@ class Generator(nn.Module):
 
         With a backdrop there is a further object, the last.
         """
-        z_image, z_objects = z[:, : self.split[0]], z[:, self.split[0] :]
-        z_objects = z_objects.unflatten(1, self.split[1:])
+        there, z_objects = filled(boxes, kinds), z[:, self.split[0] :].unflatten(1, self.split[1:])
         if self.backdrop:
-            z_objects = torch.cat([z_objects, self.of_image(z_image)[:, None]], 1)
+            own = self.of_image(z[:, : self.split[0]])
             whole = boxes.new_tensor([0.0, 0.0, 1.0, 1.0]).expand(len(boxes), 1, 4)
-            boxes, kinds = torch.cat([boxes, whole], 1), F.pad(kinds, (0, 1))
-        there = filled(boxes, kinds)
-        if self.backdrop:
-            there = torch.cat([there[:, :-1], torch.ones_like(there[:, :1])], 1)
+            z_objects, boxes = torch.cat([z_objects, own[:, None]], 1), torch.cat([boxes, whole], 1)
+            kinds, there = F.pad(kinds, (0, 1)), F.pad(there, (0, 1), value=1.0)
         return torch.cat([z_objects, self.kinds(kinds)], 2), boxes, there
 
     def shares(self, z, boxes, kinds):
