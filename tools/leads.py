@@ -147,7 +147,6 @@ def layouts(g):
     z, other = (g.draw_z(7, seed).cpu() for seed in (1, 2))
     shares = g.module.masks(g.gan, **given, z=z).cpu()
     learned = shares / shares.amax((2, 3), keepdim=True).clamp(min=1e-6)
-    learned /= learned.sum(1, keepdim=True).clamp(min=1)  # where masks overlap
     rows = {
         "the layout": draw_layouts(**given, side=g.cfg.image_size),
         "learned masks": blend_masks(learned, given["kinds"]),

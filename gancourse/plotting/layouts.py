@@ -29,7 +29,7 @@ def blend_masks(masks, kinds):
     Parameters
     ----------
     masks : Tensor, (N, S, H, W)
-        From 0 to 1, whose sum in a pixel is at most 1.
+        From 0 to 1; where their sum is above 1, they are divided by it.
     kinds : Tensor, (N, S)
         From 1; 0 for an empty slot.
 
@@ -39,6 +39,7 @@ def blend_masks(masks, kinds):
         In [-1, 1], on the CPU.
     """
     masks = (masks * (kinds > 0)[..., None, None]).cpu()
+    masks = masks / masks.sum(1, keepdim=True).clamp(min=1)
     paper = colours_of(torch.zeros(1, dtype=torch.int64))[0, 0]
     return (paper + torch.einsum("nshw,nsc->nchw", masks, colours_of(kinds) - paper)).clamp(-1, 1)
 
