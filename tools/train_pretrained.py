@@ -227,7 +227,7 @@ RECIPES = {
     "lostgan-scenes": Recipe(
         model="lostgan",
         data="layouts",
-        steps=4_000,
+        steps=1_900,
         changes={
             "image_size": 64,
             "g_channels": (64, 64, 48, 32, 16),
