@@ -39,7 +39,7 @@ STYLE_SHEET = """
   touch-action: none; background: #f4f4f4; }
 .gancourse-layout img { width: 100%; aspect-ratio: 1; user-select: none; }
 .gancourse-layout:focus-visible { outline-offset: -2px; }
-.gancourse-box { position: absolute; box-sizing: border-box; border: 2px solid var(--kind);
+.gancourse-box { position: absolute; user-select: none; box-sizing: border-box; border: 2px solid var(--kind);
   box-shadow: 0 0 0 1px #fff8; cursor: move; }
 .gancourse-box[hidden] { display: none; }
 .gancourse-box span { position: absolute; left: 0; bottom: 100%; font: 11px/14px sans-serif;
@@ -207,7 +207,8 @@ class LayoutEditor(Explorer):
         try:
             names = ["" if kind == 0 else self.names[kind - 1] for kind in self.kinds]
             self.pad.colours = [_css(kind) for kind in self.kinds]
-            self.pad.names, self.pad.boxes, self.pad.chosen = names, self.boxes, self.chosen
+            self.pad.names, self.pad.chosen = names, self.chosen
+            self.pad.boxes = [list(box) for box in self.boxes]  # a copy: its changes are seen
             if self.kinds[self.chosen]:
                 self.kind.index = self.kinds[self.chosen] - 1
         finally:

@@ -91,6 +91,8 @@ def test_the_boxes_answer_to_mouse_and_keyboard(lab, notebook):
     expect(told).to_contain_text("1 of 3 objects; chosen: the house")
     explorer.get_by_role("button", name="Add").click()
     expect(told).to_contain_text("2 of 3 objects")
+    lies(0, "(37|38)", "(37|38)", "(25|24)")
+    expect(boxes.nth(0)).to_be_visible()
     lab.screenshot("layout-editor", explorer)
     explorer.get_by_title("Begin with layout 2").click()
     expect(told).to_contain_text("1 of 3 objects; chosen: the tree")

@@ -12,7 +12,7 @@ from PIL import Image
 
 from gancourse.errors import CourseError
 from gancourse.gans import lostgan
-from gancourse.plotting.layouts import blend_masks, colours_of, draw_layouts
+from gancourse.plotting.layouts import colours_of
 from gancourse.training import runtime
 from gancourse.widgets import LayoutEditor, layout
 
@@ -105,6 +105,16 @@ def test_objects_come_and_go():
     assert tool.kinds == [0, 0, 0] and tool.problem.value == "" and "nothing" in tool.caption.value
 
 
+def test_the_browser_hears_of_every_box_that_the_kernel_changes():
+    tool, heard = live(), []
+    tool.pad.observe(lambda change: heard.append(change.new), "boxes")
+    tool.remove.click()
+    tool.add.click()
+    tool.shelf.cells[1].click()
+    wanted = [list(layout.EMPTY), list(layout.FRESH), [0.25, 0.25, 0.75, 0.75]]
+    assert [boxes[0] for boxes in heard] == wanted
+
+
 def test_another_layout_begins_anew():
     tool = live()
     tool.style.click()
@@ -185,17 +195,3 @@ def test_the_layout_can_be_reached_with_the_keyboard_and_dragged():
     source = Path(layout.__file__).with_name("layout.js").read_text(encoding="utf-8")
     wanted = ("tabIndex = 0", "ArrowLeft", "pointermove", "setPointerCapture", "shiftKey")
     assert all(name in source for name in wanted)
-
-
-def test_layouts_are_drawn_in_the_colours_of_their_kinds():
-    picture = draw_layouts(BOXES, KINDS, 16)
-    assert torch.equal(picture[0, :, 3, 3], colours_of(torch.tensor(1)))
-    assert torch.equal(picture[0, :, 12, 12], colours_of(torch.tensor(2)))
-    assert torch.equal(picture[0, :, 12, 3], colours_of(torch.tensor(0)))
-    masks = learned(BOXES, KINDS, None)
-    blended = blend_masks(masks, KINDS)
-    torch.testing.assert_close(blended[0, :, 1, 1], colours_of(torch.tensor(1)))
-    torch.testing.assert_close(
-        blend_masks(masks / 2, KINDS)[1, :, 4, 4],
-        (colours_of(torch.tensor(3)) + colours_of(torch.tensor(0))) / 2,
-    )
