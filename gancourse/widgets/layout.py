@@ -39,7 +39,8 @@ STYLE_SHEET = """
   touch-action: none; background: #f4f4f4; }
 .gancourse-layout img { width: 100%; aspect-ratio: 1; user-select: none; }
 .gancourse-layout:focus-visible { outline-offset: -2px; }
-.gancourse-box { position: absolute; user-select: none; box-sizing: border-box; border: 2px solid var(--kind);
+.gancourse-box { position: absolute; user-select: none; box-sizing: border-box;
+  border: 2px solid var(--kind);
   box-shadow: 0 0 0 1px #fff8; cursor: move; }
 .gancourse-box[hidden] { display: none; }
 .gancourse-box span { position: absolute; left: 0; bottom: 100%; font: 11px/14px sans-serif;
