@@ -3,6 +3,7 @@
 import dataclasses
 import html
 import inspect
+import json
 import os
 import platform
 import re
@@ -71,7 +72,9 @@ class Lesson:
         return {} if self.out_dir is None else {"out_dir": self.out_dir / name, "resume": True}
 
 
-def setup(*, preset, seed, device, data, out_dir, precision="fp32", channels_last=False):
+def setup(
+    *, preset, seed, device, data, out_dir, precision="fp32", channels_last=False, threads=None
+):
     """Check a notebook's parameters, choose the device, seed everything, and print the settings.
 
     The environment variable GANCOURSE_PRESET takes the place of the default preset, for tools
@@ -94,6 +97,9 @@ def setup(*, preset, seed, device, data, out_dir, precision="fp32", channels_las
         and not its parameters: papermill cannot inject them.
     channels_last : bool
         See :func:`gancourse.training.runtime.start`.
+    threads : int, optional
+        Threads of the CPU; PyTorch's choice if left out. The threads of a small network wait for
+        each other most of the time, and on a busy machine much longer than one would compute.
 
     Returns
     -------
@@ -112,6 +118,8 @@ def setup(*, preset, seed, device, data, out_dir, precision="fp32", channels_las
         preset = choose("preset in GANCOURSE_PRESET", os.environ["GANCOURSE_PRESET"], PRESETS)
         note = " (from GANCOURSE_PRESET)"
     run = runtime.start(device, seed, precision=precision, channels_last=channels_last)
+    if threads is not None:
+        runtime.use_threads(threads)
     # Deterministic algorithms cost nothing on the CPU. Elsewhere they are slower, and some layers
     # have none.
     torch.use_deterministic_algorithms(run.device.type == "cpu", warn_only=True)
@@ -270,6 +278,29 @@ def solution(number):
         "text/markdown": "\n\n".join(filter(None, folded)),
     }
     display(_Output(bundle))
+
+
+def measured(name):
+    """Return the results of runs that are too long for a lesson.
+
+    Parameters
+    ----------
+    name : str
+        Of a file in ``data/measured/``, without its ending.
+
+    Returns
+    -------
+    dict
+        What the tool has written that ``data/README.md`` names for this file.
+
+    Raises
+    ------
+    CourseError
+        If there is no such file.
+    """
+    known = [path.stem for path in datasets.shipped("measured").glob("*.json")]
+    choose("measured results", name, known)
+    return json.loads(datasets.shipped(f"measured/{name}.json").read_text(encoding="utf-8"))
 
 
 def _setting(value):

@@ -168,7 +168,7 @@ LEADS = {  # by lesson: the weights, what they have made, and a function that dr
     "09": ("acgan-digits", "The nearest to real digits that G can draw", search),
     "10": ("wgan_gp-toons", "Cartoon faces that G drew from noise", lambda g: samples(g, 21, 7)),
     "11": ("sgan-digits", "Real digits, sorted by D, which was told 50 labels", named),
-    "12": ("began-toons", "Faces from noise: smooth, and much alike", lambda g: samples(g, 21, 7)),
+    "12": ("began-toons", "Faces from noise, all on one background", lambda g: samples(g, 21, 7)),
     "13": ("srgan-toons", "Faces that G has not seen, enlarged four times", enlarged),
     "14": ("bicycle-scenes", "Maps that G has not seen, and seven answers to each", answers),
     "16": ("lostgan-scenes", "Pictures from boxes that G has not seen", layouts),

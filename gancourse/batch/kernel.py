@@ -4,7 +4,10 @@ import contextlib
 import json
 import logging
 import os
+import shutil
+import stat
 import tempfile
+import time
 from pathlib import Path
 
 import nbformat
@@ -19,12 +22,14 @@ from papermill.translators import PythonTranslator, papermill_translators
 from gancourse.batch import lessons
 from gancourse.errors import CourseError, printable
 from gancourse.files import paths
+from gancourse.files.locks import locked
 
 MAX_OUTPUT = 32 * 2**20  # characters of output in a notebook
 MAX_ERROR = 2**20  # characters of an error that is kept even then
 START_TIMEOUT = 180  # seconds until a kernel answers; a busy machine takes more than papermill's 60
 LEFT_OUT = f"[what follows is left out: a notebook keeps {MAX_OUTPUT >> 20} MB of output]\n"
 MALFORMED = "[an output of an unknown shape is left out]\n"
+PREFIX, LOCK = "gancourse-run-", ".lock"  # of a run's temporary folder
 LOG = "kernel.log"  # what a kernel prints outside of a cell
 ENGINE = "gancourse"
 
@@ -105,14 +110,37 @@ def _last_words(log):
 
 @contextlib.contextmanager
 def _temporary_folder():
+    """Make a folder that is removed at the end, or by a later run if this one is killed."""
     try:
-        folder = tempfile.TemporaryDirectory(prefix="gancourse-run-", ignore_cleanup_errors=True)
+        folder = tempfile.TemporaryDirectory(prefix=PREFIX, ignore_cleanup_errors=True)
     except OSError as error:
         raise CourseError(
             f"a lesson needs room for temporary files: {paths.reason(error)}. TMPDIR names it."
         ) from error
-    with folder as name:
+    with folder as name, locked(Path(name) / LOCK):
+        if not _is_free(Path(name) / LOCK):  # else this drive has no locks
+            _remove_abandoned(Path(name).parent)
         yield Path(name)
+
+
+def _is_free(lock):
+    try:
+        with locked(lock, timeout=0):
+            return True
+    except TimeoutError:
+        return False
+
+
+def _remove_abandoned(place):
+    """Remove this user's folders of runs that were killed: the system has freed their locks."""
+    for folder in place.glob(f"{PREFIX}*"):
+        with contextlib.suppress(OSError):
+            known = folder.lstat()
+            fresh = time.time() - known.st_mtime < 60  # its lock may not be held yet
+            # Windows has no user ids: they are 0 there, and its temporary folder is one user's.
+            mine = stat.S_ISDIR(known.st_mode) and known.st_uid == getattr(os, "getuid", int)()
+            if mine and not fresh and (folder / LOCK).is_file() and _is_free(folder / LOCK):
+                shutil.rmtree(folder)
 
 
 class _Engine(Engine):

@@ -43,6 +43,7 @@ class Config:
     latent_dim: Width = 64  # numbers in z, each uniform in [-1, 1], and in the code inside D
     ngf: Width = 128  # channels of each layer of G
     ndf: Width = 128  # channels of D's decoder, and of its encoder's first level
+    skips: bool = False  # levels of decoders get the first tensor, too: optional in the paper
     gamma: Share = 0.5  # the loss of fakes over that of real pictures, which k is to bring about
     lambda_k: Amount = 1e-3  # how far k moves in a step, for each unit of its error
     k_start: Share = 0.0  # k before the first step
@@ -62,6 +63,7 @@ _LAPTOP = Config(
     image_size=32,
     ngf=4,
     ndf=4,
+    skips=True,
     gamma=0.9,
     lambda_k=0.1,
     lr_g=2e-3,
@@ -74,8 +76,8 @@ _LAPTOP = Config(
 PRESETS = {
     "smoke": replace(_LAPTOP, latent_dim=16, steps=10),
     "laptop": _LAPTOP,
-    # The published numbers. Three things are as in the re-implementation: there are no skip
-    # connections, D and G see the same fakes, and the step sizes are halved by counting.
+    # The published numbers. Three things are as in the re-implementation: the optional skips are
+    # left out, D and G see the same fakes, and the step sizes are halved by counting.
     "paper": Config(),
 }
 
@@ -83,7 +85,8 @@ PRESETS = {
 class Decoder(nn.Module):
     """A code in, an image out: convolutions, and a level of them for each side from 8 pixels on.
 
-    G is one, and so is the second half of D.
+    G is one, and so is the second half of D. With ``skips`` each later level also gets the first
+    tensor, enlarged to its side.
 
     Parameters
     ----------
@@ -95,18 +98,23 @@ class Decoder(nn.Module):
     def __init__(self, cfg, width):
         super().__init__()
         self.project = nn.Linear(cfg.latent_dim, width * 8 * 8)
-        self.levels = nn.ModuleList(
-            nn.ModuleList(nn.Conv2d(width, width, 3, padding=1) for _ in range(2))
-            for _ in range(levels(cfg))
-        )
+        self.skips = cfg.skips
+        self.levels = nn.ModuleList()
+        for i in range(levels(cfg)):
+            before = 2 * width if cfg.skips and i else width
+            self.levels.append(
+                nn.ModuleList(nn.Conv2d(w, width, 3, padding=1) for w in (before, width))
+            )
         self.out = nn.Conv2d(width, cfg.image_channels, 3, padding=1)
 
     def forward(self, h):
         """Turn codes, (N, latent_dim), into images, (N, image_channels, side, side)."""
-        x = self.project(h).unflatten(1, (-1, 8, 8))  # (N, width, 8, 8)
+        x = h0 = self.project(h).unflatten(1, (-1, 8, 8))  # (N, width, 8, 8)
         for i, level in enumerate(self.levels):
             if i:
                 x = F.interpolate(x, scale_factor=2.0)  # twice the side; each pixel four times
+                if self.skips:
+                    x = torch.cat([x, F.interpolate(h0, size=x.shape[2:])], 1)
             for conv in level:
                 x = F.elu(conv(x))  # (N, width, 8 * 2**i, 8 * 2**i)
         return self.out(x)  # without tanh: L1 pulls the values into the range

@@ -1,6 +1,8 @@
 """Notebooks in a kernel: joined, bounded and checked outputs, and nothing left behind."""
 
 import os
+import subprocess
+import sys
 import time
 
 import pytest
@@ -157,3 +159,21 @@ def test_no_room_for_temporary_files_is_told(tmp_path, monkeypatch):
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "missing"))
     with pytest.raises(CourseError, match="TMPDIR"):
         executed("1", tmp_path=tmp_path)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no SIGKILL")
+def test_the_folder_of_a_killed_run_is_removed_by_a_later_one_and_that_of_a_live_one_is_not(
+    tmp_path, monkeypatch
+):
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    killed = "import os\nfrom gancourse.batch import kernel\n"
+    killed += "with kernel._temporary_folder():\n    os.kill(os.getpid(), 9)"
+    subprocess.run([sys.executable, "-c", killed], env=os.environ | {"TMPDIR": str(tmp_path)})
+    (left,) = tmp_path.glob("gancourse-run-*")
+    with kernel._temporary_folder() as live:
+        assert left.exists()  # it may have been made a moment ago
+        for folder in (left, live):
+            os.utime(folder, (0, 0))
+        with kernel._temporary_folder():
+            assert (left.exists(), live.exists()) == (False, True)
+    assert list(tmp_path.iterdir()) == []

@@ -46,6 +46,17 @@ def test_d_returns_a_picture_and_g_draws_one_of_the_same_shape(side):
     assert netD.encoder(fake).shape == (2, cfg.latent_dim)
 
 
+@pytest.mark.parametrize("skips", [True, False])
+def test_with_skips_the_code_reaches_later_levels_around_the_first(skips):
+    """The first level is blocked; what arrives has come by a skip."""
+    torch.manual_seed(0)
+    netG = began.networks(replace(began.PRESETS["smoke"], skips=skips))["netG"]
+    for conv in netG.levels[0]:
+        torch.nn.init.zeros_(conv.weight)
+    one, other = netG(torch.randn(2, netG.project.in_features))
+    assert torch.equal(one, other) is not skips
+
+
 def test_the_error_of_decoding_is_a_mean_over_all_numbers():
     images, decoded = torch.ones(2, 3, 4, 4), torch.zeros(2, 3, 4, 4)
     decoded[0] = 1.0
