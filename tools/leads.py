@@ -22,8 +22,10 @@ from gancourse.data import load, shipped
 from gancourse.data.drawn import drawn
 from gancourse.errors import CourseError, choose
 from gancourse.files.writing import write_atomically
+from gancourse.plotting.layouts import blend_masks, draw_layouts
 from gancourse.plotting.tiles import Tiles, in_columns, in_rows, to_pixels
 from gancourse.trained import FOLDER
+from gancourse.training import start
 
 FIGURES = Path(__file__).resolve().parents[1] / "notebooks" / "figures"
 HOURS = (3, 2, 2)  # scenes by day, at dusk and by night
@@ -138,6 +140,22 @@ def answers(g):
     return in_columns(columns)
 
 
+def layouts(g):
+    """Return held-out layouts, the masks that a generator has learned, and two pictures of each."""
+    whole = load(g.card["data"], split="test", image_size=g.cfg.image_size, limit=7)
+    given, _ = whole.take("boxes", "kinds").preview(7, start("cpu"))
+    z, other = (g.draw_z(7, seed).cpu() for seed in (1, 2))
+    shares = g.module.masks(g.gan, **given, z=z).cpu()
+    learned = shares / shares.amax((2, 3), keepdim=True).clamp(min=1e-6)
+    rows = {
+        "the layout": draw_layouts(**given, side=g.cfg.image_size),
+        "learned masks": blend_masks(learned, given["kinds"]),
+        "a picture": g.sample(**given, z=z),
+        "other noise": g.sample(**given, z=other),
+    }
+    return Tiles([to_pixels(images) for images in rows.values()], labels=rows)
+
+
 def instances(g, n=7):
     """Return held-out scenes, one instance changed, all changed, their masks, and the truth."""
     held_out = load(g.card["data"], split="test", limit=200, image_size=g.cfg.image_size).hidden
@@ -173,6 +191,7 @@ LEADS = {  # by lesson: the weights, what they have made, and a function that dr
     "12": ("began-toons", "Faces from noise, all on one background", lambda g: samples(g, 21, 7)),
     "13": ("srgan-toons", "Faces that G has not seen, enlarged four times", enlarged),
     "14": ("bicycle-scenes", "Maps that G has not seen, and seven answers to each", answers),
+    "16": ("lostgan-scenes", "Pictures from boxes that G has not seen", layouts),
     "17": ("instagan-trees", "Scenes that G has not seen, tree by tree", instances),
 }
 

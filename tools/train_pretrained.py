@@ -223,6 +223,20 @@ RECIPES = {
         channels_last=False,
         aims={"looks_missed": 3, "styles_missed": 0.05},
     ),
+    # Pictures of 64x64 and masks of 16x16 in place of the lesson's 32x32 and 8x8.
+    "lostgan-scenes": Recipe(
+        model="lostgan",
+        data="layouts",
+        steps=1_900,
+        changes={
+            "image_size": 64,
+            "g_channels": (64, 64, 48, 32, 16),
+            "mask_size": 16,
+            "mask_channels": 16,
+            "ema_decay": 0.995,
+        },
+        aims={"masks_off": 0.5, "objects_missed": 0.2},
+    ),
     "instagan-trees": Recipe(
         model="instagan",
         data="trees",
@@ -278,6 +292,8 @@ def measure(g, data_name):
     """
     if hasattr(g.gan, "netG_mse"):
         return measure_enlarged(g, data_name)
+    if "boxes" in g.given:
+        return measure_layouts(g, data_name)
     if "masks_A" in g.module.TAKES:
         return measure_instances(g, data_name)
     if "z" in g.given and g.pictures:
@@ -454,6 +470,53 @@ def measure_enlarged(g, data_name, n=500):
         quality[f"{name}ssim"] = round(metrics.ssim(y, fake), 4)
         quality[f"{name}judge_fid"] = round(metrics.judge_fid(others, fake, judge), 4)
     return quality | {"judge_fid_real": round(metrics.judge_fid(others, y, judge), 4)}
+
+
+def measure_layouts(g, data_name, n=500):
+    """Return how well pictures follow their layouts.
+
+    Parameters
+    ----------
+    g : TrainedGenerator
+        Of a LostGAN.
+    data_name : str
+        Of scenes with boxes, kinds and true masks.
+    n : int
+        How many layouts of the test split.
+
+    Returns
+    -------
+    dict of str to float
+        ``judge_fid``; ``objects_missed``: of how many objects the judge of scenes does not see the
+        kind in half of the true pixels, and ``objects_missed_real``, the same of real pictures;
+        ``masks_off``: 1 minus the IoU of the learned masks with the true ones, where a learned mask
+        is where the object has half of its largest share or more, and ``masks_off_box``, the same
+        of the filled box.
+    """
+    data = load(data_name, split="test", limit=n, image_size=g.cfg.image_size)
+    batch, _ = data.take("real", "boxes", "kinds", "masks").preview(n, runtime.start("cpu"))
+    boxes, kinds, truth = (batch[name] for name in ("boxes", "kinds", "masks"))
+    z, judge = g.draw_z(n, 1).cpu(), metrics.load_judge("scenes")
+    fake = in_parts(g, boxes=boxes, kinds=kinds, z=z)
+    parts = zip(boxes.split(50), kinds.split(50), z.split(50), strict=True)
+    shares = torch.cat([g.module.masks(g.gan, *part).cpu() for part in parts])
+    learned = shares / shares.amax((2, 3), keepdim=True).clamp(min=1e-6)
+    box = g.module.paste(torch.ones(*kinds.shape, 4, 4), boxes, g.cfg.image_size)
+
+    def missed(pictures):
+        said = torch.cat([judge.predict(part) for part in pictures.split(50)])
+        seen = metrics.seen_as(said, kinds) & (truth > 0)
+        share = seen.flatten(2).sum(2) / truth.flatten(2).sum(2)
+        return (share[kinds > 0] < 0.5).float().mean().item()
+
+    quality = {
+        "judge_fid": metrics.judge_fid(batch["real"], fake, judge),
+        "objects_missed": missed(fake),
+        "objects_missed_real": missed(batch["real"]),
+        "masks_off": 1 - metrics.mask_iou(learned, truth).nanmean().item(),
+        "masks_off_box": 1 - metrics.mask_iou(box, truth).nanmean().item(),
+    }
+    return {name: round(value, 4) for name, value in quality.items()} | {"layouts": n}
 
 
 def measure_looks(g, data_name, maps=60, draws=24):

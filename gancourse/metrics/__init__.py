@@ -16,6 +16,7 @@ from gancourse.metrics.instances import (
     change,
     kinds,
     mask_iou,
+    seen_as,
     switched,
 )
 from gancourse.metrics.judges import JUDGES, FaceJudge, Judge, load_judge
@@ -81,6 +82,7 @@ __all__ = [
     "relative_diversity",
     "rgb_to_lab",
     "score_of_logits",
+    "seen_as",
     "segmentation_scores",
     "ssim",
     "switched",

@@ -6,6 +6,11 @@ import torch
 
 from gancourse.errors import CourseError
 from gancourse.metrics.looks import nearest_truth
+from gancourse.toons import SCENE_CLASSES, SCENE_KINDS
+
+# The classes of a scene's pixels that belong to things of each kind; a house has three.
+HOUSE = ("wall", "roof", "window")
+CLASSES_OF = {"cottage": HOUSE, "townhouse": HOUSE, "chalet": HOUSE, "fir": ("tree",)}
 
 
 class Change(NamedTuple):
@@ -68,6 +73,31 @@ def mask_iou(predicted, truth, threshold=0.5):
     a, b = (_masks(masks, truth) > threshold for masks in (predicted, truth))
     both, either = ((x.flatten(2).sum(2)).double().cpu() for x in (a & b, a | b))
     return torch.where(b.flatten(2).any(2).cpu(), both / either, torch.nan)
+
+
+def seen_as(classes, kinds):
+    """Return for each thing which pixels show something of its kind.
+
+    Parameters
+    ----------
+    classes : integer torch.Tensor, (N, H, W)
+        Indices into ``toons.SCENE_CLASSES``, such as the judge of scenes predicts them.
+    kinds : integer torch.Tensor, (N, K)
+        1 more than an index into ``toons.SCENE_KINDS``; 0 for an empty slot.
+
+    Returns
+    -------
+    bool torch.Tensor, (N, K, H, W)
+        Of all things of the kind, wherever they stand: multiply it with a box. A round tree and a
+        fir are both of the class "tree", and the three houses have the same classes.
+    """
+    table = torch.zeros(len(SCENE_KINDS) + 1, len(SCENE_CLASSES), dtype=torch.bool)
+    for number, kind in enumerate(SCENE_KINDS, 1):
+        for name in CLASSES_OF.get(kind, (kind,)):
+            table[number, SCENE_CLASSES.index(name)] = True
+    rows = table.to(classes.device)[kinds.to(classes.device)]  # (N, K, classes)
+    index = classes.long().flatten(1)[:, None].expand(-1, kinds.shape[1], -1)
+    return rows.gather(2, index).unflatten(2, classes.shape[1:])
 
 
 def centroids(masks):

@@ -10,6 +10,7 @@ from gancourse.widgets.instances import InstanceSwitch
 from gancourse.widgets.interpolation import Interpolation
 from gancourse.widgets.labelling import Labelling
 from gancourse.widgets.latent import LatentExplorer, principal_directions
+from gancourse.widgets.layout import LayoutEditor
 from gancourse.widgets.lines import ParallelLines, line_distances
 from gancourse.widgets.mixer import ClassStyleMixer
 from gancourse.widgets.ranking import BlindRanking
@@ -29,6 +30,7 @@ __all__ = [
     "Interpolation",
     "Labelling",
     "LatentExplorer",
+    "LayoutEditor",
     "MeasureBench",
     "ParallelLines",
     "Scrubber",

@@ -3,8 +3,18 @@
 import pytest
 import torch
 
+from gancourse.data import load
 from gancourse.errors import CourseError
-from gancourse.metrics.instances import centroid_shift, centroids, change, kinds, mask_iou, switched
+from gancourse.metrics.instances import (
+    centroid_shift,
+    centroids,
+    change,
+    kinds,
+    mask_iou,
+    seen_as,
+    switched,
+)
+from gancourse.toons import SCENE_CLASSES, SCENE_KINDS
 
 
 def rectangle(left, top, right, bottom, size=8):
@@ -144,3 +154,21 @@ def test_shapes_that_do_not_fit_are_refused_and_named(measure, shapes):
     with pytest.raises(CourseError) as found:
         measure(*(torch.zeros(shape) for shape in shapes))
     assert str(shapes[0]) in str(found.value)
+
+
+def test_a_thing_is_seen_where_a_class_of_its_kind_is():
+    at = {name: i for i, name in enumerate(SCENE_CLASSES)}
+    kind = {name: i for i, name in enumerate(SCENE_KINDS, 1)}
+    classes = torch.tensor([[[at["sky"], at["sun"]], [at["roof"], at["tree"]]]])
+    kinds = torch.tensor([[kind["sun"], kind["chalet"], kind["fir"], kind["lake"], 0]])
+    seen = seen_as(classes, kinds)[0].flatten(1).int()
+    assert seen.tolist() == [[0, 1, 0, 0], [0, 0, 1, 0], [0, 0, 0, 1], [0] * 4, [0] * 4]
+
+
+def test_the_true_map_shows_every_thing_in_the_whole_of_its_mask():
+    data = load("layouts:20", split="test")
+    kinds, masks = data.columns["kinds"].rows(), data.columns["masks"].rows() > 0
+    seen = seen_as(data.drawing.semantic, kinds)
+    assert masks.any() and not (masks & ~seen).any()
+    alone = seen & ~masks  # of other things of the same kind
+    assert not alone[kinds == 1].any()  # there is one sun

@@ -27,7 +27,7 @@ if FORKS:
     PROCESSES.set_forkserver_preload([runs.__name__, "gancourse.plotting", "gancourse.metrics"])
 
 DATA = {"vanilla": "ring", "stargan": "toons:16"}  # the others get the first that they take
-OTHERS = ("digits", "seasons:16", "sketch2face:16", "small2large:toons:16")
+OTHERS = ("digits", "seasons:16", "sketch2face:16", "small2large:toons:16", "layouts:16")
 STEPS = 13
 MOMENTS = ("step", "flush", "replace")  # a half-written file is flushed, then renamed
 
