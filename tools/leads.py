@@ -140,6 +140,9 @@ def answers(g):
     return in_columns(columns)
 
 
+BOXES = "boxes: sun yellow, clouds and lake blue, trees green, houses red, brown, violet"
+
+
 def layouts(g):
     """Return held-out layouts, the masks that a generator has learned, and two pictures of each."""
     whole = load(g.card["data"], split="test", image_size=g.cfg.image_size, limit=7)
@@ -148,10 +151,12 @@ def layouts(g):
     shares = g.module.masks(g.gan, **given, z=z).cpu()
     learned = shares / shares.amax((2, 3), keepdim=True).clamp(min=1e-6)
     rows = {
-        "the layout": draw_layouts(**given, side=g.cfg.image_size),
+        "the boxes: sun yellow, clouds and lake blue, trees green, houses red, brown, violet": draw_layouts(
+            **given, side=g.cfg.image_size
+        ),
         "learned masks": blend_masks(learned, given["kinds"]),
-        "a picture": g.sample(**given, z=z),
-        "other noise": g.sample(**given, z=other),
+        "a scene, from noise": g.sample(**given, z=z),
+        "from other noise": g.sample(**given, z=other),
     }
     return Tiles([to_pixels(images) for images in rows.values()], labels=rows)
 
@@ -170,8 +175,8 @@ def instances(g, n=7):
         "round trees": x,
         "the largest made a fir": one,
         "all made firs": every,
-        "their new masks": (2 * made.amax(1, keepdim=True) - 1).expand(-1, 3, -1, -1),
         "the true firs": y,
+        "the masks that G made": (2 * made.amax(1, keepdim=True) - 1).expand(-1, 3, -1, -1),
     }
     return Tiles([to_pixels(images) for images in rows.values()], labels=rows)
 
