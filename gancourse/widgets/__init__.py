@@ -11,6 +11,7 @@ from gancourse.widgets.labelling import Labelling
 from gancourse.widgets.latent import LatentExplorer, principal_directions
 from gancourse.widgets.lines import ParallelLines, line_distances
 from gancourse.widgets.mixer import ClassStyleMixer
+from gancourse.widgets.painter import MapPainter
 from gancourse.widgets.ranking import BlindRanking
 from gancourse.widgets.scrubber import Scrubber, extent_of, plane
 from gancourse.widgets.switches import Switches
@@ -27,6 +28,7 @@ __all__ = [
     "Interpolation",
     "Labelling",
     "LatentExplorer",
+    "MapPainter",
     "MeasureBench",
     "ParallelLines",
     "Scrubber",
