@@ -237,7 +237,7 @@ RECIPES = {
     "spade-scenes": Recipe(
         model="spade",
         data="scenes",
-        steps=3_000,
+        steps=2_000,
         changes=PAINTED,
         precision="bf16",
         aims={"iou_lost": 0.1, "styles_missed": 0.05},

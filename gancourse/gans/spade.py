@@ -64,7 +64,7 @@ class Config:
     steps: Count = 370_000  # updates of each player: 100 epochs of 118,000 pictures
 
 
-# Few steps at 32x32 pixels, without a perceptual loss: D's features alone say how near a picture is.
+# Few steps at 32x32 pixels, without a perceptual loss: D alone says how near a picture is.
 _LAPTOP = Config(
     image_size=32,
     num_classes=11,
