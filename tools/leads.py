@@ -23,9 +23,11 @@ from gancourse.data.drawn import drawn
 from gancourse.errors import CourseError, choose
 from gancourse.files.writing import write_atomically
 from gancourse.plotting.tiles import Tiles, in_columns, in_rows, to_pixels
+from gancourse.toons.landscape import palette_image
 from gancourse.trained import FOLDER
 
 FIGURES = Path(__file__).resolve().parents[1] / "notebooks" / "figures"
+STYLES = ("spring day", "summer day", "autumn dusk", "winter day", "winter dusk", "summer night")
 HOURS = (3, 2, 2)  # scenes by day, at dusk and by night
 MADE_BY = "Weights"  # the key of the hash in the PNG
 
@@ -138,6 +140,20 @@ def answers(g):
     return in_columns(columns)
 
 
+def painted(g):
+    """Return held-out maps, and the scenes that a generator draws in the styles of other scenes."""
+    looks = load("map2looks", split="test", image_size=g.cfg.image_size, limit=72).b
+    pictures, maps = looks.images(), looks.columns["map"].rows()[::12][2:5]
+    styles = {name: pictures[12 + toons.SCENE_LOOKS.index(name)] for name in STYLES}
+    z = g.module.encode(g.gan, torch.stack([*styles.values()]))
+    rows = [torch.stack([torch.ones_like(pictures[0]), *styles.values()])]
+    for m in maps:
+        drawn = g.sample(map=m.expand(len(z), -1, -1), z=z).cpu()
+        rows.append(torch.cat([palette_image(m[None].byte()) / 127.5 - 1, drawn]))
+    labels = ["style of", *(f"map {i}" for i in range(1, len(rows)))]
+    return Tiles([to_pixels(row) for row in rows], heads=["map", *STYLES], labels=labels)
+
+
 LEADS = {  # by lesson: the weights, what they have made, and a function that draws it
     "01": ("vanilla-digits", "Digits that G drew from noise", lambda g: samples(g, 24, 8)),
     "02": ("dcgan-toons", "Cartoon faces that G drew from noise", lambda g: samples(g, 21, 7)),
@@ -153,6 +169,7 @@ LEADS = {  # by lesson: the weights, what they have made, and a function that dr
     "12": ("began-toons", "Faces from noise: smooth, and much alike", lambda g: samples(g, 21, 7)),
     "13": ("srgan-toons", "Faces that G has not seen, enlarged four times", enlarged),
     "14": ("bicycle-scenes", "Maps that G has not seen, and seven answers to each", answers),
+    "15": ("spade-scenes", "Unseen maps, drawn in the styles of other scenes", painted),
 }
 
 

@@ -103,8 +103,9 @@ PRESETS = {
     # its weight would depend on the batch's size: ours is the mean. The code appends the edges
     # between instances to the map as a channel of its own: our maps have one class for each pixel,
     # of which the edges would be the last. The perceptual loss compares the last feature map of
-    # each of VGG19's five blocks, the code's the first. D is updated before G, as in the lessons
-    # before.
+    # each of VGG19's five blocks, the code's the first. The paper has spectral norm on all layers;
+    # here it is on those of G's blocks, of E and of D that a norm precedes or follows. D is updated
+    # before G, as in the lessons before.
     "paper": Config(),
 }
 
@@ -399,8 +400,11 @@ def build(cfg, run, frozen=None):
     """
     netG, netE, netD = nets = [run.place(net) for net in networks(cfg).values()]
     for net in nets:
-        for p in net.parameters():
-            nn.init.xavier_normal_(p, cfg.init_gain) if p.ndim > 1 else nn.init.zeros_(p)
+        for name, p in net.named_parameters():
+            if p.ndim > 1:
+                nn.init.xavier_normal_(p, cfg.init_gain)
+            elif name.endswith("bias"):
+                nn.init.zeros_(p)
     gan = GAN(cfg, PUBLISHED, frozen, netG=netG, netE=netE, netD=netD)
     options = {"betas": cfg.betas, "fused": True}
     gan.opt_g = torch.optim.Adam([*netG.parameters(), *netE.parameters()], cfg.lr_g, **options)
