@@ -6,6 +6,7 @@ import ipywidgets as widgets
 import matplotlib.pyplot as plt
 import numpy as np
 import torch
+import torch.nn.functional as F
 
 from gancourse.errors import CourseError
 from gancourse.plotting import STYLE, draw_rows
@@ -120,15 +121,11 @@ class MapPainter(dial.Styled, Canvas):
 
     def still(self):
         """Draw the first maps, a row each, in the style of some pictures."""
-        rows = {"taken from": [torch.ones(3, self.size, self.size), *self.pictures[:STYLES]]}
+        pictures = self.pictures[:STYLES].expand(-1, 3, -1, -1)
+        rows = {"taken from": torch.cat([torch.ones_like(pictures[:1]), pictures])}
         for i, raster in enumerate(self.examples[:SHOWN], 1):
-            rows[f"map {i}"] = [
-                self.as_image(raster)[0],
-                *self.answer_to(raster, self.styles[:STYLES]),
-            ]
-        rows = {
-            name: torch.stack([image.expand(3, -1, -1) for image in images])
-            for name, images in rows.items()
-        }
+            drawn = self.answer_to(raster, self.styles[:STYLES]).expand(-1, 3, -1, -1)
+            plan = F.interpolate(self.as_image(raster), drawn.shape[2:], mode="nearest")
+            rows[f"map {i}"] = torch.cat([plan, drawn])
         with plt.rc_context(STYLE):
             return draw_rows(rows, heads=["map", *self.names[:STYLES]])

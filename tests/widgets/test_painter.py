@@ -13,9 +13,9 @@ from gancourse.widgets import MapPainter, dial
 
 PALETTE = {"sky": (200, 220, 255), "meadow": (120, 200, 90), "house": (150, 70, 50)}
 MAPS = torch.stack([torch.zeros(8, 8), torch.ones(8, 8), torch.full((8, 8), 2)]).long()
-PICTURES = {
-    "dark": torch.full((3, 8, 8), -0.8),
-    "bright": torch.full((3, 8, 8), 0.8),
+PICTURES = {  # of another size than the maps
+    "dark": torch.full((3, 4, 4), -0.8),
+    "bright": torch.full((3, 4, 4), 0.8),
 }
 
 
