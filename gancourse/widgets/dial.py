@@ -94,12 +94,12 @@ class Styled(Explorer):
         far = (self.styles - self.z).norm(dim=1)
         return self.names[far.argmin()], far.min().item()
 
-    def make_plane(self):
-        """Make the plane with its ring, the pictures and the caption."""
+    def make_plane(self, columns=MOST):
+        """Make the plane with its ring, the pictures in so many columns, and the caption."""
         self.plane = Dial(label="", layout=widgets.Layout(width="100%", margin="0"))
         self.caption = widgets.HTML()
         titles = [f"take the style: {name}" for name in self.names]
-        self.wardrobe = Board(titles, len(titles), THUMB, self.take)
+        self.wardrobe = Board(titles, min(columns, len(titles)), THUMB, self.take)
         self.wardrobe.show(self.pictures)
         self.middle = button("Middle", "Go to z = 0", self.put_back, "72px")
         self._put()

@@ -15,7 +15,7 @@ from gancourse.widgets.canvas import SIDE, Canvas
 from gancourse.widgets.explorer import ask, button, encode, headed, in_row
 
 SHOWN = 3  # maps in the still picture
-STYLES = 6  # styles in the still picture
+STYLES = 6  # styles in the still picture, and in a row below the pad
 
 
 class MapPainter(dial.Styled, Canvas):
@@ -88,7 +88,7 @@ class MapPainter(dial.Styled, Canvas):
 
     def build(self):
         """Make the pad with its tools, and below it the plane and the pictures."""
-        self.make_plane()
+        self.make_plane(STYLES)
         whole = super().build()
         again = button("Plane", "Draw the plane with the map on the pad", self.draw_plane, "72px")
         self.draw_plane()
