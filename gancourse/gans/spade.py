@@ -57,7 +57,7 @@ class Config:
     lr_g: Amount = 1e-4  # Adam's step size for G and E (section 4)
     lr_d: Amount = 4e-4  # the same for D
     betas: tuple[Share, Share] = (0.0, 0.999)  # Adam's decay rates (section 4)
-    constant: Share = 0.5  # share of the steps before both fall linearly to 0
+    constant: Share = 0.5  # share of the steps before both fall linearly to 0, as for ADE20K
     init_gain: Amount = 0.02  # weights start from Xavier's normal distribution times this
     ema_decay: Share = 0.0  # decay of the averages of G and E, which sample() uses; 0: none
     batch_size: Count = 32  # pictures with their maps (section 4)
