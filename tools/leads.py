@@ -27,7 +27,7 @@ from gancourse.toons.landscape import palette_image
 from gancourse.trained import FOLDER
 
 FIGURES = Path(__file__).resolve().parents[1] / "notebooks" / "figures"
-STYLES = ("spring day", "summer day", "autumn dusk", "winter day", "winter dusk", "summer night")
+STYLES = ("spring day", "autumn day", "autumn dusk", "winter day", "winter dusk", "summer night")
 HOURS = (3, 2, 2)  # scenes by day, at dusk and by night
 MADE_BY = "Weights"  # the key of the hash in the PNG
 

@@ -27,7 +27,7 @@ from gancourse.widgets.explorer import (
 )
 
 SIDE = 320  # CSS pixels, of the plane and of the output; drawn with twice as many
-REACH = 2.5  # the plane goes from -REACH to REACH, in standard deviations of z
+REACH = 2.5  # the plane goes from -REACH to REACH or further, in standard deviations of z
 CELLS = 4  # outputs on the plane, across and down
 THUMB, MOST, INPUTS = 48, 12, 6  # CSS pixels; styles to take and inputs, at most
 KEYS = "arrows move, Shift + arrows move far, Home goes to the middle"
@@ -71,6 +71,8 @@ class Styled(Explorer):
                 f"{shape}"
             )
         self.axes = main_axes(self.styles)  # (2 or 1, latent_dim)
+        # Far enough for each style that can be taken.
+        self.reach = max(REACH, 1.05 * (self.styles @ self.axes.T).abs().max().item())
         self.rest = torch.zeros(shape[1])
         self.at = torch.zeros(len(self.axes))
         self.take(0)
@@ -83,7 +85,7 @@ class Styled(Explorer):
     def take(self, index):
         """Take the style of a picture: the dial's place, and what the plane does not show."""
         z = self.styles[index]
-        self.at = (self.axes @ z).clamp(-REACH, REACH)
+        self.at = (self.axes @ z).clamp(-self.reach, self.reach)
         self.rest = z - (self.axes @ z) @ self.axes
         if self._ui is not None:
             with self.together():
@@ -114,12 +116,12 @@ class Styled(Explorer):
     def _put(self):
         """Move the ring to where the style is."""
         x, y = [*self.at.tolist(), 0.0][:2]
-        self.plane.place = (0.5 + x / REACH / 2, 0.5 - y / REACH / 2)
+        self.plane.place = (0.5 + x / self.reach / 2, 0.5 - y / self.reach / 2)
 
     def _moved(self, _):
         if not self._together:
             x, y = self.plane.place
-            self.at = torch.tensor([2 * x - 1, 1 - 2 * y])[: len(self.at)] * REACH
+            self.at = torch.tensor([2 * x - 1, 1 - 2 * y])[: len(self.at)] * self.reach
             self.redraw()
 
     def describe(self):
@@ -135,7 +137,7 @@ class Styled(Explorer):
 
     def atlas(self):
         """Draw the outputs at CELLS x CELLS places of the plane, without gaps."""
-        middle = ((torch.arange(CELLS) + 0.5) / CELLS * 2 - 1) * REACH
+        middle = ((torch.arange(CELLS) + 0.5) / CELLS * 2 - 1) * self.reach
         y, x = torch.meshgrid(-middle, middle, indexing="ij")
         at = torch.stack([x, y], -1).flatten(0, 1)[:, : len(self.at)]
         side = 2 * SIDE // CELLS
