@@ -68,11 +68,12 @@ class MapPainter(dial.Styled, Canvas):
         self.draw = draw
         self.read_styles(encode, pictures)
         super().__init__(draw, palette, size=maps.shape[1])
+        step = -(-len(self.names) // STYLES)
+        self.shown = [*range(0, len(self.names), step)]  # in the still picture
         self.examples = [one.byte().numpy() for one in maps[: dial.MOST]]
         self.summary = (
             f"{min(SHOWN, len(self.examples))} maps of {', '.join(self.palette)}, each drawn in "
-            f"the style of {min(STYLES, len(self.names))} pictures: "
-            f"{', '.join(self.names[:STYLES])}."
+            f"the style of pictures: {', '.join(self.names[i] for i in self.shown)}."
         )
 
     def answer_to(self, raster, z=None):
@@ -121,11 +122,11 @@ class MapPainter(dial.Styled, Canvas):
 
     def still(self):
         """Draw the first maps, a row each, in the style of some pictures."""
-        pictures = self.pictures[:STYLES].expand(-1, 3, -1, -1)
+        pictures = self.pictures[self.shown].expand(-1, 3, -1, -1)
         rows = {"taken from": torch.cat([torch.ones_like(pictures[:1]), pictures])}
         for i, raster in enumerate(self.examples[:SHOWN], 1):
-            drawn = self.answer_to(raster, self.styles[:STYLES]).expand(-1, 3, -1, -1)
+            drawn = self.answer_to(raster, self.styles[self.shown]).expand(-1, 3, -1, -1)
             plan = F.interpolate(self.as_image(raster), drawn.shape[2:], mode="nearest")
             rows[f"map {i}"] = torch.cat([plan, drawn])
         with plt.rc_context(STYLE):
-            return draw_rows(rows, heads=["map", *self.names[:STYLES]])
+            return draw_rows(rows, heads=["map", *(self.names[i] for i in self.shown)])
