@@ -94,8 +94,8 @@ PRESETS = {
         e_channels=(8, 8, 16),
         ndf=8,
         d_layers=2,
-        batch_size=8,
-        steps=10,
+        batch_size=4,
+        steps=4,
     ),
     "laptop": _LAPTOP,
     # The published numbers. Paper and authors' code differ in Adam's second decay rate, 0.999 and
