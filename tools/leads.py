@@ -24,11 +24,14 @@ from gancourse.errors import CourseError, choose
 from gancourse.files.writing import write_atomically
 from gancourse.plotting.layouts import blend_masks, draw_layouts
 from gancourse.plotting.tiles import Tiles, in_columns, in_rows, to_pixels
+from gancourse.toons.landscape import palette_image
 from gancourse.trained import FOLDER
 from gancourse.training import start
 
 FIGURES = Path(__file__).resolve().parents[1] / "notebooks" / "figures"
+STYLES = ("spring day", "autumn day", "autumn dusk", "winter day", "winter dusk", "summer night")
 HOURS = (3, 2, 2)  # scenes by day, at dusk and by night
+BOXES = "boxes: sun yellow, clouds and lake blue, trees green, houses red, brown, violet"
 MADE_BY = "Weights"  # the key of the hash in the PNG
 
 
@@ -140,7 +143,18 @@ def answers(g):
     return in_columns(columns)
 
 
-BOXES = "boxes: sun yellow, clouds and lake blue, trees green, houses red, brown, violet"
+def painted(g):
+    """Return held-out maps, and the scenes that a generator draws in the styles of other scenes."""
+    looks = load("map2looks", split="test", image_size=g.cfg.image_size, limit=72).b
+    pictures, maps = looks.images(), looks.columns["map"].rows()[::12][2:5]
+    styles = {name: pictures[12 + toons.SCENE_LOOKS.index(name)] for name in STYLES}
+    z = g.module.encode(g.gan, torch.stack([*styles.values()]))
+    rows = [torch.stack([torch.ones_like(pictures[0]), *styles.values()])]
+    for m in maps:
+        drawn = g.sample(map=m.expand(len(z), -1, -1), z=z).cpu()
+        rows.append(torch.cat([palette_image(m[None].byte()) / 127.5 - 1, drawn]))
+    labels = ["style of", *(f"map {i}" for i in range(1, len(rows)))]
+    return Tiles([to_pixels(row) for row in rows], heads=["map", *STYLES], labels=labels)
 
 
 def layouts(g):
@@ -151,9 +165,7 @@ def layouts(g):
     shares = g.module.masks(g.gan, **given, z=z).cpu()
     learned = shares / shares.amax((2, 3), keepdim=True).clamp(min=1e-6)
     rows = {
-        "the boxes: sun yellow, clouds and lake blue, trees green, houses red, brown, violet": draw_layouts(
-            **given, side=g.cfg.image_size
-        ),
+        BOXES: draw_layouts(**given, side=g.cfg.image_size),
         "learned masks": blend_masks(learned, given["kinds"]),
         "a scene, from noise": g.sample(**given, z=z),
         "from other noise": g.sample(**given, z=other),
@@ -196,6 +208,7 @@ LEADS = {  # by lesson: the weights, what they have made, and a function that dr
     "12": ("began-toons", "Faces from noise, all on one background", lambda g: samples(g, 21, 7)),
     "13": ("srgan-toons", "Faces that G has not seen, enlarged four times", enlarged),
     "14": ("bicycle-scenes", "Maps that G has not seen, and seven answers to each", answers),
+    "15": ("spade-scenes", "Unseen maps, drawn in the styles of other scenes", painted),
     "16": ("lostgan-scenes", "Pictures from boxes that G has not seen", layouts),
     "17": ("instagan-trees", "Scenes that G has not seen, tree by tree", instances),
 }

@@ -7,6 +7,7 @@ import torch
 from gancourse.data import load
 from gancourse.data.own import files, reading
 from gancourse.errors import DataError
+from gancourse.fields import Pictures
 from gancourse.files import paths
 from gancourse.trained import asked
 from gancourse.training.runtime import Run
@@ -184,10 +185,16 @@ def held_out_by_card(g, n, wanted):
     DataError
         If the card names no data set of the course, or one that does not fit the generator.
     """
+    maps = [
+        name for name in wanted if not isinstance(g.fields[name], Pictures) and g.fields[name].side
+    ]
     options = " and ".join(
-        "--input PICTURES" if g.fields[name].side else f"--given {name} VALUE" for name in wanted
+        f"--given {name} VALUE" if g.fields[name].side is None else "--input PICTURES"
+        for name in wanted
     )
     remedy = f"Say what to use instead, with {options}."
+    if maps:  # no option reads these
+        remedy = f"In Python, gancourse.trained.load(FILE).sample({maps[0]}=...) takes your own."
     name = g.card.get("data")
     if not asked.is_of_the_course(name):
         raise DataError(

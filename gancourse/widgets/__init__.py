@@ -13,6 +13,7 @@ from gancourse.widgets.latent import LatentExplorer, principal_directions
 from gancourse.widgets.layout import LayoutEditor
 from gancourse.widgets.lines import ParallelLines, line_distances
 from gancourse.widgets.mixer import ClassStyleMixer
+from gancourse.widgets.painter import MapPainter
 from gancourse.widgets.ranking import BlindRanking
 from gancourse.widgets.scrubber import Scrubber, extent_of, plane
 from gancourse.widgets.switches import Switches
@@ -31,6 +32,7 @@ __all__ = [
     "Labelling",
     "LatentExplorer",
     "LayoutEditor",
+    "MapPainter",
     "MeasureBench",
     "ParallelLines",
     "Scrubber",

@@ -6,7 +6,7 @@ import pytest
 
 from gancourse import trained
 from gancourse.errors import CourseError, DataError
-from gancourse.gans import cyclegan, pix2pix, stargan, vanilla
+from gancourse.gans import cyclegan, pix2pix, spade, stargan, vanilla
 from gancourse.trained import asked, show
 from gancourse.trained.generator import TrainedGenerator
 from gancourse.training import runtime
@@ -40,6 +40,11 @@ def test_what_a_card_may_not_name_is_asked_for(data, monkeypatch):
     monkeypatch.setattr(show, "load", None)  # is not reached
     with pytest.raises(DataError, match="with --input PICTURES and --given labels VALUE"):
         show.examples(made(stargan, data=data), 4)
+
+
+def test_who_trained_on_own_maps_is_told_where_they_can_be_given():
+    with pytest.raises(DataError, match=r"needs map, .*In Python, .*sample\(map="):
+        show.examples(made(spade, data="mapped:/a"), 4)
 
 
 def test_data_that_do_not_fit_the_networks_are_named():

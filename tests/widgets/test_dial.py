@@ -51,6 +51,14 @@ def test_the_style_of_a_picture_is_taken_whole():
     assert tool.problem.value == ""
 
 
+def test_the_plane_reaches_to_styles_that_are_far_out():
+    tool = live(encode=lambda pictures: 6 * mean_colour(pictures))
+    for index in range(len(PICTURES)):
+        tool.take(index)
+        torch.testing.assert_close(tool.z, tool.styles[index], rtol=0, atol=1e-4)
+        assert all(0 <= v <= 1 for v in tool.plane.place)
+
+
 def test_a_move_of_the_ring_moves_z_along_the_axes_alone():
     tool = live()
     before = tool.z
