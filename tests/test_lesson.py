@@ -61,6 +61,16 @@ def test_setup_hands_precision_and_memory_format_to_the_run_and_prints_them(caps
     assert printed["precision"] == "bf16, channels last"
 
 
+def test_setup_computes_with_the_threads_that_a_lesson_asks_for_and_prints_them(capsys):
+    before = torch.get_num_threads()
+    try:
+        lesson.setup(**VALUES, threads=3)
+        assert torch.get_num_threads() == 3
+        assert "3 threads" in capsys.readouterr().out
+    finally:
+        torch.set_num_threads(before)
+
+
 def test_setup_prints_the_precision_that_auto_chose(capsys, monkeypatch):
     monkeypatch.setattr(runtime, "fast_precision", lambda device: "bf16")
     assert lesson.setup(**VALUES, precision="auto").run.precision == "bf16"
@@ -329,3 +339,17 @@ def test_kernel_show_says_what_is_defined_in_the_notebook(executed):
         markdown = outputs[0].data["text/markdown"]
         assert markdown.startswith("`defined in this notebook`")
         assert text in markdown
+
+
+def test_results_that_ship_are_those_of_the_lessons_own_grid():
+    """Each network of the grid has run with each seed, and every number is one."""
+    grid = lesson.measured("grid")
+    runs = {(run["design"], run["loss"], run["seed"]): run for run in grid["runs"]}
+    seeds = {seed for *_, seed in runs}
+    assert len(runs) == len(grid["runs"]) == 4 * 3 * len(seeds)
+    assert all(0 < run["fid"] < 2 * run["before"] for run in runs.values())
+
+
+def test_unknown_results_are_an_error_that_names_the_known_ones():
+    with pytest.raises(CourseError, match="grid"):
+        lesson.measured("grit")

@@ -228,7 +228,8 @@ def from_the_loss(distance):
 def distance(told, lambda_gp):
     """Return W1, given what a critic with the slope 1 + W1 / (2 lambda) says."""
     # The best slope s of s W - lambda (s - 1)^2 is 1 + W / (2 lambda). The critic says s W, so
-    # told = W + W^2 / (2 lambda), a quadratic equation for W.
+    # told = W + W^2 / (2 lambda), a quadratic equation for W. With lambda = 10 and W = 1 it says
+    # 1.05, which is 5 % too much; with lambda = 0.1 it says 6.
     return math.sqrt(lambda_gp**2 + 2 * lambda_gp * told) - lambda_gp
 
 
