@@ -185,7 +185,7 @@ class InstanceSwitch(Explorer):
         self.board.observe(self._pressed, "pressed")
         self.controls = [
             button("Undo", "Take the last click back", self.undo),
-            button("Start again", "The scene as it was", lambda: self.choose(self.chosen)),
+            button("Start again", "The scene as it was", lambda: self.choose(self.chosen), "110px"),
             button(
                 "All, in another order",
                 "Translate all at once, in a random order",
