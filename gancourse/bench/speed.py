@@ -25,7 +25,7 @@ DATA = {
     "stargan": "toons:2000",
 }
 OTHERS = ("digits", "toons:2000", "scenes:2000", "sketch2face:2000", "seasons:2000", "ring")
-OTHERS += ("small2large:toons:2000",)
+OTHERS += ("small2large:toons:2000", "layouts:2000")
 # Our trainer in each precision and memory format.
 OURS = {
     "fp32": {},

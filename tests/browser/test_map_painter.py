@@ -44,7 +44,10 @@ def test_the_painter_answers_to_mouse_touch_and_keyboard(lab, notebook):
     expect(told).to_contain_text("dark")
 
     def changed(act):
-        before = answer.get_attribute("src")
+        before = None
+        while before != answer.get_attribute("src"):  # the answer to the last act may come late
+            before = answer.get_attribute("src")
+            lab.page.wait_for_timeout(500)
         act()
         expect(answer).not_to_have_attribute("src", before)
 

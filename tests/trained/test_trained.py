@@ -243,7 +243,7 @@ class TestShipped:
 
     def test_its_samples_have_the_form_of_the_data(self, name):
         g = gancourse.pretrained(name)
-        if show.needed(g.module, g.fields):
+        if isinstance(show.examples(g, 2), dict):
             pytest.skip("see the next")
         data = show.held_out(g.module, g.card["data"], g.cfg, 16)
         batch, _ = data.preview(16, runtime.start("cpu"))
@@ -256,9 +256,9 @@ class TestShipped:
 
     def test_its_translations_have_the_form_of_the_data(self, name):
         g = gancourse.pretrained(name)
-        if not show.needed(g.module, g.fields):
-            pytest.skip("draws from noise")
         columns, again = show.examples(g, 8), show.examples(g, 8)
+        if not isinstance(columns, dict):
+            pytest.skip("takes nothing that can be shown beside its samples")
         made = columns["output"]
         assert len(columns) == 3 and {len(column) for column in columns.values()} == {8}
         assert made.shape == (8, *g.fields[next(iter(g.module.SAMPLES))].shape)
