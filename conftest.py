@@ -1,10 +1,12 @@
-"""What holds for every test: the smallest preset, a cache of its own, and where it runs.
+"""What holds for every test: the smallest preset, a cache of its own, its seed, and where it runs.
 
 Kernels that run notebooks inherit preset and cache through the environment.
 """
 
+import random
 import tempfile
 
+import numpy as np
 import pytest
 
 
@@ -19,6 +21,16 @@ def pytest_configure(config):
     # Small networks: a second thread gains nothing, and on a busy machine costs ten times.
     patch.setenv("OMP_NUM_THREADS", "1")
     patch.setenv("PYDEVD_DISABLE_FILE_VALIDATION", "1")  # a kernel's debugger, on stderr
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item):
+    """Seed what draws random numbers, so that a test has the same ones alone and among others."""
+    import torch  # after the environment is set
+
+    random.seed(0)
+    np.random.seed(0)
+    torch.manual_seed(0)
 
 
 def pytest_collection_modifyitems(config, items):

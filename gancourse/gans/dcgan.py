@@ -19,6 +19,7 @@ from gancourse.files.schema import Amount, Channels, Count, Few, Share, Side, Wi
 from gancourse.gans.blocks import device_of, draw_rows, init_normal, r1_penalty, sampling
 from gancourse.training.ema import EMA
 from gancourse.training.gan import GAN
+from gancourse.training.schedules import Anneal, following
 
 TAKES = {"real": Pictures}
 SAMPLES = {"real": ("z",)}
@@ -44,6 +45,7 @@ class Config:
     init_std: Amount = 0.02  # weights start from N(0, init_std), gains from N(1, init_std)
     lr_g: Amount = 2e-4  # Adam's step size for G (section 4)
     lr_d: Amount = 2e-4  # the same for D
+    lr_decay: Amount = 1.0  # divides both step sizes after each step; above 1, samples settle
     betas: tuple[Share, Share] = (0.5, 0.999)  # Adam's decay rates; 0.9 was unstable (section 4)
     weight_decay: Amount = 1e-5  # weight of the L2 penalty, as in the authors' code
     r1: Amount = 0.0  # weight of the penalty on D's gradient; above 0, D has no batch norm
@@ -203,7 +205,8 @@ def build(cfg, run):
     Returns
     -------
     GAN
-        With ``netG``, ``netD``, ``opt_g``, ``opt_d``, and ``ema`` if ``ema_decay`` is above 0.
+        With ``netG``, ``netD``, ``opt_g``, ``opt_d``, their schedules if ``lr_decay`` is not 1,
+        and ``ema`` if ``ema_decay`` is above 0.
     """
     netG, netD = networks(cfg).values()
     for net in (netG, netD):
@@ -215,6 +218,9 @@ def build(cfg, run):
     options = {"betas": cfg.betas, "weight_decay": cfg.weight_decay, "fused": True}
     gan.opt_g = torch.optim.Adam(netG.parameters(), lr=cfg.lr_g, **options)
     gan.opt_d = torch.optim.Adam(netD.parameters(), lr=cfg.lr_d, **options)
+    if cfg.lr_decay != 1:
+        gan.schedule_g = following(Anneal(gan.opt_g, decay=cfg.lr_decay, least=1e-6))
+        gan.schedule_d = following(Anneal(gan.opt_d, decay=cfg.lr_decay, least=1e-6))
     if cfg.ema_decay:
         gan.ema = EMA(netG, cfg.ema_decay, gan.opt_g)
     return gan

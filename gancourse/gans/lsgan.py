@@ -29,6 +29,7 @@ from gancourse.files.schema import (
 from gancourse.gans.blocks import device_of, draw_rows, init_normal, r1_penalty, sampling
 from gancourse.training.ema import EMA
 from gancourse.training.gan import GAN
+from gancourse.training.schedules import Anneal, following
 
 TAKES = {"real": Pictures}
 SAMPLES = {"real": ("z",)}
@@ -59,6 +60,7 @@ class Config:
     optimizer: Literal["adam", "rmsprop"] = "adam"  # the paper compares both
     lr_g: Amount = 1e-3  # step size of G
     lr_d: Amount = 1e-3  # the same for D
+    lr_decay: Amount = 1.0  # divides both step sizes after each step; above 1, samples settle
     betas: tuple[Share, Share] = (0.5, 0.999)  # Adam's decay rates
     alpha: Share = 0.9  # RMSProp's decay rate, the default of the authors' framework
     init_std: Amount = 0.02  # weights start from N(0, init_std), gains from N(1, init_std)
@@ -231,7 +233,8 @@ def build(cfg, run):
     Returns
     -------
     GAN
-        With ``netG``, ``netD``, ``opt_g``, ``opt_d``, and ``ema`` if ``ema_decay`` is above 0.
+        With ``netG``, ``netD``, ``opt_g``, ``opt_d``, their schedules if ``lr_decay`` is not 1,
+        and ``ema`` if ``ema_decay`` is above 0.
     """
     netG, netD = networks(cfg).values()
     for net in (netG, netD):
@@ -246,6 +249,9 @@ def build(cfg, run):
         optimizer, options = torch.optim.RMSprop, {"alpha": cfg.alpha}
     gan.opt_g = optimizer(netG.parameters(), lr=cfg.lr_g, **options)
     gan.opt_d = optimizer(netD.parameters(), lr=cfg.lr_d, **options)
+    if cfg.lr_decay != 1:
+        gan.schedule_g = following(Anneal(gan.opt_g, decay=cfg.lr_decay, least=1e-6))
+        gan.schedule_d = following(Anneal(gan.opt_d, decay=cfg.lr_decay, least=1e-6))
     if cfg.ema_decay:
         gan.ema = EMA(netG, cfg.ema_decay, gan.opt_g)
     return gan
