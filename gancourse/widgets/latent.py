@@ -113,7 +113,8 @@ class LatentExplorer(NoiseExplorer):
         self.directions = as_directions(directions, generator.latent_dim)
         self.images(torch.zeros(len(self.directions)), n=1)  # an error shows before the widget
         self.summary = (
-            f"Generated images along {len(self.directions)} directions of the latent space, "
+            f"Generated images along {min(SHOWN, len(self.directions))} of "
+            f"{len(self.directions)} directions of the latent space, "
             f"one direction a row, from -{REACH:g} to {REACH:g} standard deviations."
         )
 

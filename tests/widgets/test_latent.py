@@ -58,6 +58,15 @@ def test_a_generator_with_few_numbers_in_z_has_as_many_sliders():
     assert len(live(generator(2)).sliders) == 2
 
 
+@pytest.mark.parametrize("directions", [1, 6])
+def test_the_alternative_text_says_how_many_directions_the_still_picture_shows(
+    directions, monkeypatch
+):
+    tool = LatentExplorer(generator(directions))
+    monkeypatch.setattr("gancourse.widgets.latent.draw_rows", lambda rows, **options: rows)
+    assert f"along {len(tool.still())} of {directions} directions" in tool.summary
+
+
 @pytest.mark.parametrize("low", [None, -1.0, 0.0])
 def test_a_slider_moves_every_sample_by_standard_deviations_along_its_direction(low):
     netG = generator(low=low)
