@@ -274,6 +274,7 @@ RECIPES = {
         data="seasons",
         channels_last=False,
         steps=4_000,
+        changes={"ngf": 24, "g_blocks": 4},
         aims={"l1": 0.045, "l1_back": 0.055},
     ),
     # The studios draw different shapes. With the side halved twice, a residual block has a larger

@@ -15,7 +15,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from gancourse.fields import Pictures
-from gancourse.files.schema import Amount, Channels, Count, Few, Share, Side, Width
+from gancourse.files.schema import Amount, Channels, Count, Decay, Few, Share, Side, Width
 from gancourse.gans.blocks import device_of, draw_rows, init_normal, r1_penalty, sampling
 from gancourse.training.ema import EMA
 from gancourse.training.gan import GAN
@@ -45,7 +45,7 @@ class Config:
     init_std: Amount = 0.02  # weights start from N(0, init_std), gains from N(1, init_std)
     lr_g: Amount = 2e-4  # Adam's step size for G (section 4)
     lr_d: Amount = 2e-4  # the same for D
-    lr_decay: Amount = 1.0  # divides both step sizes after each step; above 1, samples settle
+    lr_decay: Decay = 1.0  # divides both step sizes after each step; above 1, samples settle
     betas: tuple[Share, Share] = (0.5, 0.999)  # Adam's decay rates; 0.9 was unstable (section 4)
     weight_decay: Amount = 1e-5  # weight of the L2 penalty, as in the authors' code
     r1: Amount = 0.0  # weight of the penalty on D's gradient; above 0, D has no batch norm

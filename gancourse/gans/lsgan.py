@@ -19,6 +19,7 @@ from gancourse.files.schema import (
     Amount,
     Channels,
     Count,
+    Decay,
     Few,
     Finite,
     PerLayer,
@@ -60,7 +61,7 @@ class Config:
     optimizer: Literal["adam", "rmsprop"] = "adam"  # the paper compares both
     lr_g: Amount = 1e-3  # step size of G
     lr_d: Amount = 1e-3  # the same for D
-    lr_decay: Amount = 1.0  # divides both step sizes after each step; above 1, samples settle
+    lr_decay: Decay = 1.0  # divides both step sizes after each step; above 1, samples settle
     betas: tuple[Share, Share] = (0.5, 0.999)  # Adam's decay rates
     alpha: Share = 0.9  # RMSProp's decay rate, the default of the authors' framework
     init_std: Amount = 0.02  # weights start from N(0, init_std), gains from N(1, init_std)

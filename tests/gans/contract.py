@@ -467,6 +467,19 @@ def the_number_of_steps_reaches_the_schedules(module):
 
 
 @promise
+def step_sizes_that_decay_are_divided_after_each_step(module):
+    cfg, run = module.PRESETS["smoke"], runtime.start("cpu", 0)
+    if not hasattr(cfg, "lr_decay"):
+        return
+    cfg = dataclasses.replace(cfg, lr_decay=2.0)
+    gan = module.build(cfg, run, **frozen_for(module))
+    for _ in range(3):
+        module.train_step(gan, batch_for(module, cfg), run)
+    rates = [opt.param_groups[0]["lr"] for opt in (gan.opt_g, gan.opt_d)]
+    assert rates == pytest.approx([cfg.lr_g / 8, cfg.lr_d / 8])
+
+
+@promise
 def a_network_is_not_compiled_if_its_gradient_is_differentiated(module):
     """torch.compile has no second derivatives."""
     cfg, compiled, twice = module.PRESETS["smoke"], set(), []
