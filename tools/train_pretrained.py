@@ -104,15 +104,17 @@ RECIPES = {
         model="vanilla",
         data="digits",
         steps=4_000,  # the judge FID is lowest here: D then learns its 4,000 digits by heart
-        changes=LONG | {"r1": 5.0, "batch_size": 128},
+        # With the lesson's widths, 512 and 128, and otherwise the same, it was 5.1, with these 3.6.
+        changes=LONG
+        | {"g_hidden": (1024, 1024), "d_hidden": (256, 256), "r1": 5.0, "batch_size": 128},
         precision="fp32",
         aims={"judge_fid": 5},
     ),
     "dcgan-toons": Recipe(
         model="dcgan",
         data="toons",
-        steps=26_000,
-        changes=LEAN | {"ngf": 44, "ndf": 32, "kernel_size": 4, "lr_decay": 1.000115},
+        steps=16_000,
+        changes=LEAN | {"ngf": 44, "ndf": 32, "kernel_size": 4, "lr_decay": 1.00018},
         aims={"judge_fid": 15},
     ),
     "dcgan-emoji": Recipe(model="dcgan", data="emoji", steps=10_000, changes=LONG),
@@ -122,7 +124,7 @@ RECIPES = {
         model="lsgan",
         data="toons",
         steps=16_000,
-        changes=LONG | {"r1": 0.25, "betas": (0.0, 0.99)},
+        changes=LONG | {"r1": 0.25, "betas": (0.0, 0.99), "lr_decay": 1.00018},
         aims={"judge_fid": 20},
     ),
     # 32x32, a quarter of the pixels of the other faces: D's update with the penalty costs three.

@@ -122,14 +122,16 @@ class Discriminator(nn.Module):
         depth = int(math.log2(cfg.image_size // 4))
         widths = [cfg.image_channels] + [cfg.ndf * 2**i for i in range(depth)]
         k, pad = cfg.kernel_size, (cfg.kernel_size - 1) // 2
+        # Without a bias and without batch norm, D(c x) = c D(x): D could not tell pale images.
+        bias = cfg.r1 > 0
         self.down = nn.ModuleList(
-            nn.Conv2d(before, after, k, 2, pad, bias=False) for before, after in pairwise(widths)
+            nn.Conv2d(before, after, k, 2, pad, bias=bias) for before, after in pairwise(widths)
         )
         # Batch norm would let each image change the logits, and the gradients, of the others.
         norms = [nn.Identity() if cfg.r1 else nn.BatchNorm2d(width) for width in widths[2:]]
         self.norms = nn.ModuleList([nn.Identity(), *norms])  # none at D's input
         self.activation = nn.LeakyReLU(0.2)
-        self.out = nn.Linear(widths[-1] * 4 * 4, 1, bias=False)
+        self.out = nn.Linear(widths[-1] * 4 * 4, 1, bias=bias)
 
     def features(self, x):
         """Return the outputs of all layers for images x: a list of (N, ndf * 2**i, side, side)."""

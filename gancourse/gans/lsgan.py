@@ -151,15 +151,17 @@ class Discriminator(nn.Module):
         super().__init__()
         widths = [cfg.image_channels, *cfg.d_channels]
         k, pad = cfg.d_kernel, (cfg.d_kernel - 1) // 2
+        # Without a bias and without batch norm, D(c x) = c D(x): D could not tell pale images.
+        bias = cfg.r1 > 0
         self.down = nn.ModuleList(
-            nn.Conv2d(before, after, k, 2, pad, bias=False) for before, after in pairwise(widths)
+            nn.Conv2d(before, after, k, 2, pad, bias=bias) for before, after in pairwise(widths)
         )
         # Batch norm would let each image change the outputs, and the gradients, of the others.
         norms = [nn.Identity() if cfg.r1 else nn.BatchNorm2d(width) for width in widths[2:]]
         self.norms = nn.ModuleList([nn.Identity(), *norms])  # none at D's input
         self.activation = nn.LeakyReLU(0.2)
         side = cfg.image_size // 2 ** len(cfg.d_channels)
-        self.out = nn.Linear(widths[-1] * side**2, 1, bias=False)
+        self.out = nn.Linear(widths[-1] * side**2, 1, bias=bias)
 
     def forward(self, x):
         """Return one number, (N,), for images (N, image_channels, image_size, image_size)."""
