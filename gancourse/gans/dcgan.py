@@ -48,7 +48,7 @@ class Config:
     lr_decay: Decay = 1.0  # divides both step sizes after each step; above 1, samples settle
     betas: tuple[Share, Share] = (0.5, 0.999)  # Adam's decay rates; 0.9 was unstable (section 4)
     weight_decay: Amount = 1e-5  # weight of the L2 penalty, as in the authors' code
-    r1: Amount = 0.0  # weight of the penalty on D's gradient; above 0, D has no batch norm
+    r1: Amount = 0.0  # weight of the penalty on D's gradient; above 0, D has biases, no batch norm
     r1_every: Count = 8  # updates of D between two that are penalised
     ema_decay: Share = 0.0  # decay of the average of G's weights, which sample() uses; 0: none
     batch_size: Count = 128  # images (section 4)

@@ -65,7 +65,7 @@ class Config:
     betas: tuple[Share, Share] = (0.5, 0.999)  # Adam's decay rates
     alpha: Share = 0.9  # RMSProp's decay rate, the default of the authors' framework
     init_std: Amount = 0.02  # weights start from N(0, init_std), gains from N(1, init_std)
-    r1: Amount = 0.0  # weight of the penalty on D's gradient; above 0, D has no batch norm
+    r1: Amount = 0.0  # weight of the penalty on D's gradient; above 0, D has biases, no batch norm
     r1_every: Count = 8  # updates of D between two that are penalised
     ema_decay: Share = 0.0  # decay of the average of G's weights, which sample() uses; 0: none
     batch_size: Count = 64  # images
