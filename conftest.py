@@ -6,7 +6,6 @@ Kernels that run notebooks inherit preset and cache through the environment.
 import random
 import tempfile
 
-import numpy as np
 import pytest
 
 
@@ -29,7 +28,6 @@ def pytest_runtest_setup(item):
     import torch  # after the environment is set
 
     random.seed(0)
-    np.random.seed(0)
     torch.manual_seed(0)
 
 

@@ -24,6 +24,7 @@ Channels = Literal[1, 3]  # 1 for grey, 3 for colour
 Width = Annotated[int, Field(ge=1, le=16_384)]  # units, channels, classes, numbers in z
 Share = Annotated[float, Field(ge=0, le=1)]
 Amount = Annotated[float, Field(ge=0, allow_inf_nan=False)]  # a rate, a weight of a loss, a width
+Decay = Annotated[float, Field(ge=1, le=10)]  # what a step size is divided by after each step
 Finite = Annotated[float, Field(allow_inf_nan=False)]
 
 # Of long lists, the first problem is enough: describing all takes minutes.

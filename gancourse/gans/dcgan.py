@@ -15,7 +15,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from gancourse.fields import Pictures
-from gancourse.files.schema import Amount, Channels, Count, Few, Share, Side, Width
+from gancourse.files.schema import Amount, Channels, Count, Decay, Few, Share, Side, Width
 from gancourse.gans.blocks import device_of, draw_rows, init_normal, r1_penalty, sampling
 from gancourse.training.ema import EMA
 from gancourse.training.gan import GAN
@@ -45,10 +45,10 @@ class Config:
     init_std: Amount = 0.02  # weights start from N(0, init_std), gains from N(1, init_std)
     lr_g: Amount = 2e-4  # Adam's step size for G (section 4)
     lr_d: Amount = 2e-4  # the same for D
-    lr_decay: Amount = 1.0  # divides both step sizes after each step; above 1, samples settle
+    lr_decay: Decay = 1.0  # divides both step sizes after each step; above 1, samples settle
     betas: tuple[Share, Share] = (0.5, 0.999)  # Adam's decay rates; 0.9 was unstable (section 4)
     weight_decay: Amount = 1e-5  # weight of the L2 penalty, as in the authors' code
-    r1: Amount = 0.0  # weight of the penalty on D's gradient; above 0, D has no batch norm
+    r1: Amount = 0.0  # weight of the penalty on D's gradient; above 0, D has biases, no batch norm
     r1_every: Count = 8  # updates of D between two that are penalised
     ema_decay: Share = 0.0  # decay of the average of G's weights, which sample() uses; 0: none
     batch_size: Count = 128  # images (section 4)
@@ -122,14 +122,16 @@ class Discriminator(nn.Module):
         depth = int(math.log2(cfg.image_size // 4))
         widths = [cfg.image_channels] + [cfg.ndf * 2**i for i in range(depth)]
         k, pad = cfg.kernel_size, (cfg.kernel_size - 1) // 2
+        # Without a bias and without batch norm, D(c x) = c D(x): D could not tell pale images.
+        bias = cfg.r1 > 0
         self.down = nn.ModuleList(
-            nn.Conv2d(before, after, k, 2, pad, bias=False) for before, after in pairwise(widths)
+            nn.Conv2d(before, after, k, 2, pad, bias=bias) for before, after in pairwise(widths)
         )
         # Batch norm would let each image change the logits, and the gradients, of the others.
         norms = [nn.Identity() if cfg.r1 else nn.BatchNorm2d(width) for width in widths[2:]]
         self.norms = nn.ModuleList([nn.Identity(), *norms])  # none at D's input
         self.activation = nn.LeakyReLU(0.2)
-        self.out = nn.Linear(widths[-1] * 4 * 4, 1, bias=False)
+        self.out = nn.Linear(widths[-1] * 4 * 4, 1, bias=bias)
 
     def features(self, x):
         """Return the outputs of all layers for images x: a list of (N, ndf * 2**i, side, side)."""

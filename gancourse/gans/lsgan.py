@@ -19,6 +19,7 @@ from gancourse.files.schema import (
     Amount,
     Channels,
     Count,
+    Decay,
     Few,
     Finite,
     PerLayer,
@@ -60,11 +61,11 @@ class Config:
     optimizer: Literal["adam", "rmsprop"] = "adam"  # the paper compares both
     lr_g: Amount = 1e-3  # step size of G
     lr_d: Amount = 1e-3  # the same for D
-    lr_decay: Amount = 1.0  # divides both step sizes after each step; above 1, samples settle
+    lr_decay: Decay = 1.0  # divides both step sizes after each step; above 1, samples settle
     betas: tuple[Share, Share] = (0.5, 0.999)  # Adam's decay rates
     alpha: Share = 0.9  # RMSProp's decay rate, the default of the authors' framework
     init_std: Amount = 0.02  # weights start from N(0, init_std), gains from N(1, init_std)
-    r1: Amount = 0.0  # weight of the penalty on D's gradient; above 0, D has no batch norm
+    r1: Amount = 0.0  # weight of the penalty on D's gradient; above 0, D has biases, no batch norm
     r1_every: Count = 8  # updates of D between two that are penalised
     ema_decay: Share = 0.0  # decay of the average of G's weights, which sample() uses; 0: none
     batch_size: Count = 64  # images
@@ -150,15 +151,17 @@ class Discriminator(nn.Module):
         super().__init__()
         widths = [cfg.image_channels, *cfg.d_channels]
         k, pad = cfg.d_kernel, (cfg.d_kernel - 1) // 2
+        # Without a bias and without batch norm, D(c x) = c D(x): D could not tell pale images.
+        bias = cfg.r1 > 0
         self.down = nn.ModuleList(
-            nn.Conv2d(before, after, k, 2, pad, bias=False) for before, after in pairwise(widths)
+            nn.Conv2d(before, after, k, 2, pad, bias=bias) for before, after in pairwise(widths)
         )
         # Batch norm would let each image change the outputs, and the gradients, of the others.
         norms = [nn.Identity() if cfg.r1 else nn.BatchNorm2d(width) for width in widths[2:]]
         self.norms = nn.ModuleList([nn.Identity(), *norms])  # none at D's input
         self.activation = nn.LeakyReLU(0.2)
         side = cfg.image_size // 2 ** len(cfg.d_channels)
-        self.out = nn.Linear(widths[-1] * side**2, 1, bias=False)
+        self.out = nn.Linear(widths[-1] * side**2, 1, bias=bias)
 
     def forward(self, x):
         """Return one number, (N,), for images (N, image_channels, image_size, image_size)."""

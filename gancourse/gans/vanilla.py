@@ -14,7 +14,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from gancourse.fields import Pictures, Points
-from gancourse.files.schema import Amount, Count, PerLayer, Share, Width
+from gancourse.files.schema import Amount, Count, Decay, PerLayer, Share, Width
 from gancourse.gans.blocks import device_of, draw_rows, r1_penalty, sampling
 from gancourse.training.ema import EMA
 from gancourse.training.gan import GAN
@@ -48,7 +48,7 @@ class Config:
     optimizer: Literal["sgd", "adam"] = "sgd"  # SGD has momentum
     lr_g: Amount = 0.1  # step size of G
     lr_d: Amount = 0.1  # step size of D
-    lr_decay: Amount = 1.000004  # divides both step sizes after each step
+    lr_decay: Decay = 1.000004  # divides both step sizes after each step
     momentum: tuple[Share, Share] = (0.5, 0.7)  # SGD: at first, and from `momentum_steps` on
     momentum_steps: Count = 125_000  # SGD: steps over which momentum rises (250 epochs of 500)
     betas: tuple[Share, Share] = (0.5, 0.999)  # Adam's two decay rates

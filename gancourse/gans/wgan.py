@@ -158,8 +158,9 @@ class Critic(nn.Module):
         channels, side, _ = cfg.sample_shape
         depth = int(math.log2(side // 4))
         widths = [channels, *(cfg.ndf * 2**i for i in range(depth))]
+        bias = not cfg.d_norm  # without both, f(c x) = c f(x)
         self.down = nn.ModuleList(
-            nn.Conv2d(before, after, 4, 2, 1, bias=False) for before, after in pairwise(widths)
+            nn.Conv2d(before, after, 4, 2, 1, bias=bias) for before, after in pairwise(widths)
         )
         norm = nn.BatchNorm2d if cfg.d_norm else nn.Identity
         self.norms = nn.ModuleList([nn.Identity(), *(norm(width) for width in widths[2:])])

@@ -63,6 +63,13 @@ def steps(module, gan, batch, run):
                 break
 
 
+def tensors(answer):
+    """Return the tensors of an answer: of one tensor, or of nested lists of them."""
+    if isinstance(answer, torch.Tensor):
+        return [answer]
+    return [tensor for part in answer for tensor in tensors(part)]
+
+
 def stopping(step, at):
     """Return a step function in whose step number ``at`` the stop button is pressed."""
 
@@ -464,6 +471,48 @@ def the_number_of_steps_reaches_the_schedules(module):
         assert "Build it with" in str(refusal)
         other, _ = trained(module, 9)
     assert changed(weights_of(short), weights_of(other))
+
+
+@promise
+def d_can_tell_pale_pictures(module):
+    """Without biases and norms D(c x) = c D(x), and nothing teaches G the contrast of the data."""
+    plain = {"r1": 1.0, "d_norm": False, "r1_every": 1}
+    cfg, run = module.PRESETS["smoke"], runtime.start("cpu", 0)
+    changes = {name: value for name, value in plain.items() if hasattr(cfg, name)}
+    cfg, inputs = dataclasses.replace(cfg, **changes), {}
+    gan = module.build(cfg, run, **frozen_for(module))
+    nets = networks_of(module, gan, "D")
+    for name, net in nets.items():
+        net.register_forward_pre_hook(
+            lambda _, given, name=name: inputs.update({name: [x.detach() for x in given]})
+        )
+    for _ in steps(module, gan, batch_for(module, cfg), run):
+        pass
+    for name, given in list(inputs.items()):
+        net = nets[name].eval()
+        for weight in net.parameters():
+            torch.nn.init.normal_(weight, std=0.1)
+        answers = []
+        for scale in (0, 1, 2):
+            with torch.no_grad():
+                told = net(*(scale * x if x.is_floating_point() else x for x in given))
+            answers.append(torch.cat([t.flatten() for t in tensors(told)]))
+        none, once, twice = answers
+        bent = (twice - none) - 2 * (once - none)  # 0 if the answer is linear in the contrast
+        assert bent.abs().max() > 1e-3 * (twice - none).abs().max(), name
+
+
+@promise
+def step_sizes_that_decay_are_divided_after_each_step(module):
+    cfg, run = module.PRESETS["smoke"], runtime.start("cpu", 0)
+    if not hasattr(cfg, "lr_decay"):
+        return
+    cfg = dataclasses.replace(cfg, lr_decay=2.0)
+    gan = module.build(cfg, run, **frozen_for(module))
+    for _ in range(3):
+        module.train_step(gan, batch_for(module, cfg), run)
+    rates = [opt.param_groups[0]["lr"] for opt in (gan.opt_g, gan.opt_d)]
+    assert rates == pytest.approx([cfg.lr_g / 8, cfg.lr_d / 8])
 
 
 @promise

@@ -221,15 +221,6 @@ def test_a_resumed_run_is_the_uninterrupted_one_bit_for_bit(tmp_path):
         assert all(torch.equal(states[0][key], states[1][key]) for key in states[0]), name
 
 
-def test_the_step_sizes_of_adam_decay_too():
-    cfg, run = replace(TOY, lr_decay=2.0), runtime.start("cpu", 0)
-    gan = cgan.build(cfg, run)
-    for step in range(3):
-        cgan.train_step(gan, toy_data().batch(step, 8, run), run)
-    rates = [opt.param_groups[0]["lr"] for opt in (gan.opt_g, gan.opt_d)]
-    assert rates == pytest.approx([cfg.lr_g / 8, cfg.lr_d / 8])
-
-
 @pytest.mark.parametrize(("step", "penalised"), [(0, True), (1, False), (3, True)])
 def test_r1_joins_ds_gradient_in_every_so_manieth_update(step, penalised):
     run = runtime.start("cpu", 0)

@@ -113,16 +113,6 @@ def test_samples_come_from_the_average_where_there_is_one():
     assert not torch.equal(vanilla.sample(gan, 3, z=z), gan.netG(z))
 
 
-def test_the_step_sizes_of_adam_decay_too():
-    cfg = replace(vanilla.PLANE["smoke"], lr_decay=2.0)
-    run = runtime.start("cpu", 0)
-    gan = vanilla.build(cfg, run)
-    for _ in range(3):
-        vanilla.train_step(gan, {"real": torch.zeros(4, 2)}, run)
-    rates = [opt.param_groups[0]["lr"] for opt in (gan.opt_g, gan.opt_d)]
-    assert rates == pytest.approx([cfg.lr_g / 8, cfg.lr_d / 8])
-
-
 @pytest.mark.parametrize(("step", "penalised"), [(0, True), (1, False), (3, True)])
 def test_r1_joins_ds_gradient_in_every_so_manieth_update(step, penalised):
     run = runtime.start("cpu", 0)
