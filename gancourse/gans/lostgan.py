@@ -71,30 +71,32 @@ class Config:
         return self.z_image + self.num_things * self.z_object
 
 
+# What learns most in two minutes of one core, with the paper's layers and losses. The shares are of
+# objects that a judge finds in their places after some 300 steps, from one seed each.
 _LAPTOP = Config(
     image_size=32,
     num_kinds=8,
-    z_image=16,
-    z_object=16,
+    z_image=8,
+    z_object=4,  # with 16, noise outweighs the kind: masks had an IoU of 0.60, and with 4 of 0.66
     embedding=16,
     backdrop=True,
     g_channels=(64, 48, 32, 24),
     mask_size=8,
     mask_channels=24,
     d_channels=(16, 32, 48, 64),
-    d_strides=(2, 2, 2, 2),
+    d_strides=(2, 1, 2, 2),  # crops of a map of half the side, as in the paper: 0.84, before 0.74
     roi_after=2,
     roi_size=4,
     obj_channels=64,
     spectral=False,
     lambda_img=1.0,
-    r1=1.0,
-    lr_g=1e-3,
-    lr_d=1e-3,
+    r1=1.0,  # 0.1 was no better
+    lr_g=2e-3,  # 0.88; with 1e-3, 0.84
+    lr_d=2e-3,
     betas=(0.0, 0.99),
-    ema_decay=0.98,
+    ema_decay=0.99,
     batch_size=16,
-    steps=300,
+    steps=750,
 )
 
 PRESETS = {
@@ -103,7 +105,7 @@ PRESETS = {
         g_channels=(16, 12, 8, 8),
         mask_channels=8,
         d_channels=(8, 8, 16),
-        d_strides=(2, 2, 2),
+        d_strides=(2, 1, 2),
         obj_channels=16,
         batch_size=8,
         steps=10,

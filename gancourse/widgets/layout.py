@@ -79,6 +79,8 @@ class LayoutEditor(Explorer):
         Layouts to begin with; 8 at most are offered.
     names : sequence of str
         Names of the kinds, from kind 1 on.
+    scene : int
+        Seed of the picture's noise to begin with.
 
     Raises
     ------
@@ -97,9 +99,9 @@ class LayoutEditor(Explorer):
 
     caption_without_kernel = "A still picture. Run this cell to move the boxes."
 
-    def __init__(self, sample, masks, z_sizes, boxes, kinds, names):
+    def __init__(self, sample, masks, z_sizes, boxes, kinds, names, scene=0):
         self.sample, self.learned, self.z_sizes = sample, masks, tuple(z_sizes)
-        self.names = [str(name) for name in names]
+        self.names, self.scene = [str(name) for name in names], scene
         boxes, kinds = torch.as_tensor(boxes).float().cpu(), torch.as_tensor(kinds).long().cpu()
         fits = boxes.ndim == 3 and len(boxes) and (*kinds.shape, 4) == tuple(boxes.shape)
         if not fits or not self.names or not 0 <= kinds.min() <= kinds.max() <= len(self.names):
@@ -118,12 +120,12 @@ class LayoutEditor(Explorer):
         )
 
     def _take(self, index):
-        """Begin with one of the layouts, and the noise of seed 0 for everything."""
+        """Begin with one of the layouts, the first scene, and the noise of seed 0 for objects."""
         boxes, kinds = (values[index].clone() for values in self.layouts)
         empty = (kinds == 0) | (boxes[:, 0] < 0)
         boxes[empty], kinds[empty] = -1.0, 0
         self.boxes, self.kinds = boxes.tolist(), kinds.tolist()
-        self.seeds = [0] * (self.slots + 1)  # of the picture, and of each slot
+        self.seeds = [self.scene] + [0] * self.slots  # of the picture, and of each slot
         self.chosen = next((s for s, kind in enumerate(self.kinds) if kind), 0)
 
     def z(self):

@@ -125,6 +125,18 @@ def test_another_layout_begins_anew():
     assert tool.kinds == [1, 2, 0]
 
 
+def test_the_first_scene_can_be_chosen_and_another_layout_begins_with_it():
+    plain, tool = live(), live(scene=6)
+    assert tool.seeds == [6, 0, 0, 0]
+    size = tool.z_sizes[0]
+    assert not torch.equal(tool.z()[:, :size], plain.z()[:, :size])
+    assert torch.equal(tool.z()[:, size:], plain.z()[:, size:])
+    tool.whole.click()
+    assert tool.seeds[0] == 7
+    tool.shelf.cells[1].click()
+    assert tool.seeds == [6, 0, 0, 0]
+
+
 def test_the_masks_can_be_hidden():
     tool = live()
     shown = np.asarray(Image.open(io.BytesIO(bytes(tool.pad.picture))))
