@@ -753,8 +753,8 @@ def make(name, *, steps=None, device="auto", seed=0, folder=None, out=SHIPPED):
 def settle(gan, module, batches=20):
     """Measure the statistics of batch norm in an averaged G that takes nothing but noise.
 
-    In training they are copied from the trained G, and describe its last batches. dcgan-toons had a
-    judge FID of 32.7 with those and of 30.5 with its own.
+    In training they are copied from the trained G, and describe its last batches. Earlier weights
+    of dcgan-toons had a judge FID of 32.7 with those and of 30.5 with their own.
 
     Parameters
     ----------
