@@ -290,12 +290,18 @@ def test_a_signal_stops_the_batch_and_keeps_what_was_finished(tmp_path, write, n
     rest.mkdir()
     command = [COMMAND, "run", str(slow), str(never), "--out", str(out)]
     settings = os.environ | {"TMPDIR": str(rest), "JUPYTER_RUNTIME_DIR": str(rest)}
+    number = getattr(signal, number)
     process = subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=settings
+        command,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=settings,
+        preexec_fn=lambda: signal.signal(number, signal.SIG_DFL),  # tests under nohup ignore it
     )
     while not mark.exists() and process.poll() is None:
         time.sleep(0.1)
-    os.kill(process.pid, getattr(signal, number))
+    os.kill(process.pid, number)
     output, errors = process.communicate(timeout=60)
     assert process.returncode == 130
     assert "slow  1/2 cells" in output
