@@ -33,14 +33,16 @@ def test_outputs_are_divided_by_the_length_of_their_own_weights(make, shape):
 
 @every_layer
 def test_longer_weights_change_nothing_and_gradients_are_orthogonal_to_them(make, shape):
-    norm, x = WeightNorm(make()), torch.randn(shape)
-    before = norm(x)
-    (slope,) = torch.autograd.grad((before * torch.randn_like(before)).sum(), norm.layer.weight)
-    product = slope * norm.layer.weight
+    norm, x = WeightNorm(make()).double(), torch.randn(shape).double()
+    before, weight = norm(x), norm.layer.weight
+    pull = torch.randn_like(before)
+    (slope,) = torch.autograd.grad((before * pull).sum(), weight)
+    product, squares = slope * weight, weight.square()
     if isinstance(norm.layer, nn.ConvTranspose2d):
-        product = product.transpose(0, 1)
-    product = product.flatten(1)  # its sum would be 0 without EPSILON, as the terms cancel
-    assert (product.sum(1).abs() < 1e-3 * product.abs().sum(1)).all()
+        product, squares = product.transpose(0, 1), squares.transpose(0, 1) / 4
+    squares = squares.flatten(1).sum(1) + EPSILON
+    left = (before * pull).transpose(0, 1).flatten(1).sum(1) * EPSILON / squares  # nearly 0
+    torch.testing.assert_close(product.flatten(1).sum(1), left, rtol=1e-6, atol=1e-12)
     with torch.no_grad():
         norm.layer.weight *= 50
     torch.testing.assert_close(norm(x), before, rtol=1e-3, atol=1e-4)
