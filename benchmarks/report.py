@@ -82,7 +82,8 @@ def speed_table(rows):
 
 def profile_table(rows):
     """Return the table of where the time of a step goes, and what bounds it."""
-    kinds = [*parts.KINDS, *parts.REGIONS, parts.REST]
+    graphs = any(parts.GRAPH in row.shares for row in rows)
+    kinds = [*parts.KINDS, *parts.REGIONS, *[parts.GRAPH] * graphs, parts.REST]
     lines = []
     for gan, sides in by_gan(rows).items():
         for row in (sides[TUTORIAL], sides["fp32"], best(sides)):

@@ -769,10 +769,11 @@ def settle(gan, module, batches=20):
         update_bn(zs, gan.ema.net, device_of(gan.ema.net))
 
 
-def publish(path, gan, plan, run, history, recipe, more=None):
+def publish(path, gan, plan, run, history, recipe, more=None, measured=True):
     """Write a generator's file with its card, and return the quality that the card holds.
 
-    ``more`` are changes of the configuration beside those of the recipe.
+    ``more`` are changes of the configuration beside those of the recipe. The card holds no quality
+    unless it is to be ``measured``.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     settle(gan, plan.module)
@@ -787,6 +788,8 @@ def publish(path, gan, plan, run, history, recipe, more=None):
         "commit": commit(),
     }
     checkpoint.save_generator(path, gan, half=True, **card)
+    if not measured:
+        return {}
     rounded = trained.load(path, run.device)  # to half precision
     quality = measure(rounded, recipe.data)
     checkpoint.save_generator(path, gan, half=True, **card, quality=quality)

@@ -67,9 +67,8 @@ def speed_of(names=(), *, device="auto", preset="laptop", threads=None, full=Fal
     known, peaks, all_threads = [], None, torch.get_num_threads()
     if path.exists() and names:
         known = [row for row in read(path, Speeds).rows if row.gan not in names]
-    sides = speed.OURS | (speed.COMPILED if full else {})
+    sides = speed.sides_of(device) | (speed.COMPILED if full else {})
     here = precisions(device)
-    sides = {k: v for k, v in sides.items() if v.get("precision", "fp32") in here}
     longer = {"rounds": 9, "seconds": 2.0} if full else {}
     try:
         for name in names or gans.names():
@@ -169,9 +168,10 @@ def read(path, kind):
 def line(row):
     """Return a row of speeds as a line of text."""
     low, middle, high = row.ratio
+    outside = "" if row.outside is None else f"  {row.outside:4.0%} outside arithmetic"
     peak = "" if row.of_peak is None else f"  {row.of_peak:6.1%} of peak"
     memory = "" if row.memory is None else f"  {row.memory / 2**20:,.0f} MiB"
     return (
         f"{row.gan:<10} {row.side:<20} {row.images:9,.0f} pictures/s  {middle:5.2f} x tutorial "
-        f"({low:.2f}-{high:.2f})  {row.outside:4.0%} outside arithmetic{peak}{memory}"
+        f"({low:.2f}-{high:.2f}){outside}{peak}{memory}"
     )

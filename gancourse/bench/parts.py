@@ -22,8 +22,9 @@ REGIONS = {
     "batch": ("enumerate(DataLoader)", "gancourse.batch"),
     "reading losses": ("aten::item", "aten::_local_scalar_dense"),
 }
+GRAPH = "kernels of a graph"  # of which the profiler does not know the operations
 REST = "Python and launching"  # on a GPU, the time in which it waits
-ARITHMETIC = tuple(KINDS)
+ARITHMETIC = (*KINDS, GRAPH)
 
 
 class Marked:
@@ -72,6 +73,10 @@ def shares(side, seconds=0.3):
     found = {}
     for event in prof.events():
         if event.device_type != DeviceType.CPU:  # a kernel, whose time its operation has too
+            if side.run.graphs:
+                found[GRAPH] = found.get(GRAPH, 0) + event.self_device_time_total
+            continue
+        if side.run.graphs:
             continue
         spent = event.self_device_time_total if on_gpu else event.self_cpu_time_total
         kind = kind_of(event)

@@ -14,6 +14,7 @@ from gancourse import gans
 from gancourse.fields import Pictures
 from gancourse.training import runtime
 from gancourse.training.ema import EMA
+from gancourse.training.graphs import replayed
 from gancourse.training.history import History
 from gancourse.training.loop import Progress, go_on, intervals
 from gancourse.training.progress import make_view
@@ -40,7 +41,8 @@ class Ours:
         self.gan = plan.build(self.run)
         self.gan.history = History()
         data = plan.data.to(self.run.device)
-        self.step, steps = gans.step_function(plan.module, plan.cfg)
+        step, steps = gans.step_function(plan.module, plan.cfg)
+        self.step = replayed(step, self.gan, self.run)  # its graphs outlast a pause
         every = intervals(steps, log=None, sample=None, checkpoint=None, record=None)
         store = Patient(self.gan, self.run, data, steps, None, {})
         store.every = every["checkpoint"]

@@ -1,5 +1,6 @@
 """How many pictures a second each side trains on, in turns, as a ratio with its spread."""
 
+import contextlib
 import statistics
 from dataclasses import dataclass
 
@@ -11,7 +12,8 @@ from gancourse.bench import parts
 from gancourse.bench.machine import Clock
 from gancourse.bench.sides import TUTORIAL, Ours, Tutorial
 from gancourse.errors import CourseError
-from gancourse.training import effort
+from gancourse.training import effort, runtime
+from gancourse.training.graphs import replayed
 
 # The data of each GAN; a file that is not listed gets the first that it takes.
 DATA = {
@@ -26,6 +28,7 @@ DATA = {
 }
 OTHERS = ("digits", "toons:2000", "scenes:2000", "sketch2face:2000", "seasons:2000", "ring")
 OTHERS += ("small2large:toons:2000", "layouts:2000")
+FIRST = 20  # steps, by which every kind of step of a GAN has its graph
 # Our trainer in each precision and memory format.
 OURS = {
     "fp32": {},
@@ -34,6 +37,12 @@ OURS = {
     "bf16 channels_last": {"precision": "bf16", "channels_last": True},
 }
 COMPILED = {"compile": {"compile": True}}  # takes minutes to begin
+# On CUDA, where launching bounds small networks: one by one in fp32, and as graphs.
+GRAPHS = {"fp32": {}} | {
+    f"{name} graphs": options | {"graphs": True}
+    for name, options in OURS.items()
+    if name != "channels_last"
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,7 +65,8 @@ class Row:
     ratio : tuple of float
         The speed relative to the tutorial loop's, timed just before: lowest, median and highest.
     shares : dict of str to float
-        Which share of the time went where; see :func:`gancourse.bench.parts.shares`.
+        Which share of the time went where; see :func:`gancourse.bench.parts.shares`. Empty but for
+        the tutorial loop, our trainer in fp32, and the fastest.
     operations : float
         Of a step of the networks, the mean over the first steps.
     of_peak : float or None
@@ -86,7 +96,9 @@ class Row:
 
     @property
     def outside(self):
-        """The share of the time outside the arithmetic of the networks."""
+        """The share of the time outside the arithmetic of the networks; None if not measured."""
+        if not self.shares:
+            return None
         return 1 - sum(self.shares.get(kind, 0) for kind in parts.ARITHMETIC)
 
 
@@ -101,54 +113,69 @@ def prepare(name, preset="laptop", **changes):
     raise problem
 
 
-def measure(plan, device, *, sides=OURS, rounds=5, seconds=0.3, peaks=None):
+def sides_of(device):
+    """Return our sides for a device: options of :class:`Ours` by name."""
+    fast = runtime.fast_precision(device)
+    sides = GRAPHS if device.type == "cuda" else OURS
+    return {k: v for k, v in sides.items() if v.get("precision", "fp32") in ("fp32", fast)}
+
+
+def measure(
+    plan, device, *, sides=None, rounds=5, seconds=0.3, peaks=None, alone=contextlib.nullcontext
+):
     """Time the tutorial loop and each of our sides in turns, in one process.
 
     Parameters
     ----------
     plan : gancourse.runs.Plan
     device : torch.device
-    sides : dict of str to dict
-        Options of :class:`Ours`, by name.
+    sides : dict of str to dict, optional
+        Options of :class:`Ours`, by name; by default those of :func:`sides_of`.
     rounds : int
         How often each side is timed.
     seconds : float
         About how long, each time.
     peaks : dict of str to float, optional
         Operations a second by precision, from :func:`gancourse.bench.machine.peak`.
+    alone : callable
+        Returns a context in which nothing else uses the device.
 
     Returns
     -------
     list of Row
         The tutorial loop first. A side that does not run here is left out.
     """
-    clock = Clock(device)
-    running, counts, memory = {TUTORIAL: Tutorial(plan, str(device))}, {}, {}
-    counts[TUTORIAL] = warm_up(running[TUTORIAL], clock, seconds)
-    networks = [net for net in running[TUTORIAL].gan.parts().values() if hasattr(net, "modules")]
+    clock, sides = Clock(device), sides_of(device) if sides is None else sides
+    ready, counts, memory = {TUTORIAL: Tutorial(plan, str(device))}, {}, {}
+    networks = [net for net in ready[TUTORIAL].gan.parts().values() if hasattr(net, "modules")]
     flat = not any(isinstance(layer, nn.Conv2d) for net in networks for layer in net.modules())
     for name, options in sides.items():
-        if flat and options.get("channels_last"):
-            continue
-        try:
-            side = Ours(plan, str(device), **options)
-            counts[name] = warm_up(side, clock, seconds)
-            running[name] = side
-        except Exception as error:  # for instance no compiler, or no bf16 on this device
-            print(f"{plan.name} {name}: left out ({str(error).splitlines()[0][:80]})")
-    times = {name: [] for name in running}
-    for _ in range(rounds):
-        for name, side in running.items():
-            if device.type == "cuda":
-                torch.cuda.reset_peak_memory_stats(device)
-            times[name].append(clock.time(side.go, counts[name]) / counts[name])
-            if device.type == "cuda":
-                memory[name] = torch.cuda.max_memory_allocated(device)
+        if not (flat and options.get("channels_last")):
+            with left_out(f"{plan.name} {name}"):
+                ready[name] = Ours(plan, str(device), **options)
+    with alone():
+        running = {}
+        for name, side in ready.items():
+            with left_out(f"{plan.name} {name}"):
+                counts[name] = warm_up(side, clock, seconds)
+                running[name] = side
+        times = {name: [] for name in running}
+        for _ in range(rounds):
+            for name, side in running.items():
+                if device.type == "cuda":
+                    torch.cuda.reset_peak_memory_stats(device)
+                times[name].append(clock.time(side.go, counts[name]) / counts[name])
+                if device.type == "cuda":
+                    memory[name] = torch.cuda.max_memory_allocated(device)
+        medians = {name: statistics.median(spent) for name, spent in times.items()}
+        fastest = sorted(running.keys() - {TUTORIAL}, key=medians.get)[:1]
+        shown = running.keys() & {TUTORIAL, "fp32", *fastest}
+        shares = {name: parts.shares(running[name]) for name in shown}
     work = operations(plan)
     rows = []
     for name, side in running.items():
         ratios = [b / a for a, b in zip(times[name], times[TUTORIAL], strict=True)]
-        step = statistics.median(times[name])
+        step = medians[name]
         most = (peaks or {}).get(side.run.precision)
         rows.append(
             Row(
@@ -161,7 +188,7 @@ def measure(plan, device, *, sides=OURS, rounds=5, seconds=0.3, peaks=None):
                 side=name,
                 ms=round(1e3 * step, 3),
                 ratio=tuple(round(f(ratios), 3) for f in (min, statistics.median, max)),
-                shares={kind: round(v, 3) for kind, v in parts.shares(side).items()},
+                shares={kind: round(v, 3) for kind, v in shares.get(name, {}).items()},
                 operations=work,
                 of_peak=most and round(work / step / most, 4),
                 memory=memory.get(name),
@@ -170,9 +197,18 @@ def measure(plan, device, *, sides=OURS, rounds=5, seconds=0.3, peaks=None):
     return rows
 
 
+@contextlib.contextmanager
+def left_out(name):
+    """Say that a side is left out if it does not run here: no compiler, or no bf16."""
+    try:
+        yield
+    except Exception as error:  # which says so in many ways
+        print(f"{name}: left out ({str(error).splitlines()[0][:80]})")
+
+
 def warm_up(side, clock, seconds):
     """Make the first steps, which compile and allocate; return how many take so many seconds."""
-    side.go(3)
+    side.go(FIRST if side.run.graphs else 3)
     return max(2, round(seconds * 5 / clock.time(side.go, 5)))
 
 
@@ -192,8 +228,10 @@ def operations(plan, steps=8):
     return sum(map(at, range(steps))) / steps
 
 
-def paper_step(name, device, seconds=3.0):
+def paper_step(name, device, seconds=3.0, alone=contextlib.nullcontext):
     """Time a step of the ``paper`` preset on a made-up batch, in each precision that runs here.
+
+    On CUDA, steps are replayed as graphs where their optimizers allow it.
 
     Returns
     -------
@@ -203,21 +241,24 @@ def paper_step(name, device, seconds=3.0):
     """
     from gancourse import trained
     from gancourse.fields import example
-    from gancourse.training import runtime
 
     module = gans.find(name)
     cfg = module.PRESETS["paper"]
-    step, steps = gans.step_function(module, cfg)
+    plain, steps = gans.step_function(module, cfg)
     taken = {name: field for name, field in module.inputs(cfg).items() if name in module.TAKES}
     found = {"steps": steps}
     for precision in dict.fromkeys(("fp32", runtime.fast_precision(device))):
-        run = runtime.start(str(device), 0, precision=precision)
+        run = runtime.start(str(device), 0, precision=precision, graphs=True)
         gan = module.build(cfg, run, **trained.frozen_for(module, device))
         batch = example(taken, cfg.batch_size, device=device)
-        clock, times = Clock(device), []
-        step(gan, batch, run)
-        while not times or (sum(times) < seconds and len(times) < 50):
-            times.append(clock.time(step, gan, batch, run))
-        found[precision] = round(1e3 * statistics.median(times), 3)
+        step, clock, times = replayed(plain, gan, run), Clock(device), []
+        with alone():
+            for _ in range(FIRST if run.graphs else 1):
+                step(gan, batch, run)
+                gan.step += 1
+            while not times or (sum(times) < seconds and len(times) < 50):
+                times.append(clock.time(step, gan, batch, run))
+                gan.step += 1
+        found[precision] = round(1e3 * statistics.fmean(times), 3)
     fastest = min(ms for name, ms in found.items() if name != "steps")
     return found | {"hours": round(fastest * steps / 3.6e6, 2)}

@@ -318,7 +318,7 @@ class Generator(nn.Module):
         there, z_objects = filled(boxes, kinds), z[:, self.split[0] :].unflatten(1, self.split[1:])
         if self.backdrop:
             own = self.of_image(z[:, : self.split[0]])
-            whole = boxes.new_tensor([0.0, 0.0, 1.0, 1.0]).expand(len(boxes), 1, 4)
+            whole = F.pad(torch.ones_like(boxes[:, :1, 2:]), (2, 0))  # from (0, 0) to (1, 1)
             z_objects, boxes = torch.cat([z_objects, own[:, None]], 1), torch.cat([boxes, whole], 1)
             kinds, there = F.pad(kinds, (0, 1)), F.pad(there, (0, 1), value=1.0)
         return torch.cat([z_objects, self.kinds(kinds)], 2), boxes, there

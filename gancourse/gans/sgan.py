@@ -213,7 +213,8 @@ class FewLabels(nn.Module):
         # Without a condition in Python, which would make a GPU wait.
         row = torch.where(before < self.each, labels * self.each + before, len(self.y) - 1)
         self.x[row], self.y[row] = real, labels
-        self.x[-1], self.y[-1] = 0, -1
+        self.x[-1].zero_()
+        self.y[-1].fill_(-1)
         self.met += own.sum(0)
 
     def draw(self, n):

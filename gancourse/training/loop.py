@@ -11,6 +11,7 @@ import torch
 from gancourse.errors import CourseError, TrainingDiverged, check_whole
 from gancourse.training import parallel
 from gancourse.training.ahead import batches
+from gancourse.training.graphs import replayed
 from gancourse.training.guards import (
     check_first_batch,
     diverged,
@@ -132,6 +133,7 @@ def go_on(gan, train_step, run, progress, steps):
     """
     store, view, data = progress.store, progress.view, progress.data
     weights = trainable(gan)
+    train_step = replayed(train_step, gan, run)
     seed_process(run, gan.step)
     gan.history.reopen()
     if gan.step == 0 and not gan.history.records:

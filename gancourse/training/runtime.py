@@ -30,6 +30,8 @@ class Run:
         Keep 4-D weights and activations in NHWC memory order.
     compile : bool
         Compile the networks with ``torch.compile``.
+    graphs : bool
+        Launch each step as a CUDA graph: see :mod:`gancourse.training.graphs`.
     process, processes : int
         The number of this process, from 0, and how many train together: see
         :mod:`gancourse.training.parallel`.
@@ -40,12 +42,14 @@ class Run:
     precision: str = "fp32"
     channels_last: bool = False
     compile: bool = False
+    graphs: bool = False
     process: int = 0
     processes: int = 1
 
     def __str__(self):
         words = [str(self.device), self.precision]
         words += ["channels last"] * self.channels_last + ["compiled"] * self.compile
+        words += ["CUDA graphs"] * self.graphs
         if self.device.type == "cpu":
             count = torch.get_num_threads()
             words.append(f"{count} thread{'s' * (count != 1)}")
@@ -79,7 +83,9 @@ class Run:
         return torch.Generator(device=self.device).manual_seed(seed)
 
 
-def start(device="auto", seed=0, *, precision="fp32", channels_last=False, compile=False):
+def start(
+    device="auto", seed=0, *, precision="fp32", channels_last=False, compile=False, graphs=False
+):
     """Choose the device, seed every random source, and return the :class:`Run`.
 
     Parameters
@@ -92,6 +98,8 @@ def start(device="auto", seed=0, *, precision="fp32", channels_last=False, compi
         See :class:`Run`. ``auto`` takes what :func:`fast_precision` returns.
     channels_last, compile : bool
         See :class:`Run`.
+    graphs : bool
+        See :class:`Run`; of no effect elsewhere than on CUDA.
 
     Returns
     -------
@@ -114,6 +122,7 @@ def start(device="auto", seed=0, *, precision="fp32", channels_last=False, compi
         precision=fast_precision(device) if precision == "auto" else precision,
         channels_last=channels_last,
         compile=compile,
+        graphs=graphs and device.type == "cuda",
         process=process,
         processes=processes,
     )

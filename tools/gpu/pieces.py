@@ -11,6 +11,7 @@ import signal
 import sys
 import time
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -23,20 +24,23 @@ from gancourse.errors import CourseError
 from gancourse.fields import example
 from gancourse.files import schema
 from gancourse.training import runtime
+from gancourse.training.graphs import replayed
 from tools.gpu import results
 from tools.gpu.plan import ROOT, file_name, say
 
 # How far a step may be from that of the CPU in fp32: of the losses, of the gradients. G's gradient
 # comes after D's first step of Adam, which has the same size however small a gradient is: rounding
 # turns some around. On a CPU, channels_last differs by 2 % in fp32, and bf16 by 19 %.
-FAR = {"fp32": (0.01, 0.1), "bf16": (0.1, 0.5)}
+FAR = {"exact": (0.01, 0.1), "fp32": (0.01, 0.25), "bf16": (0.1, 0.5)}
 TESTS = ROOT / "tests"
 
 # Networks that are larger than a CPU can train in an hour; a generator's file stays below 4 MB.
 WIDER = {
-    "dcgan-toons": {"ndf": 64, "batch_size": 64},
-    "dcgan-emoji": {"ndf": 64, "batch_size": 64},
-    "lsgan-toons": {"d_channels": (64, 128, 256, 512), "batch_size": 64},
+    "dcgan-toons": {"ndf": 64, "batch_size": 64, "steps": 24_000},
+    "dcgan-emoji": {"ndf": 64, "batch_size": 64, "steps": 20_000},
+    # As wide as dcgan-toons. With a D of 64 to 512 channels it wins, and the judge FID is 450.
+    "lsgan-toons": {"g_channels": (352, 176, 88, 44), "batch_size": 64, "steps": 24_000},
+    "srgan-toons": {"pretrain_steps": 6_000, "steps": 3_000},
     "acgan-digits": {"g_channels": (256, 128, 64), "d_channels": (64, 128, 128, 256, 256)},
     "acgan-fashion": {"g_channels": (256, 128, 64), "d_channels": (64, 128, 128, 256, 256)},
     "cyclegan-seasons": {"ndf": 32},
@@ -47,7 +51,6 @@ WIDER = {
     "pix2pix-sketch2face": {"d_channels": (64, 128, 256)},
     "pix2pix-noto2fluent": {"d_channels": (64, 128, 256)},
 }
-LONGER = 4  # times as many steps as the recipe has, at most
 
 
 class Gathered:
@@ -78,12 +81,9 @@ class Gathered:
         except (OSError, ValueError):
             left = {}
         for key, value in left.items():
-            if isinstance(value, list):
-                self.found[key] = [*self.found[key], *value]
-            else:
-                self.found[key] = value
+            self.found[key] = merged(self.found[key], value)
         path = self.work / f"{name.partition(':')[2]}.safetensors"
-        if path.exists() and any(one["better"] for one in left.get("trained", [])):
+        if path.exists() and any(one["fits"] for one in left.get("trained", [])):
             note = "" if results.pack(self.out, path) else "; no room for its weights"
         self.write()
         return note
@@ -92,6 +92,15 @@ class Gathered:
         """Write the results and the log."""
         found = schema.read(results.Results, self.found, "the results", CourseError)
         results.write(self.out, found, "\n".join(self.log))
+
+
+def merged(known, more):
+    """Return what two pieces know together, of lists the rows and of dicts the keys of both."""
+    if isinstance(known, list) and isinstance(more, list):
+        return [*known, *more]
+    if isinstance(known, dict) and isinstance(more, dict):
+        return known | {k: merged(known[k], v) if k in known else v for k, v in more.items()}
+    return more
 
 
 def kind_of_device(name):
@@ -130,7 +139,7 @@ def agreement(device, seconds, folder, which, write):
     A rehearsal takes the smallest networks, here and where speed is measured.
     """
     found, here = [], runtime.find_device(device)
-    hows = {"fp32": {}, "fp32 channels_last": {"channels_last": True}}
+    hows = {"exact fp32": {}, "fp32": {}, "fp32 channels_last": {"channels_last": True}}
     if runtime.fast_precision(here) == "bf16":
         hows |= {"bf16": {"precision": "bf16"}}
         hows |= {"bf16 channels_last": {"precision": "bf16", "channels_last": True}}
@@ -139,6 +148,7 @@ def agreement(device, seconds, folder, which, write):
         cfg = module.PRESETS[preset_for(here)]
         truth = one_step(module, cfg, runtime.start("cpu", 0))
         for how, options in hows.items():
+            torch.backends.cudnn.allow_tf32 = how != "exact fp32"
             losses, gradients = one_step(module, cfg, runtime.start(device, 0, **options))
             off = max(
                 abs(losses[tag] - value) / max(1.0, abs(value)) for tag, value in truth[0].items()
@@ -147,7 +157,7 @@ def agreement(device, seconds, folder, which, write):
                 player: ((gradients[player] - g).norm() / g.norm()).item()
                 for player, g in truth[1].items()
             }
-            far = FAR[options.get("precision", "fp32")]
+            far = FAR["exact" if "exact" in how else options.get("precision", "fp32")]
             agrees = off <= far[0] and max(angles.values()) <= far[1]
             found.append(
                 {
@@ -163,12 +173,16 @@ class DrawnOnTheCPU(TorchFunctionMode):
     """Lets random numbers be drawn on the CPU, so that they are the same on each device."""
 
     DRAWS = (torch.randn, torch.rand, torch.randint, torch.randperm)
+    LIKE = (torch.randn_like, torch.rand_like)
 
     def __torch_function__(self, function, types, args=(), kwargs=None):
         kwargs = dict(kwargs or {})
         if function in self.DRAWS and kwargs.get("generator") is None:
             device = kwargs.pop("device", "cpu")
             return function(*args, **kwargs).to(device)
+        if function in self.LIKE:
+            like = torch.empty(args[0].shape)
+            return function(like).to(args[0].device, args[0].dtype)
         if function is torch.nn.functional.dropout:
             return self.dropout(*args, **kwargs)
         return function(*args, **kwargs)
@@ -213,7 +227,9 @@ def one_step(module, cfg, run):
     taken = {name: field for name, field in module.inputs(cfg).items() if name in module.TAKES}
     batch = example(taken, cfg.batch_size, torch.Generator().manual_seed(0))
     batch = {name: rows.to(run.device) for name, rows in batch.items()}
-    step, _ = gans.step_function(module, cfg)
+    stages = gans.step_function(module, cfg)[0]
+    step = getattr(stages, "stages", [(stages, 0)])[-1][0]  # that of the last stage
+    gan.step = getattr(stages, "steps", cfg.steps) - cfg.steps  # at which it begins
     torch.manual_seed(1)
     losses = {}
     with DrawnOnTheCPU():
@@ -228,77 +244,96 @@ def preset_for(device):
     return "smoke" if device.type == "cpu" else "laptop"
 
 
-def speed_of_all(device, seconds, folder, which, write):
-    """Run the quick benchmark."""
-    preset = preset_for(runtime.find_device(device))
-    for rows in bench.speed_of(device=device, preset=preset, out=folder):
-        print(*map(bench.line, rows), sep="\n", flush=True)
-        file = next(Path(folder).glob("speed-*.json"))
-        write(speed=json.loads(file.read_text()))
+def speed_of_one(device, seconds, folder, which, write):
+    """Run the quick benchmark for a GAN, and time a step of its ``paper`` preset.
+
+    Several of these pieces prepare their data at once; one at a time uses the device.
+    """
+    here = runtime.find_device(device)
+    plan = speed.prepare(which, preset_for(here))
+    alone, measured = partial(lock, Path(folder) / "timed"), Path(folder) / "peaks.json"
+    with alone():
+        if not measured.exists():
+            found = {kind: bench.machine.peak(here, kind) for kind in bench.precisions(here)}
+            measured.write_text(json.dumps(found))
+    peaks = json.loads(measured.read_text())
+    short = {"rounds": 4, "seconds": 0.12} if here.type == "cuda" else {}
+    rows = speed.measure(plan, here, peaks=peaks, alone=alone, **short)
+    print(*map(bench.line, rows), sep="\n", flush=True)
+    rows = bench.Speeds(origin=origin(here), peaks=peaks, rows=rows)
+    write(speed=dataclasses.asdict(rows))
+    step = speed.paper_step(which, here, 0.3, alone)
+    print(which, step, flush=True)
+    write(speed=dataclasses.asdict(rows), paper={which: step})
 
 
-def paper(device, seconds, folder, which, write):
-    """Time a step of each ``paper`` preset."""
-    found, here = {}, runtime.find_device(device)
-    for name in reversed(gans.names()):  # vanilla, the smallest, first
-        try:
-            found[name] = speed.paper_step(name, here, min(3.0, seconds / 20))
-        except Exception as error:  # what runs out of memory says so in many ways
-            print(f"{name}: {error!r:.200}", flush=True)
-            continue
-        print(name, found[name], flush=True)
-        write(paper=found)
-        if here.type == "cuda":
-            torch.cuda.empty_cache()
+@contextmanager
+def lock(path):
+    """Hold a lock that the processes of a folder share."""
+    import fcntl  # make gpu runs on Linux
+
+    with open(path, "w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
 
 
 def recipe(device, seconds, folder, which, write):
-    """Train a recipe for as long as there is time, measure it, and keep it if it is better."""
+    """Train a recipe for as long as there is time. `make gpu-take` measures what comes of it."""
     from tools import train_pretrained  # with torchmetrics, which takes a second or two to import
 
     begin = time.perf_counter()
-    base = train_pretrained.RECIPES[which]
-    plan = planned(which)
-    run = runtime.start(device, 0, precision=base.precision, channels_last=base.channels_last)
-    cost = seconds_a_step(plan, run)
-    left = seconds - (time.perf_counter() - begin)
-    train = 0.8 * left - 8  # the rest is for measuring
-    steps = max(1, min(LONGER * base.steps, int(0.9 * train / cost)))
-    print(f"{1e3 * cost:.1f} ms a step, {steps:,} steps", flush=True)
+    base, plan = train_pretrained.RECIPES[which], planned(which)
+    hows = [
+        {"precision": precision, "channels_last": channels_last}
+        for precision in precisions_of(base, device)
+        for channels_last in {base.channels_last, False}
+    ]
+    costs = [seconds_a_step(plan, runtime.start(device, 0, graphs=True, **how)) for how in hows]
+    cost, how = min(zip(costs, hows, strict=True), key=lambda pair: pair[0])
+    run = runtime.start(device, 0, graphs=True, **how)
+    train = seconds - (time.perf_counter() - begin) - 10  # the rest is for writing
+    steps = max(1, min(plan.cfg.steps, int(0.95 * train / cost)))
+    print(f"{run}: {1e3 * cost:.1f} ms a step, {steps:,} steps", flush=True)
     plan = planned(which, steps)
-    torch.manual_seed(0)
-    run = dataclasses.replace(run)
     gan = plan.build(run)
     with stopped_after(train):
         history = plan.train(gan, run, quiet=True)
     path = Path(folder) / f"{which}.safetensors"
-    quality = train_pretrained.publish(path, gan, plan, run, history, base, WIDER.get(which, {}))
-    shipped = results.quality_of(train_pretrained.SHIPPED / path.name)
-    better, why = results.compare(quality, shipped)
-    if path.stat().st_size > results.LARGEST:
-        better, why = False, f"its file has {path.stat().st_size:,} bytes"
+    more = WIDER.get(which, {})
+    train_pretrained.publish(path, gan, plan, run, history, base, more, measured=False)
+    fits = path.stat().st_size <= results.LARGEST
     found = {"name": which, "step": gan.step, "seconds": round(history.seconds[-1], 1)}
-    found |= {"quality": quality, "shipped": shipped, "better": better, "why": why}
-    print(found, flush=True)
-    write(trained=[found])
+    print(found, f"{path.stat().st_size:,} bytes", flush=True)
+    write(trained=[found | {"fits": fits}])
+
+
+def precisions_of(base, device):
+    """Return the precisions that a recipe may be trained in, the first by its own choice."""
+    fast = runtime.fast_precision(runtime.find_device(device))
+    return dict.fromkeys([fast if base.precision == "auto" else base.precision, "fp32"])
 
 
 def planned(name, steps=None):
-    """Return the plan of a recipe with its wider networks."""
+    """Return the plan of a recipe with its wider networks.
+
+    With another number of steps, step sizes that decay end where those of the recipe do.
+    """
     from tools import train_pretrained
 
     base = train_pretrained.RECIPES[name]
-    changes = base.changes | WIDER.get(name, {})
-    steps = steps or base.steps
-    return runs.prepare(base.model, base.data, "laptop", like=base.like, **changes, steps=steps)
+    changes = {"steps": base.steps} | base.changes | WIDER.get(name, {})
+    if "lr_decay" in changes:
+        changes["lr_decay"] **= base.steps / (steps or changes["steps"])
+    changes["steps"] = steps or changes["steps"]
+    return runs.prepare(base.model, base.data, "laptop", like=base.like, **changes)
 
 
-def seconds_a_step(plan, run, count=20):
+def seconds_a_step(plan, run, count=40):
     """Return how long a step takes, from a few steps of a GAN that is thrown away."""
     gan, data = plan.build(run), plan.data.to(run.device)
-    step, _ = gans.step_function(plan.module, plan.cfg)
+    step = replayed(gans.step_function(plan.module, plan.cfg)[0], gan, run)
     clock = bench.machine.Clock(run.device)
-    for gan.step in range(3):
+    for gan.step in range(speed.FIRST if run.graphs else 3):
         step(gan, data.batch(gan.step, plan.cfg.batch_size, run), run)
     clock.read()  # waits
     wall = time.perf_counter()
@@ -380,7 +415,7 @@ def execute(cell, name, space):
 
 
 PIECES = {
-    **{"tests": tests, "agreement": agreement, "speed": speed_of_all, "paper": paper},
+    **{"tests": tests, "agreement": agreement, "speed": speed_of_one},
     **{"recipe": recipe, "lesson": lesson},
 }
 

@@ -13,6 +13,7 @@ import time
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from gancourse import gans
 from tools.gpu import results
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -25,8 +26,11 @@ FIRST = (
     "lsgan-toons",
     *("pix2pix-map2scene", "vanilla-digits", "cgan-digits", "dcgan-emoji", "stargan-emoji"),
     *("acgan-fashion", "pix2pix-sketch2face", "cgan-fashion", "cyclegan-studios"),
-    *("pix2pix-noto2fluent", "acgan-digits"),
+    *("pix2pix-noto2fluent", "acgan-digits", "srgan-toons"),
 )
+# The GANs of the first lessons first, then the others.
+GANS = ("dcgan", "vanilla", "lsgan", "acgan", "cgan", "pix2pix", "cyclegan", "stargan")
+GANS += tuple(name for name in gans.names() if name not in GANS)
 LESSONS = tuple(sorted(path.name[:2] for path in (ROOT / "notebooks").glob("[0-9]*_*.ipynb")))
 
 
@@ -58,20 +62,19 @@ class Stage:
 def all_stages(recipes):
     """Return the stages of the plan, given the names of all recipes.
 
-    Nothing runs beside what is timed. Small networks leave most of a GPU idle: recipes and lessons
-    share it.
+    Pieces that time steps prepare their data at once and use the GPU in turns. Small networks leave
+    most of a GPU idle: recipes and lessons share it.
     """
     order = [name for name in FIRST if name in recipes]
     order += [name for name in recipes if name not in FIRST]
     trained = tuple(f"recipe:{name}" for name in order)
     read = tuple(f"lesson:{name}" for name in LESSONS)
+    timed = tuple(f"speed:{name}" for name in GANS)
     return (
-        Stage(names=("tests",), share=50),
-        Stage(names=("agreement",), share=70),
-        Stage(names=("speed",), share=110),
-        Stage(names=trained, share=180, most=100, least=30, at_once=5),
-        Stage(names=("paper",), share=30),
-        Stage(names=read, share=100, at_once=8),
+        Stage(names=("tests", "agreement"), share=60, at_once=2),
+        Stage(names=timed, share=120, at_once=6),
+        Stage(names=trained, share=220, most=150, least=60, at_once=5),
+        Stage(names=read, share=140, at_once=8),
     )
 
 

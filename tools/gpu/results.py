@@ -8,7 +8,7 @@ import json
 import zipfile
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 from gancourse import bench
 from gancourse.bench.machine import Origin
@@ -77,15 +77,12 @@ class Lesson:
 
 @dataclass(frozen=True, kw_only=True)
 class Trained:
-    """A recipe that was trained and measured."""
+    """A recipe that was trained; `make gpu-take` measures what comes of it."""
 
     name: str
     step: Count
     seconds: Finite
-    quality: dict[str, Any]
-    shipped: dict[str, Any]  # the quality of the file that it may replace
-    better: bool
-    why: str
+    fits: bool  # whether its file is small enough to ship
 
 
 @dataclass(frozen=True, kw_only=True)
