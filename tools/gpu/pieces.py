@@ -257,12 +257,12 @@ def speed_of_one(device, seconds, folder, which, write):
             found = {kind: bench.machine.peak(here, kind) for kind in bench.precisions(here)}
             measured.write_text(json.dumps(found))
     peaks = json.loads(measured.read_text())
-    short = {"rounds": 4, "seconds": 0.12} if here.type == "cuda" else {}
+    short = {"rounds": 3, "seconds": 0.1} if here.type == "cuda" else {}
     rows = speed.measure(plan, here, peaks=peaks, alone=alone, **short)
     print(*map(bench.line, rows), sep="\n", flush=True)
     rows = bench.Speeds(origin=origin(here), peaks=peaks, rows=rows)
     write(speed=dataclasses.asdict(rows))
-    step = speed.paper_step(which, here, 0.3, alone)
+    step = speed.paper_step(which, here, 0.15, alone)
     print(which, step, flush=True)
     write(speed=dataclasses.asdict(rows), paper={which: step})
 
@@ -283,14 +283,11 @@ def recipe(device, seconds, folder, which, write):
 
     begin = time.perf_counter()
     base, plan = train_pretrained.RECIPES[which], planned(which)
-    hows = [
-        {"precision": precision, "channels_last": channels_last}
-        for precision in precisions_of(base, device)
-        for channels_last in {base.channels_last, False}
-    ]
-    costs = [seconds_a_step(plan, runtime.start(device, 0, graphs=True, **how)) for how in hows]
+    kept = {"channels_last": base.channels_last, "graphs": True}
+    hows = [{"precision": precision} | kept for precision in precisions_of(base, device)]
+    costs = [seconds_a_step(plan, runtime.start(device, 0, **how)) for how in hows]
     cost, how = min(zip(costs, hows, strict=True), key=lambda pair: pair[0])
-    run = runtime.start(device, 0, graphs=True, **how)
+    run = runtime.start(device, 0, **how)
     train = seconds - (time.perf_counter() - begin) - 10  # the rest is for writing
     steps = max(1, min(plan.cfg.steps, int(0.95 * train / cost)))
     print(f"{run}: {1e3 * cost:.1f} ms a step, {steps:,} steps", flush=True)
