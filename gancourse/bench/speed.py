@@ -256,7 +256,10 @@ def paper_step(name, device, seconds=3.0, alone=contextlib.nullcontext):
         batch = example(taken, cfg.batch_size, device=device)
         step, clock, times = replayed(plain, gan, run), Clock(device), []
         with alone():
-            while gan.step < (FIRST if getattr(step, "questions", ()) else ALIKE):
+            for _ in range(ALIKE if run.graphs else 1):
+                step(gan, batch, run)
+                gan.step += 1
+            while getattr(step, "questions", ()) and gan.step < FIRST:
                 step(gan, batch, run)
                 gan.step += 1
             while not times or (sum(times) < seconds and len(times) < 50):

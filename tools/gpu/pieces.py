@@ -296,7 +296,8 @@ def recipe(device, seconds, folder, which, write):
     with stopped_after(train):
         history = plan.train(gan, run, quiet=True)
     path = Path(folder) / f"{which}.safetensors"
-    more = WIDER.get(which, {})
+    more = WIDER.get(which, {}) | {"steps": plan.cfg.steps}
+    more |= {"lr_decay": plan.cfg.lr_decay} if "lr_decay" in base.changes else {}
     train_pretrained.publish(path, gan, plan, run, history, base, more, measured=False)
     fits = path.stat().st_size <= results.LARGEST
     found = {"name": which, "step": gan.step, "seconds": round(history.seconds[-1], 1)}
