@@ -218,6 +218,12 @@ def tell(job, path, notebook, check_claims):
 @click.option(
     "--compile", "compiled", is_flag=True, help="Compile the networks with torch.compile."
 )
+@click.option(
+    "--graphs/--no-graphs",
+    default=True,
+    show_default=True,
+    help="On CUDA, launch a whole step at once, as a CUDA graph.",
+)
 @click.option("--out", required=True, type=Place(), help="Folder of the run.")
 @click.option("--resume", is_flag=True, help="Go on with the run in --out.")
 def train(
@@ -232,6 +238,7 @@ def train(
     channels_last,
     threads,
     compiled,
+    graphs,
     out,
     resume,
 ):
@@ -253,7 +260,7 @@ def train(
     own = {option: value for option, value in own.items() if value is not None}
     with parallel.together(device) as device:
         chosen = plan.settings(runtime.find_device(device)) | own
-        run = runtime.start(device, seed, compile=compiled, **chosen)
+        run = runtime.start(device, seed, compile=compiled, graphs=graphs, **chosen)
         if run.device.type == "cpu" and (threads or run.processes == 1):
             runtime.use_threads(threads or plan.threads)  # torchrun has set a number of its own
         gan = plan.build(run)

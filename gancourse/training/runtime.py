@@ -84,7 +84,7 @@ class Run:
 
 
 def start(
-    device="auto", seed=0, *, precision="fp32", channels_last=False, compile=False, graphs=False
+    device="auto", seed=0, *, precision="fp32", channels_last=False, compile=False, graphs=True
 ):
     """Choose the device, seed every random source, and return the :class:`Run`.
 
@@ -99,7 +99,7 @@ def start(
     channels_last, compile : bool
         See :class:`Run`.
     graphs : bool
-        See :class:`Run`; of no effect elsewhere than on CUDA.
+        On CUDA, launch each step as a graph: see :mod:`gancourse.training.graphs`.
 
     Returns
     -------

@@ -283,7 +283,7 @@ def recipe(device, seconds, folder, which, write):
 
     begin = time.perf_counter()
     base, plan = train_pretrained.RECIPES[which], planned(which)
-    kept = {"channels_last": base.channels_last, "graphs": True}
+    kept = {"channels_last": base.channels_last}
     hows = [{"precision": precision} | kept for precision in precisions_of(base, device)]
     costs = [seconds_a_step(plan, runtime.start(device, 0, **how)) for how in hows]
     cost, how = min(zip(costs, hows, strict=True), key=lambda pair: pair[0])
