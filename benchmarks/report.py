@@ -114,25 +114,28 @@ def quality_table(race):
 
 
 def plot(speeds, path):
-    """Draw how many times as fast each of our settings is, one group of bars for each GAN."""
+    """Draw how many times as fast each of our settings is, one line for each GAN."""
     groups = by_gan(speeds.rows)
     names = [side for side in dict.fromkeys(row.side for row in speeds.rows) if side != TUTORIAL]
-    figure = Figure(figsize=(8, 3.2), layout="constrained")
-    ax, width = figure.subplots(), 0.8 / len(names)
+    figure = Figure(figsize=(8, 1 + 0.32 * len(groups)), layout="constrained")
+    ax = figure.subplots()
     for i, name in enumerate(names):
-        rows = [(x, sides[name]) for x, sides in enumerate(groups.values()) if name in sides]
-        places = [x + (i - (len(names) - 1) / 2) * width for x, _ in rows]
-        middle = [row.ratio[1] for _, row in rows]
-        spread = [[row.ratio[1] - row.ratio[0] for _, row in rows]]
-        spread += [[row.ratio[2] - row.ratio[1] for _, row in rows]]
-        ax.bar(places, middle, width, yerr=spread, label=name, error_kw={"linewidth": 1})
-    ax.axhline(1, color="black", linewidth=1)
-    ax.set_xticks(range(len(groups)), groups)
-    ax.set_ylabel("times the tutorial loop's speed")
-    ax.set_xlim(-0.5, len(groups) - 0.5)
+        found = [(y, sides[name].ratio) for y, sides in enumerate(groups.values()) if name in sides]
+        places = [y + 0.16 * (i - (len(names) - 1) / 2) for y, _ in found]
+        low, middle, high = zip(*(ratio for _, ratio in found), strict=True)
+        ax.hlines(places, low, high, f"C{i}", linewidth=1, alpha=0.6)
+        ax.plot(middle, places, "o", color=f"C{i}", markersize=4, label=name)
+    ax.axvline(1, color="black", linewidth=1)
+    ax.set_yticks(range(len(groups)), groups)
+    ax.set_ylim(len(groups) - 0.5, -0.5)
+    ax.set_xlabel(
+        "times the tutorial loop's speed; lines reach from the lowest to the highest turn"
+    )
+    ax.set_xlim(0)
+    ax.grid(axis="x", alpha=0.3)
     ax.spines[["top", "right"]].set_visible(False)
     ax.legend(frameon=False, loc="lower left", bbox_to_anchor=(0, 1), ncols=len(names))
-    figure.savefig(path, dpi=200)
+    figure.savefig(path, dpi=160)
 
 
 def where(origin, rows=()):

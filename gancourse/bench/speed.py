@@ -2,7 +2,7 @@
 
 import contextlib
 import statistics
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import nn
@@ -171,28 +171,35 @@ def measure(
         shares = {name: parts.shares(running[name], seconds) for name in shown}
     work = operations(plan)
     rows = []
-    for name, side in running.items():
+    for name in running:
         ratios = [b / a for a, b in zip(times[name], times[TUTORIAL], strict=True)]
         step = medians[name]
-        most = (peaks or {}).get(side.run.precision)
         rows.append(
-            Row(
-                gan=plan.name,
-                data=plan.data.name,
-                preset=plan.preset,
-                batch=plan.cfg.batch_size,
-                threads=torch.get_num_threads(),
-                clock=clock.kind,
-                side=name,
-                ms=round(1e3 * step, 3),
-                ratio=tuple(round(f(ratios), 3) for f in (min, statistics.median, max)),
-                shares={kind: round(v, 3) for kind, v in shares.get(name, {}).items()},
-                operations=work,
-                of_peak=most and round(work / step / most, 4),
-                memory=memory.get(name),
+            of_peak(
+                Row(
+                    gan=plan.name,
+                    data=plan.data.name,
+                    preset=plan.preset,
+                    batch=plan.cfg.batch_size,
+                    threads=torch.get_num_threads(),
+                    clock=clock.kind,
+                    side=name,
+                    ms=round(1e3 * step, 3),
+                    ratio=tuple(round(f(ratios), 3) for f in (min, statistics.median, max)),
+                    shares={kind: round(v, 3) for kind, v in shares.get(name, {}).items()},
+                    operations=work,
+                    memory=memory.get(name),
+                ),
+                peaks or {},
             )
         )
     return rows
+
+
+def of_peak(row, peaks):
+    """Return a row with its share of the peak of its precision, if that peak is known."""
+    most = peaks.get("bf16" if "bf16" in row.side else "fp32")
+    return replace(row, of_peak=most and round(row.operations / row.ms * 1e3 / most, 4))
 
 
 @contextlib.contextmanager
