@@ -22,7 +22,7 @@ REGIONS = {
     "batch": ("enumerate(DataLoader)", "gancourse.batch"),
     "reading losses": ("aten::item", "aten::_local_scalar_dense"),
 }
-GRAPH = "kernels of a graph"  # of which the profiler does not know the operations
+GRAPH = "kernels"  # of a graph: the profiler does not know their operations
 REST = "Python and launching"  # on a GPU, the time in which it waits
 ARITHMETIC = (*KINDS, GRAPH)
 

@@ -82,7 +82,7 @@ class Tutorial:
     """
 
     def __init__(self, plan, device, seed=0, rows=ROWS):
-        self.run = runtime.start(device, seed)
+        self.run = runtime.start(device, seed, graphs=False)
         self.gan = as_in_tutorials(plan.build(self.run), plan.module)
         self.step, _ = gans.step_function(plan.module, plan.cfg)
         # On a CPU, other processes would take the cores of the arithmetic.

@@ -245,7 +245,8 @@ class Discriminator(nn.Module):
         h, scores = torch.cat([x, y], 1) if self.conditional else y, []
         for i, net in enumerate(self.scales):
             if i:
-                h = F.avg_pool2d(h, 3, 2, 1, count_include_pad=False)  # half the side
+                # Half the side. In NHWC order CUDA's gradient is wrong: pytorch/pytorch#188344.
+                h = F.avg_pool2d(h.contiguous(), 3, 2, 1, count_include_pad=False)
             scores.append(net(h).squeeze(1))
         return scores
 

@@ -271,7 +271,8 @@ class Discriminator(nn.Module):
         x, found = torch.cat([m, x], 1), []
         for i, layers in enumerate(self.scales):
             if i:
-                x = F.avg_pool2d(x, 3, 2, 1, count_include_pad=False)  # half the side
+                # Half the side. In NHWC order CUDA's gradient is wrong: pytorch/pytorch#188344.
+                x = F.avg_pool2d(x.contiguous(), 3, 2, 1, count_include_pad=False)
             h, maps = x, []
             for layer in layers:
                 h = layer(h)

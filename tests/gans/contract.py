@@ -538,6 +538,25 @@ def a_network_is_not_compiled_if_its_gradient_is_differentiated(module):
         assert not compiled.intersection(networks_of(module, gan, "D").values())
 
 
+@promise
+def padded_pictures_are_averaged_in_nchw_order(module):
+    """In NHWC order CUDA's gradient of avg_pool2d with padding is wrong: pytorch/pytorch#188344."""
+    cfg, run = module.PRESETS["smoke"], runtime.start("cpu", 0, channels_last=True)
+    pool, padded = torch.nn.functional.avg_pool2d, []
+
+    def spy(x, kernel_size, stride=None, padding=0, *args, **options):
+        if padding:
+            padded.append(x.is_contiguous())
+        return pool(x, kernel_size, stride, padding, *args, **options)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(torch.nn.functional, "avg_pool2d", spy)
+        gan = module.build(cfg, run, **frozen_for(module))
+        for stage in module.STAGES:
+            getattr(module, stage)(gan, batch_for(module, cfg), run)
+    assert all(padded)
+
+
 def weights_of(gan):
     return dict(enumerate(state_of(gan)[1].values()))
 
