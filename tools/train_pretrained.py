@@ -121,14 +121,15 @@ RECIPES = {
     "lsgan-toons": Recipe(
         model="lsgan",
         data="toons",
-        steps=16_000,
+        steps=11_500,
         changes=LEAN
         | {
             "r1": 2.0,
             "g_channels": (352, 176, 88, 44),  # as wide as dcgan-toons
             "d_channels": (32, 64, 128, 256),
             "d_kernel": 4,
-            "lr_decay": 1.00019,
+            "lr_decay": 1.00016,
+            "batch_size": 64,  # judge FID 20; 23 after 16,000 steps with batches of 32
         },
         aims={"judge_fid": 20},
     ),
