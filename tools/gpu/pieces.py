@@ -283,6 +283,8 @@ def recipe(device, seconds, folder, which, write):
 
     begin = time.perf_counter()
     base, plan = train_pretrained.RECIPES[which], planned(which)
+    data = plan.data.to(runtime.find_device(device))  # drawn there, once
+    plan = dataclasses.replace(plan, data=data)
     kept = {"channels_last": base.channels_last}
     hows = [{"precision": precision} | kept for precision in precisions_of(base, device)]
     costs = [seconds_a_step(plan, runtime.start(device, 0, **how)) for how in hows]
@@ -291,7 +293,7 @@ def recipe(device, seconds, folder, which, write):
     train = seconds - (time.perf_counter() - begin) - 10  # the rest is for writing
     steps = max(1, min(plan.cfg.steps, int(0.95 * train / cost)))
     print(f"{run}: {1e3 * cost:.1f} ms a step, {steps:,} steps", flush=True)
-    plan = planned(which, steps)
+    plan = dataclasses.replace(planned(which, steps), data=data)
     gan = plan.build(run)
     with stopped_after(train):
         history = plan.train(gan, run, quiet=True)

@@ -80,7 +80,7 @@ def all_stages(recipes):
     return (
         Stage(names=("tests", "agreement"), share=60, at_once=2),
         Stage(names=timed, share=120, at_once=6),
-        Stage(names=trained, share=220, most=150, least=60, at_once=5),
+        Stage(names=trained, share=220, most=200, least=60, at_once=3),
         Stage(names=read, share=140, at_once=8),
     )
 
