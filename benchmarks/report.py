@@ -80,6 +80,22 @@ def speed_table(rows):
     return table([*columns, "MiB: tutorial / fastest"][: len(lines[0])], lines)
 
 
+def short_table(machines):
+    """Return a table of the fastest setting on each machine, for the README of the project."""
+    sides = [by_gan(speeds.rows) for speeds in machines]
+    columns = ["GAN"]
+    for speeds in machines:
+        columns += [speeds.origin.device.replace("(R)", ""), "times as fast"]
+    lines = []
+    for gan in sides[0]:
+        line = [gan]
+        for known in sides:
+            fast = best(known[gan]) if gan in known else None
+            line += ["", ""] if fast is None else [fast.side, ratio(fast)]
+        lines.append(line)
+    return table(columns, lines)
+
+
 def profile_table(rows):
     """Return the table of where the time of a step goes, and what bounds it."""
     graphs = any(parts.GRAPH in row.shares for row in rows)
@@ -165,8 +181,13 @@ def main():
         speeds = bench.read(path, bench.Speeds)
         peaks = ", ".join(f"{v / 1e9:,.0f} Gop/s in {k}" for k, v in speeds.peaks.items())
         text += [f"## Speed: {speeds.origin.kind}\n", f"{where(speeds.origin, speeds.rows)}.\n"]
+        if path == found[0]:
+            text += ["![Times the speed of the tutorial loop, by GAN and setting](speed.png)\n"]
         text += [speed_table(speeds.rows)]
         text += [
+            "In brackets are the lowest and the highest of the turns. *Outside the networks* is "
+            "the share of the time that is not their arithmetic, and *of the peak* is how much of "
+            "the speed of a large matrix product the fastest setting reaches.\n",
             f"The peak is a large matrix product: {peaks}. On one thread of a CPU, seconds are "
             "those in which the process computed.\n",
             f"## Where the time goes: {speeds.origin.kind}\n",
@@ -180,15 +201,14 @@ def main():
         text += [AVERAGE]
     text += ["## Against a script of others\n", PEERS]
     (HERE / "README.md").write_text("\n".join(text), encoding="utf-8")
-    if found:
-        speeds = bench.read(found[0], bench.Speeds)  # that of the CPU, if there are several
-        plot(speeds, HERE / "speed.png")
+    machines = [bench.read(path, bench.Speeds) for path in found]
+    if machines:
+        plot(machines[0], HERE / "speed.png")  # that of the CPU, if there are several
         readme = HERE.parent / "README.md"
-        page = readme.read_text(encoding="utf-8")
-        before, _, rest = page.partition(MARKS[0])
+        before, _, rest = readme.read_text(encoding="utf-8").partition(MARKS[0])
         _, _, after = rest.partition(MARKS[1])
         if after:
-            middle = f"\n{where(speeds.origin, speeds.rows)}:\n\n{speed_table(speeds.rows)}\n"
+            middle = f"\n{short_table(machines)}\n"
             readme.write_text(f"{before}{MARKS[0]}{middle}{MARKS[1]}{after}", encoding="utf-8")
 
 
