@@ -251,6 +251,7 @@ def test_what_is_better_is_kept_with_what_was_measured_here(tmp_path, monkeypatc
     assert take.take(folder, shipped, tmp_path / "figures") == ["vanilla-digits"]
     card = card_of(shipped)
     assert card["quality"] == {"judge_fid": 1.02} and "junk" not in card
+    assert card["fields"] == {}  # a vanilla GAN is given nothing but noise
     assert trained.load(shipped / "vanilla-digits.safetensors").sample(2).shape == (2, 1, 28, 28)
     assert json.loads((tmp_path / "figures" / "gpu-cuda.json").read_text())["budget"] == 540
 

@@ -100,7 +100,8 @@ def take_weights(name, path, shipped):
     better, why = results.compare(quality, before)
     if not better:
         raise CourseError(f"{why}.")
-    fields = {n: field.card() for n, field in g.fields.items()}
+    given = {name for names in g.module.SAMPLES.values() for name in names}
+    fields = {n: field.card() for n, field in g.fields.items() if n in given}
     card = {"model": recipe.model, "data": recipe.data, "fields": fields, "quality": quality}
     card |= {
         key: g.card[key] for key in ABOUT if isinstance(g.card.get(key), str | int | float | dict)
