@@ -60,9 +60,22 @@ def test_the_page_has_the_speeds_the_profile_and_the_times_to_quality(page):
 def test_the_readme_gets_the_table_between_its_marks_and_keeps_the_rest(page):
     _, text = page
     assert text.startswith("before\n<!-- speed") and text.endswith("-->\nafter")
-    assert "old" not in text and "| dcgan | 2,000 |" in text
+    assert "old" not in text and "| dcgan | bf16 | 4.00 (3.60 to 4.40) |" in text
     report.main()
     assert (report.HERE.parent / "README.md").read_text() == text
+
+
+def test_the_table_of_the_readme_has_a_column_for_each_machine(page):
+    results = report.HERE / "results"
+    cpu = bench.read(results / "speed-cpu.json", bench.Speeds)
+    rows = [one for one in cpu.rows if one.gan == "dcgan"]
+    origin = dataclasses.replace(cpu.origin, device="GPU(R)", kind="cuda")
+    bench.write(results / "speed-cuda.json", dataclasses.replace(cpu, origin=origin, rows=rows))
+    report.main()
+    text = (report.HERE.parent / "README.md").read_text()
+    assert "| GAN | Card | times as fast | GPU | times as fast |" in text
+    assert "| dcgan | bf16 | 4.00 (3.60 to 4.40) | bf16 | 4.00 (3.60 to 4.40) |" in text
+    assert "| vanilla | fp32 | 2.00 (1.80 to 2.20) |  |  |" in text
 
 
 @pytest.mark.parametrize("path", sorted(RESULTS.glob("*.json")), ids=lambda path: path.name)
