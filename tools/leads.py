@@ -3,8 +3,8 @@
     python -m tools.leads            # all of them, into notebooks/figures/
     python -m tools.leads 02 08
 
-Each picture says by which weights it was made, and how long they were trained. It holds the hash of
-the weights' file, by which a test sees that it is drawn again when the weights change.
+A line below each picture says by which weights it was made, and how long they were trained. The
+file holds the hash of the weights, by which a test sees that it is drawn again when they change.
 """
 
 import argparse
@@ -15,6 +15,7 @@ from pathlib import Path
 
 import matplotlib as mpl
 import torch
+import torch.nn.functional as F
 from PIL import Image, PngImagePlugin
 
 from gancourse import metrics, plotting, pretrained, toons
@@ -23,7 +24,7 @@ from gancourse.data.drawn import drawn
 from gancourse.errors import CourseError, choose
 from gancourse.files.writing import write_atomically
 from gancourse.plotting.layouts import blend_masks, draw_layouts
-from gancourse.plotting.tiles import Tiles, in_columns, in_rows, to_pixels
+from gancourse.plotting.tiles import DPI, LINE, Tiles, in_columns, in_rows, to_pixels
 from gancourse.toons.landscape import palette_image
 from gancourse.trained import FOLDER
 from gancourse.training import start
@@ -34,9 +35,26 @@ HOURS = (3, 2, 2)  # scenes by day, at dusk and by night
 MADE_BY = "Weights"  # the key of the hash in the PNG
 
 
-def samples(g, n, ncol):
+def samples(g, ncol, rows):
+    """Return a row of test pictures, and below it samples of a generator that is given noise alone.
+
+    Parameters
+    ----------
+    g : TrainedGenerator
+    ncol : int
+    rows : int
+        Of samples.
+    """
+    fakes = to_pixels(g.sample(ncol * rows, seed=5))
+    side = fakes.shape[1]
+    real = load(g.card["data"], split="test", image_size=side, limit=ncol).images()
+    labels = ["real (test data)", *["drawn by G, from noise"] * rows]
+    return Tiles([to_pixels(real), *in_rows(fakes, ncol)], labels=labels)
+
+
+def alone(g, ncol, rows):
     """Return samples of a generator that is given noise alone."""
-    return Tiles(in_rows(to_pixels(g.sample(n, seed=5)), ncol))
+    return Tiles(in_rows(to_pixels(g.sample(ncol * rows, seed=5)), ncol))
 
 
 def classes(g):
@@ -87,12 +105,23 @@ def search(g):
 
 
 def named(g):
-    """Return unseen digits in the columns of the classes that D gives them; some are wrong."""
+    """Return unseen digits in the columns of the classes that D gives them; frame the wrong."""
     unseen = load(g.card["data"], split="test")
     seen_by_d = unseen.resized(g.cfg.sample_shape[-1]).images()
     said = g.module.classify(g.gan, seen_by_d).argmax(1).cpu()
-    columns = enumerate(unseen.classes)
-    return in_columns({name: unseen.images((said == c).nonzero()[-5:, 0]) for c, name in columns})
+    columns = {}
+    for c, name in enumerate(unseen.classes):
+        chosen = (said == c).nonzero()[-5:, 0]
+        wrong = (unseen.labels[chosen] != c)[:, None, None, None]
+        columns[name] = torch.where(wrong, framed(unseen.images(chosen)), unseen.images(chosen))
+    return in_columns(columns)
+
+
+def framed(images):
+    """Return pictures, (N, 1 or 3, H, W) in [-1, 1], with a red frame, (N, 3, H, W)."""
+    images = images.repeat(1, 4 - images.shape[1], 1, 1)[:, :3]
+    inside = F.pad(torch.ones_like(images[:1, :1, 1:-1, 1:-1]), (1, 1, 1, 1)).bool()
+    return torch.where(inside, images, torch.tensor([1.0, -0.6, -0.6])[:, None, None])
 
 
 def switches(g):
@@ -138,7 +167,7 @@ def answers(g):
     x, z = x[[0, 2, 3]], g.draw_z(7, seed=7)  # of 16 seeds the first with seven looks
     columns = {"the map": x}
     for i, one in enumerate(z, 1):
-        columns[f"z {i}"] = g.sample(input=x, z=one.expand(len(x), -1))
+        columns[f"answer {i}"] = g.sample(input=x, z=one.expand(len(x), -1))
     return in_columns(columns)
 
 
@@ -148,7 +177,7 @@ def painted(g):
     pictures, maps = looks.images(), looks.columns["map"].rows()[::12][2:5]
     styles = {name: pictures[12 + toons.SCENE_LOOKS.index(name)] for name in STYLES}
     z = g.module.encode(g.gan, torch.stack([*styles.values()]))
-    rows = [torch.stack([torch.ones_like(pictures[0]), *styles.values()])]
+    rows = [torch.stack([torch.ones_like(pictures[0]), *styles.values()])]  # the corner is white
     for m in maps:
         drawn = g.sample(map=m.expand(len(z), -1, -1), z=z).cpu()
         rows.append(torch.cat([palette_image(m[None].byte()) / 127.5 - 1, drawn]))
@@ -194,18 +223,30 @@ def instances(g, n=7):
 
 
 LEADS = {  # by lesson: the weights, what they have made, and a function that draws it
-    "01": ("vanilla-digits", "Digits that G drew from noise", lambda g: samples(g, 24, 8)),
-    "02": ("dcgan-toons", "Cartoon faces that G drew from noise", lambda g: samples(g, 21, 7)),
-    "03": ("lsgan-toons", "Cartoon faces that G drew from noise", lambda g: samples(g, 21, 7)),
+    "01": ("vanilla-digits", "Digits that nobody wrote", lambda g: samples(g, 8, 3)),
+    "02": ("dcgan-toons", "Cartoon faces that G drew from noise", lambda g: samples(g, 7, 3)),
+    "03": (
+        "lsgan-toons",
+        "Cartoon faces, learned with the squared loss",
+        lambda g: samples(g, 7, 3),
+    ),
     "04": ("acgan-digits", "Digits as asked for; a row has one noise vector z", classes),
-    "05": ("cgan-digits", "Digits as asked for; a row has one noise vector z", classes),
+    "05": ("cgan-fashion", "Clothes as asked for; a row has one noise vector z", classes),
     "06": ("pix2pix-hints2face", "Faces, made from drawings that G has not seen", pairs),
     "07": ("cyclegan-seasons", "Scenes that G has not seen", cycle),
     "08": ("stargan-toons", "G changes hair or mood of new faces", switches),
-    "09": ("acgan-digits", "The nearest to real digits that G can draw", search),
-    "10": ("wgan_gp-toons", "Cartoon faces that G drew from noise", lambda g: samples(g, 21, 7)),
-    "11": ("sgan-digits", "Real digits, sorted by D, which was told 50 labels", named),
-    "12": ("began-toons", "Faces from noise, all on one background", lambda g: samples(g, 21, 7)),
+    "09": ("acgan-digits", "Searching the noise from which G redraws a real digit", search),
+    "10": (
+        "wgan_gp-toons",
+        "Cartoon faces, learned with the Wasserstein distance",
+        lambda g: samples(g, 7, 3),
+    ),
+    "11": (
+        "sgan-digits",
+        "Real digits as D sorts them, told 50 labels; errors framed",
+        named,
+    ),
+    "12": ("began-toons", "Faces from noise, all on one background", lambda g: alone(g, 7, 3)),
     "13": ("srgan-toons", "Faces that G has not seen, enlarged four times", enlarged),
     "14": ("bicycle-scenes", "Maps that G has not seen, and seven answers to each", answers),
     "15": ("spade-scenes", "Unseen maps, drawn in the styles of other scenes", painted),
@@ -245,9 +286,10 @@ def draw(lesson):
     name, what, draw_with = LEADS[lesson]
     g = pretrained(name)
     # Not the time on the card: a busy machine takes many times as long as another.
-    title = f"{what} · shipped weights {name}, trained for {g.card['step']:,} steps"
+    origin = f"shipped weights {name}, trained for {g.card['step']:,} steps"
     with mpl.rc_context(plotting.STYLE):
-        figure = plotting.draw_blocks({title: draw_with(g)})
+        figure = plotting.draw_blocks({what: draw_with(g)})
+        add_below(figure, origin)
         _, data, _ = plotting.encode(figure)
     note, file = PngImagePlugin.PngInfo(), io.BytesIO()
     note.add_text(MADE_BY, weights_of(lesson))
@@ -255,6 +297,17 @@ def draw(lesson):
         file, "PNG", pnginfo=note, optimize=True
     )
     return file.getvalue()
+
+
+def add_below(figure, text):
+    """Make a figure of blocks higher by a line, and write a small text there."""
+    wide, high = figure.get_size_inches()
+    higher = high + LINE / DPI
+    figure.set_size_inches(wide, higher)
+    for ax in figure.axes:
+        x, y, width, height = ax.get_position().bounds
+        ax.set_position((x, 1 - (1 - y) * high / higher, width, height * high / higher))
+    figure.text(0.006, 0.25 * LINE / DPI / higher, text, size="small", color="#777777")
 
 
 if __name__ == "__main__":
