@@ -306,9 +306,9 @@ class Thumbnails:
 def measure(g, data_name):
     """Return the quality of a generator: its distance from test pictures, its class accuracy.
 
-    For faces there is also ``attributes_off``: by how much the share of samples with an attribute
-    differs from that of test pictures, the mean over all attributes. For a GAN with a classifier
-    there is ``errors``, of how many test pictures it gets the class wrong.
+    For faces there are also ``shares``, of the test pictures and of the samples that have each
+    attribute, and ``attributes_off``, by how much the two differ in the mean. For a GAN with a
+    classifier there is ``errors``, of how many test pictures it gets the class wrong.
 
     Parameters
     ----------
@@ -354,6 +354,8 @@ def measure(g, data_name):
     if data_name == "toons":
         shares = [judge.predict(faces).float().mean(0) for faces in (real, fake)]
         quality["attributes_off"] = round((shares[0] - shares[1]).abs().mean().item(), 4)
+        pairs = torch.stack(shares, 1).double().mul(1000).round().div(1000).tolist()
+        quality["shares"] = dict(zip(judge.attributes, pairs, strict=True))
     if "labels" in g.given:
         labels = torch.arange(MEASURED) % g.cfg.num_classes
         fake = torch.cat(
