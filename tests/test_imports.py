@@ -109,8 +109,8 @@ def test_every_room_stands_in_the_table():
 
 def test_contributing_shows_the_rooms_in_their_order():
     text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
-    house = text.partition("## The house\n")[2].partition("\n## ")[0]
-    shown = re.findall(r"^ {4}gancourse/(\w+)(?:/|\.py) ", house, re.MULTILINE)
+    layout = text.partition("## Layout\n")[2].partition("\n## ")[0]
+    shown = re.findall(r"^ {4}gancourse/(\w+)(?:/|\.py) ", layout, re.MULTILINE)
     assert shown == [room for room in ROOMS if not room.startswith("__")]
 
 
