@@ -199,17 +199,10 @@ def summary(tries, marks):
         factor the tutorial loop took longer, where both reached it. None where there is none.
     """
     rows = []
-    by = {(one.side, one.seed): one for one in tries}
     for side in dict.fromkeys(one.side for one in tries):
         own = [one for one in tries if one.side == side]
         for i, mark in enumerate(marks):
             times = [one.seconds[i] for one in own if one.seconds[i] is not None]
-            pairs = [(one.seconds[i], by.get((TUTORIAL, one.seed))) for one in own]
-            factors = [
-                other.seconds[i] / mine
-                for mine, other in pairs
-                if mine and other is not None and other.seconds[i]
-            ]
             rows.append(
                 {
                     "side": side,
@@ -218,7 +211,24 @@ def summary(tries, marks):
                     "seeds": len(own),
                     "mean": statistics.fmean(times) if times else None,
                     "error": statistics.stdev(times) / len(times) ** 0.5 if times[1:] else None,
-                    "faster": statistics.fmean(factors) if factors else None,
+                    "faster": times_as_fast(tries, i, side, TUTORIAL),
                 }
             )
     return rows
+
+
+def times_as_fast(tries, i, side, other):
+    """Return by which factor the other side took longer to the i-th mark, the mean over seeds.
+
+    Returns
+    -------
+    float or None
+        None if there is no seed with which both reached it.
+    """
+    seconds = {(one.side, one.seed): one.seconds[i] for one in tries if one.seconds[i]}
+    factors = [
+        taken / seconds[side, seed]
+        for (name, seed), taken in seconds.items()
+        if name == other and (side, seed) in seconds
+    ]
+    return statistics.fmean(factors) if factors else None

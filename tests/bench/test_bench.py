@@ -181,3 +181,4 @@ def test_a_summary_pairs_the_sides_by_seed():
     }
     assert rows["preset", 95]["reached"] == 1 and rows["preset", 95]["faster"] is None
     assert rows["tutorial", 95]["mean"] is None
+    assert quality.times_as_fast(tries, 0, "tutorial", "preset") == 0.375  # 1/2 and 1/4

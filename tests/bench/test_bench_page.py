@@ -51,8 +51,8 @@ def test_the_page_has_the_speeds_the_profile_and_the_times_to_quality(page):
     text, _ = page
     assert "| dcgan | 2,000 | 2.00 (1.80 to 2.20) | bf16 | 4.00 (3.60 to 4.40) |" in text
     assert "| vanilla | fp32 | 2.0 |" in text and "convolution, 70%" in text
-    assert "| preset | 8 | 2 of 2 | 2.5 ± 0.5 | 3.33 |" in text
-    assert "| preset | 9 | 0 of 2 |  |  |" in text
+    assert "| modes | 8 | 2.5 ± 0.5 (2 of 2) | 8.0 ± 0.0 (2 of 2) |  | 3.33 |  |" in text
+    assert "| modes | 9 | not reached (2 seeds) | not reached (2 seeds) |  |  |  |" in text
     assert "Card, PyTorch 2.14, 2026-11-26, commit abc, 1 thread" in text
     assert Image.open(report.HERE / "speed.png").width > 1_000
 
