@@ -1,4 +1,4 @@
-"""The grid that ships is measured by the lesson's own cells, and goes on where it was stopped."""
+"""What ships is measured by the lesson's own cells, and goes on where it was stopped."""
 
 import json
 
@@ -7,7 +7,7 @@ import torch
 
 from gancourse import lesson
 from gancourse.errors import CourseError
-from tools import measure_grid
+from tools import measure
 
 
 @pytest.fixture(autouse=True)
@@ -24,8 +24,8 @@ def unchanged_afterwards(monkeypatch):
 
 def test_it_measures_what_is_missing_and_keeps_what_is_there(tmp_path, capsys):
     out = tmp_path / "grid.json"
-    options = ["--steps", "1", "--seeds", "1", "--out", str(out)]
-    measure_grid.main(options)
+    options = ["grid", "--steps", "1", "--seeds", "1", "--out", str(out)]
+    measure.main(options)
     grid = json.loads(out.read_text())
     assert grid["steps"] == 1
     assert len({(run["design"], run["loss"]) for run in grid["runs"]}) == 12
@@ -33,10 +33,10 @@ def test_it_measures_what_is_missing_and_keeps_what_is_there(tmp_path, capsys):
     kept = grid["runs"][:11]
     kept[0]["fid"] = -1.0
     out.write_text(json.dumps(grid | {"runs": kept}))
-    measure_grid.main(options)
+    measure.main(options)
     again = json.loads(out.read_text())["runs"]
     assert again[:11] == kept
     assert again[11] == grid["runs"][11]
 
     with pytest.raises(CourseError, match="runs of 1 updates"):
-        measure_grid.main(["--steps", "2", "--out", str(out)])
+        measure.main(["grid", "--steps", "2", "--out", str(out)])
