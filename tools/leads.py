@@ -48,7 +48,7 @@ def samples(g, ncol, rows):
     fakes = to_pixels(g.sample(ncol * rows, seed=5))
     side = fakes.shape[1]
     real = load(g.card["data"], split="test", image_size=side, limit=ncol).images()
-    labels = ["real (test data)", *["drawn by G, from noise"] * rows]
+    labels = ["real", *["drawn by G"] * rows]
     return Tiles([to_pixels(real), *in_rows(fakes, ncol)], labels=labels)
 
 
@@ -223,11 +223,19 @@ def instances(g, n=7):
 
 
 LEADS = {  # by lesson: the weights, what they have made, and a function that draws it
-    "01": ("vanilla-digits", "Digits that nobody wrote", lambda g: samples(g, 8, 3)),
-    "02": ("dcgan-toons", "Cartoon faces that G drew from noise", lambda g: samples(g, 7, 3)),
+    "01": (
+        "vanilla-digits",
+        "Digits: real ones, and three rows that G drew from noise",
+        lambda g: samples(g, 8, 3),
+    ),
+    "02": (
+        "dcgan-toons",
+        "Cartoon faces: from the data, and three rows that G drew from noise",
+        lambda g: samples(g, 7, 3),
+    ),
     "03": (
         "lsgan-toons",
-        "Cartoon faces, learned with the squared loss",
+        "Cartoon faces: from the data, and three rows of G, taught by least squares",
         lambda g: samples(g, 7, 3),
     ),
     "04": ("acgan-digits", "Digits as asked for; a row has one noise vector z", classes),
@@ -238,7 +246,7 @@ LEADS = {  # by lesson: the weights, what they have made, and a function that dr
     "09": ("acgan-digits", "Searching the noise from which G redraws a real digit", search),
     "10": (
         "wgan_gp-toons",
-        "Cartoon faces, learned with the Wasserstein distance",
+        "Cartoon faces: from the data, and three rows of G, taught by WGAN-GP",
         lambda g: samples(g, 7, 3),
     ),
     "11": (
