@@ -38,9 +38,9 @@ many do so: all 8 modes of a ring; 90 and 95 % of digits as asked for; a judge F
 on faces. Factors compare seed by seed, where both sides reach the mark. The tutorial's loop trains
 with our preset; our earlier preset is that of commit ad24039 (benchmarks/earlier.json). For faces
 both have R1 and no batch norm in D, as what ships; the earlier preset is the DCGAN's own, and a
-side stops after 4,000 steps. The aim was 2.5 times the speed of our earlier preset: cGAN
-and DCGAN reach it, the ring does not, nor does ACGAN, whose preset is nearly the earlier one (it was
-measured in fp32, before our side had the precision of `gancourse train`).
+side stops after 4,000 steps. The aim was 2.5 times the speed of our earlier preset: cGAN and DCGAN
+reach it, the ring does not, nor does ACGAN, whose preset is nearly the earlier one (it was measured
+in fp32, before our side had the precision of `gancourse train`).
 
 Ours samples from an average of G's weights, which is steadier, and which follows G some hundred
 steps later; the tutorial's has none. So ours reaches a mark later that takes a few hundred steps.
