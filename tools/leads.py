@@ -15,7 +15,6 @@ from pathlib import Path
 
 import matplotlib as mpl
 import torch
-import torch.nn.functional as F
 from PIL import Image, PngImagePlugin
 
 from gancourse import metrics, plotting, pretrained, toons
@@ -119,9 +118,10 @@ def named(g):
 
 def framed(images):
     """Return pictures, (N, 1 or 3, H, W) in [-1, 1], with a red frame, (N, 3, H, W)."""
-    images = images.repeat(1, 4 - images.shape[1], 1, 1)[:, :3]
-    inside = F.pad(torch.ones_like(images[:1, :1, 1:-1, 1:-1]), (1, 1, 1, 1)).bool()
-    return torch.where(inside, images, torch.tensor([1.0, -0.6, -0.6])[:, None, None])
+    images = images.expand(-1, 3, -1, -1).clone()
+    for edge in (images[:, :, 0], images[:, :, -1], images[..., 0], images[..., -1]):
+        edge[:] = torch.tensor([1.0, -0.6, -0.6])[:, None]
+    return images
 
 
 def switches(g):
@@ -177,7 +177,7 @@ def painted(g):
     pictures, maps = looks.images(), looks.columns["map"].rows()[::12][2:5]
     styles = {name: pictures[12 + toons.SCENE_LOOKS.index(name)] for name in STYLES}
     z = g.module.encode(g.gan, torch.stack([*styles.values()]))
-    rows = [torch.stack([torch.ones_like(pictures[0]), *styles.values()])]  # the corner is white
+    rows = [torch.stack([torch.ones_like(pictures[0]), *styles.values()])]
     for m in maps:
         drawn = g.sample(map=m.expand(len(z), -1, -1), z=z).cpu()
         rows.append(torch.cat([palette_image(m[None].byte()) / 127.5 - 1, drawn]))
