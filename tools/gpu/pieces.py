@@ -48,7 +48,7 @@ WIDER = {
     "stargan-emoji": {"ngf": 32, "ndf": 32},
     "pix2pix-hints2face": {"d_channels": (64, 128, 256)},
     "pix2pix-map2scene": {"d_channels": (64, 128, 256)},
-    "pix2pix-sketch2face": {"d_channels": (64, 128, 256)},
+    "pix2pix-sketch2face": {"d_channels": (64, 128, 256, 256, 256)},
     "pix2pix-noto2fluent": {"d_channels": (64, 128, 256)},
 }
 
