@@ -100,13 +100,6 @@ def place_in_group():
     return 0, 1
 
 
-def share(batch, run):
-    """Return this process's rows of a batch: every ``run.processes``-th."""
-    if run.processes == 1:
-        return batch
-    return {name: value[run.process :: run.processes] for name, value in batch.items()}
-
-
 def check_batch_size(size, run):
     """Raise a CourseError unless each process gets as many rows of a batch."""
     if size % run.processes:
@@ -114,6 +107,20 @@ def check_batch_size(size, run):
             f"a batch of {size} cannot be divided among {run.processes} processes. Take a "
             f"batch_size (--batch-size) that is a multiple of {run.processes}."
         )
+
+
+def check_share(batch, size, run):
+    """Raise a CourseError unless the first of several processes' batches has its rows alone.
+
+    Data that leave ``run`` out of account would give every process the same whole batch.
+    """
+    for name, rows in batch.items() if run.processes > 1 else ():
+        if len(rows) != size // run.processes:
+            raise CourseError(
+                f"{name!r} of a batch has {len(rows)} rows in each process; of a batch of {size}, "
+                f"each of {run.processes} processes takes {size // run.processes}. A batch() of "
+                "your own returns the rows that run.share(rows) picks."
+            )
 
 
 def synchronise(gan, run):

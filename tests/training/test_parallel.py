@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 import textwrap
+from dataclasses import replace
 
 import pytest
 import together
@@ -12,8 +13,10 @@ import torch
 from killed_run import data_for
 
 from gancourse import gans
+from gancourse.data.mixtures import ring
 from gancourse.errors import CourseError
-from gancourse.training import parallel, runtime
+from gancourse.gans import vanilla
+from gancourse.training import guards, parallel, runtime
 
 SAME = {
     "cyclegan": (together.train, ("seasons:16", {"pool_size": 0, "batch_size": 4})),
@@ -93,7 +96,7 @@ def test_noise_differs_between_processes():
 def test_each_row_of_a_batch_goes_to_one_process():
     batch = {"real": torch.arange(12), "labels": torch.arange(12) * 2}
     runs = [runtime.Run(device=torch.device("cpu"), process=n, processes=3) for n in range(3)]
-    parts = [parallel.share(batch, run) for run in runs]
+    parts = [{name: run.share(rows) for name, rows in batch.items()} for run in runs]
     assert sorted(torch.cat([part["real"] for part in parts]).tolist()) == list(range(12))
     assert all(torch.equal(part["labels"], part["real"] * 2) for part in parts)
 
@@ -102,6 +105,20 @@ def test_a_batch_that_cannot_be_divided_is_refused():
     run = runtime.Run(device=torch.device("cpu"), processes=3)
     with pytest.raises(CourseError, match="multiple of 3"):
         parallel.check_batch_size(16, run)
+
+
+def test_data_that_give_every_process_the_whole_batch_are_refused():
+    run = runtime.Run(device=torch.device("cpu"), processes=2)
+    cfg = vanilla.configure("smoke", ring().fields)
+
+    class Whole:
+        def batch(self, step, size, run):
+            return {"real": torch.zeros(size, 2)}
+
+    gan = vanilla.build(cfg, replace(run, processes=1))
+    guards.check_first_batch(gan, ring(), run)
+    with pytest.raises(CourseError, match=r"run\.share"):
+        guards.check_first_batch(gan, Whole(), run)
 
 
 def test_more_processes_than_cuda_devices_are_refused(monkeypatch):
