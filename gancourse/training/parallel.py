@@ -4,9 +4,10 @@
 
 Every process holds all networks. It computes gradients on its part of the batch; before an
 optimizer moves its weights, the gradients are averaged over all processes. So the weights stay
-equal everywhere, and a step is that of one process with the whole batch. Two things differ: noise
-and dropout are drawn in each process, and batch norm takes its statistics from the part of the
-batch on a CPU; on CUDA they are those of the whole batch (``SyncBatchNorm``).
+equal everywhere, and a step is that of one process with the whole batch. Three things differ: noise
+and dropout are drawn in each process; batch norm takes its statistics from the part of the batch on
+a CPU, on CUDA from the whole batch (``SyncBatchNorm``); and a loss that is no mean over the rows of
+a batch, as in SGAN and LostGAN, is that of the part.
 
 The first process writes all files. Goyal et al. 2017, arXiv:1706.02677, describe the method.
 """
