@@ -9,7 +9,8 @@ import zipfile
 import pytest
 import torch
 
-from gancourse import gans, trained
+from gancourse import bench, gans, trained
+from gancourse.bench import speed
 from gancourse.bench.machine import Origin
 from gancourse.errors import CourseError
 from gancourse.files import statefile
@@ -253,7 +254,8 @@ def test_what_is_better_is_kept_with_what_was_measured_here(tmp_path, monkeypatc
     assert card["quality"] == {"judge_fid": 1.02} and "junk" not in card
     assert card["fields"] == {}  # a vanilla GAN is given nothing but noise
     assert trained.load(shipped / "vanilla-digits.safetensors").sample(2).shape == (2, 1, 28, 28)
-    assert json.loads((tmp_path / "figures" / "gpu-cuda.json").read_text())["budget"] == 540
+    _, (rest,) = results.recorded(tmp_path / "figures", "cuda")
+    assert rest.budget == 540
 
 
 @pytest.mark.parametrize(
@@ -296,7 +298,10 @@ def test_malformed_weights_are_refused(tmp_path, shipped, capsys, name, content)
     assert not (tmp_path.parent / "evil.safetensors").exists()
 
 
-@pytest.mark.parametrize("text", ["", "{}", '{"origin": {}, "budget": "x"}', "[1]"])
+EVIL = json.dumps({"origin": dataclasses.asdict(ORIGIN) | {"kind": "/../../x"}, "budget": 1.0})
+
+
+@pytest.mark.parametrize("text", ["", "{}", '{"origin": {}, "budget": "x"}', "[1]", EVIL])
 def test_malformed_results_are_refused(tmp_path, shipped, text):
     (tmp_path / "results.json").write_text(text)
     with pytest.raises(CourseError, match=r"results\.json"):
@@ -310,6 +315,69 @@ def test_a_zip_file_that_is_none_is_refused(tmp_path, shipped):
     (tmp_path / "weights-2.zip").write_bytes(b"PK no zip")
     with pytest.raises(CourseError, match=r"weights-2\.zip"):
         take.take(tmp_path, shipped, tmp_path / "figures")
+
+
+def speeds_of(gan, origin):
+    row = speed.Row(
+        **{"gan": gan, "data": "d", "preset": "laptop", "batch": 8, "threads": 1, "clock": "wall"},
+        **{"side": "fp32", "ms": 2.0, "ratio": (1.0, 2.0, 3.0), "shares": {}, "operations": 1e6},
+    )
+    return bench.Speeds(origin=origin, peaks={"fp32": 1e9}, rows=[row])
+
+
+def figures(origin, gan, lesson, **more):
+    """Results of one GAN and one lesson."""
+    claims = {"claims": [("it holds", True)]}
+    return results.Results(
+        origin=origin,
+        budget=90.0,
+        pieces=[
+            results.Piece(name=f"speed:{gan}", status="done", seconds=1.0),
+            results.Piece(name="tests", status=more.pop("status", "done"), seconds=1.0),
+        ],
+        agreement=[results.Agreement(gan=gan, how="fp32", losses=0.0, gradients={}, agrees=True)],
+        speed=speeds_of(gan, origin),
+        paper={gan: {"fp32": 2.0}},
+        lessons=[results.Lesson(name=lesson, cells=(1, 2), seconds=1.0, **claims)],
+        **more,
+    )
+
+
+def test_figures_of_a_part_leave_the_others_with_their_origin(tmp_path, shipped):
+    out, tests = tmp_path / "figures", results.Tests(passed=3, failed=[], skipped=0)
+    days = [dataclasses.replace(ORIGIN, date=f"2026-12-0{day}", commit=str(day)) for day in (1, 2)]
+    runs = (
+        figures(days[0], "dcgan", "02_dcgan", tests=tests),
+        figures(days[1], "cyclegan", "07_cyclegan", status="not begun"),
+    )
+    for i, found in enumerate(runs):
+        results.write(tmp_path / str(i), found)
+        take.take(tmp_path / str(i), shipped, out)
+    speeds, rest = results.recorded(out, "cuda")
+    assert [(one.origin, one.rows[0].gan) for one in speeds] == [
+        (days[0], "dcgan"),
+        (days[1], "cyclegan"),
+    ]
+    assert rest[0] == dataclasses.replace(runs[0], speed=None)
+    assert [piece.name for piece in rest[1].pieces] == ["speed:cyclegan"]
+    assert rest[1].origin == days[1] and rest[1].lessons == runs[1].lessons
+
+
+def test_newer_figures_replace_those_of_the_same_name(tmp_path, shipped):
+    out, tests = tmp_path / "figures", results.Tests(passed=3, failed=[], skipped=0)
+    new = dataclasses.replace(ORIGIN, date="2026-12-02")
+    old, same = figures(ORIGIN, "dcgan", "02_dcgan", tests=tests), {"tests": tests}
+    other = results.Agreement(gan="dcgan", how="bf16", losses=0.0, gradients={}, agrees=False)
+    old = dataclasses.replace(old, agreement=[*old.agreement, other])
+    for i, found in enumerate((old, figures(new, "dcgan", "02_dcgan", **same))):
+        results.write(tmp_path / str(i), found)
+        take.take(tmp_path / str(i), shipped, out)
+    speeds, rest = results.recorded(out, "cuda")
+    assert [one.origin for one in speeds] == [new]
+    empty = {"pieces": [], "tests": None, "paper": {}, "lessons": [], "speed": None}
+    assert rest[0] == dataclasses.replace(old, agreement=[other], **empty)
+    results.record(out, dataclasses.replace(figures(new, "dcgan", "02_dcgan"), agreement=[other]))
+    assert ORIGIN not in [one.origin for one in results.recorded(out, "cuda")[1]]
 
 
 def test_a_cpus_figures_are_left_out(tmp_path, shipped, capsys):

@@ -13,10 +13,11 @@ import time
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from gancourse import gans
+from gancourse import bench, gans
 from tools.gpu import results
 
 ROOT = Path(__file__).resolve().parents[2]
+BENCHMARKS = ROOT / bench.FOLDER
 RESERVE = 8.0  # seconds at the end, for what is written last
 GRACE = 3.0  # seconds that a piece has for its last words
 
