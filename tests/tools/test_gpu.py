@@ -136,6 +136,38 @@ def test_the_plan_has_every_recipe_the_most_valuable_first_and_every_piece_has_i
     assert sum(stage.share for stage in stages) == 540
 
 
+def test_pieces_without_figures_come_first(tmp_path):
+    partly = dataclasses.replace(figures(ORIGIN, "lsgan", "02_dcgan"), paper={})
+    for found in (figures(ORIGIN, "dcgan", "01_vanilla_gan"), partly):
+        results.record(tmp_path, found)
+    known = plan.on_record("cuda", tmp_path)
+    assert known == {"speed:dcgan", "lesson:01", "lesson:02"}
+    assert plan.on_record("mps", tmp_path) == set()
+    _, timed, recipes, read = plan.all_stages(train_pretrained.RECIPES, known)
+    assert timed.names[:2] == ("speed:vanilla", "speed:lsgan") and timed.names[-1] == "speed:dcgan"
+    assert read.names[0] == "lesson:03" and read.names[-2:] == ("lesson:01", "lesson:02")
+    assert recipes == plan.all_stages(train_pretrained.RECIPES)[2]
+
+
+def test_pieces_are_chosen_by_their_name_or_their_kind():
+    stages = plan.all_stages(train_pretrained.RECIPES)
+    found = plan.chosen(stages, ("lesson", "speed:cyclegan", "speed:stargan"))
+    assert [stage.names for stage in found] == [
+        ("speed:cyclegan", "speed:stargan"),
+        tuple(f"lesson:{name}" for name in plan.LESSONS),
+    ]
+    with pytest.raises(CourseError, match="Did you mean 'speed:cyclegan'"):
+        plan.chosen(stages, ("speed:cylegan",))
+
+
+@pytest.mark.skipif(shutil.which("make") is None, reason="there is no make here")
+@pytest.mark.parametrize("only", ["", "speed:cyclegan speed:stargan"])
+def test_make_passes_the_pieces_on(only):
+    command = ["make", "--dry-run", "gpu", f"ONLY={only}"]
+    printed = subprocess.run(command, cwd=plan.ROOT, capture_output=True, text=True).stdout
+    assert f"--only {only}".strip() == printed[printed.index("--only") :].strip()
+
+
 @pytest.mark.parametrize("name", sorted({*train_pretrained.RECIPES} & {*trained.names()}))
 def test_a_wider_generator_can_be_built_and_its_file_may_ship(name):
     recipe = train_pretrained.RECIPES[name]
