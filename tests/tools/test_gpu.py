@@ -9,14 +9,14 @@ import zipfile
 import pytest
 import torch
 
-from gancourse import bench, gans, trained
+from gancourse import bench, gans, runs, trained
 from gancourse.bench import speed
 from gancourse.bench.machine import Origin
 from gancourse.errors import CourseError
-from gancourse.files import statefile
+from gancourse.files import schema, statefile
 from gancourse.training import checkpoint, runtime
 from tools import train_pretrained
-from tools.gpu import pack, pieces, plan, results, take
+from tools.gpu import curves, pack, pieces, plan, results, take
 
 ORIGIN = Origin(date="2026-11-26", commit="", device="card", kind="cuda", python="3", torch="2")
 
@@ -143,10 +143,10 @@ def test_pieces_without_figures_come_first(tmp_path):
     known = plan.on_record("cuda", tmp_path)
     assert known == {"speed:dcgan", "lesson:01", "lesson:02"}
     assert plan.on_record("mps", tmp_path) == set()
-    _, timed, recipes, read = plan.all_stages(train_pretrained.RECIPES, known)
+    _, _, timed, recipes, read = plan.all_stages(train_pretrained.RECIPES, known)
     assert timed.names[:2] == ("speed:vanilla", "speed:lsgan") and timed.names[-1] == "speed:dcgan"
     assert read.names[0] == "lesson:03" and read.names[-2:] == ("lesson:01", "lesson:02")
-    assert recipes == plan.all_stages(train_pretrained.RECIPES)[2]
+    assert recipes == plan.all_stages(train_pretrained.RECIPES)[3]
 
 
 def test_pieces_are_chosen_by_their_name_or_their_kind():
@@ -214,6 +214,48 @@ def test_a_cell_runs_as_in_a_notebook_and_its_functions_have_a_source():
     cell = type("Cell", (), {"source": "def f(x):\n    return x + 1\ny = f(1)"})
     pieces.execute(cell, "<cell 1>", space)
     assert space["y"] == 2 and "return x + 1" in inspect.getsource(space["f"])
+
+
+# Curves in two settings
+
+
+def tried(how, quality, losses=(1.0, 1.0)):
+    return results.Curve(how=how, seed=0, losses={"D/adv": [None, *losses]}, quality=quality)
+
+
+def test_settings_agree_if_their_means_are_no_further_apart_than_seeds():
+    tries = [tried("a", 10.0), tried("a", 14.0, (2.0, 4.0)), tried("b", 15.0), tried("b", 17.0)]
+    fid, loss = curves.verdicts(tries)
+    assert (fid.of, fid.means, fid.spread, fid.agree) == ("quality", (12, 16), 4, True)
+    assert (loss.of, loss.means, loss.agree) == ("D/adv", (2, 1), True)
+    fid, _ = curves.verdicts([*tries[:2], tried("b", 16.1), tried("b", 17.0)])
+    assert not fid.agree and "DIFFER" in curves.line(fid)
+    assert curves.verdicts(tries[:3]) == [] == curves.verdicts(tries[:2])
+
+
+def test_plain_fp32_is_compared_with_what_the_command_line_takes(monkeypatch):
+    monkeypatch.setattr(runtime, "fast_precision", lambda device: "bf16")
+    plan_ = runs.prepare("dcgan", "toons:64", "laptop")
+    plain, taken = curves.settings(plan_, torch.device("cuda"))
+    assert plain == {"graphs": False}
+    assert taken == {"precision": "bf16", "channels_last": True}
+    assert curves.settings(plan_, torch.device("cpu")) == ({}, {"precision": "bf16"})
+
+
+def test_a_rehearsal_records_curves_and_a_verdict(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(curves, "SEEDS", (0, 1))
+    written = []
+    pieces.curves_of_one("cpu", 60, tmp_path, "vanilla", lambda curves: written.append(curves))
+    assert [len(one["tries"]) for (one,) in written] == [1, 2, 3, 4]
+    (one,) = schema.read(list[results.Curves], json.dumps(written[-1]), "it", CourseError)
+    assert len(one.steps) == curves.POINTS
+    assert [(t.how.split(", ")[1], t.seed) for t in one.tries] == [
+        (precision, seed) for seed in (0, 1) for precision in ("fp32", "bf16")
+    ]
+    assert len({t.quality for t in one.tries}) == 4
+    losses = [t.losses["D/adv"] for t in one.tries]
+    assert losses[0] != losses[1] and losses[0] != losses[2]
+    assert "quality: " in capsys.readouterr().out and one.verdicts[0].of == "quality"
 
 
 # Which quality is better

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from gancourse import bench, gans
 from gancourse.errors import choose
-from tools.gpu import results
+from tools.gpu import curves, results
 
 ROOT = Path(__file__).resolve().parents[2]
 BENCHMARKS = ROOT / bench.FOLDER
@@ -90,12 +90,14 @@ def all_stages(recipes, known=()):
     order += [name for name in recipes if name not in FIRST]
     trained = tuple(f"recipe:{name}" for name in order)
     read = tuple(sorted((f"lesson:{name}" for name in LESSONS), key=known.__contains__))
+    compared = tuple(f"curves:{name}" for name in curves.GANS)
     timed = tuple(sorted((f"speed:{name}" for name in GANS), key=known.__contains__))
     return (
         Stage(names=("tests", "agreement"), share=60, at_once=2),
+        Stage(names=compared, share=50, at_once=2),
         Stage(names=timed, share=120, at_once=6),
-        Stage(names=trained, share=220, most=200, least=60, at_once=3),
-        Stage(names=read, share=140, at_once=8),
+        Stage(names=trained, share=200, most=200, least=60, at_once=3),
+        Stage(names=read, share=110, at_once=8),
     )
 
 

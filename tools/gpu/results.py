@@ -86,6 +86,39 @@ class Trained:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Curve:
+    """A training of a few hundred steps in one setting, with one seed."""
+
+    how: str  # device, precision and the rest, as a run says it
+    seed: int
+    losses: dict[str, list[Finite | None]]  # means of each window; None if no step had the loss
+    quality: Finite
+
+
+@dataclass(frozen=True, kw_only=True)
+class Verdict:
+    """Whether two settings lead to the same, up to what seeds change."""
+
+    of: str  # "quality", or a loss
+    means: tuple[Finite, Finite]  # over the seeds; of plain fp32 first
+    spread: Finite  # how far the seeds of a setting are apart
+    agree: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class Curves:
+    """Trainings of a GAN in two settings."""
+
+    gan: str
+    data: str
+    preset: str
+    measure: str  # of the quality
+    steps: list[int]  # at which the windows of the losses end
+    tries: list[Curve]
+    verdicts: list[Verdict]
+
+
+@dataclass(frozen=True, kw_only=True)
 class Results:
     """All that came back, but for the weights."""
 
@@ -98,6 +131,7 @@ class Results:
     paper: dict[str, dict[str, Finite]] = field(default_factory=dict)
     trained: list[Trained] = field(default_factory=list)
     lessons: list[Lesson] = field(default_factory=list)
+    curves: list[Curves] = field(default_factory=list)
 
 
 def recorded(folder, kind):
@@ -168,7 +202,7 @@ def together(known, new):
     for old in known:
         left = {"paper": {k: v for k, v in old.paper.items() if k not in new.paper}}
         left["tests"] = None if new.tests else old.tests
-        for rows in ("pieces", "agreement", "trained", "lessons"):
+        for rows in ("pieces", "agreement", "trained", "lessons", "curves"):
             newer = set(map(name_of, getattr(new, rows)))
             left[rows] = [one for one in getattr(old, rows) if name_of(one) not in newer]
         found += [replace(old, **left)] if any(left.values()) else []
