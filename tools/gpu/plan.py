@@ -132,7 +132,7 @@ def chosen(stages, only):
     pieces = [name for stage in stages for name in stage.names]
     kinds = [name.partition(":")[0] for name in pieces]
     for name in only:
-        choose("piece", name, [*dict.fromkeys(kinds), *pieces])
+        choose("piece", name, dict.fromkeys([*kinds, *pieces]))
     found = (
         replace(stage, names=tuple(n for n in stage.names if {n, n.partition(":")[0]} & {*only}))
         for stage in stages
