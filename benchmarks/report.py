@@ -90,13 +90,19 @@ def speed_table(rows):
 
 
 def short_table(machines):
-    """Return a table of the fastest setting on each machine, for the README of the project."""
-    sides = [by_gan(speeds.rows) for speeds in machines]
+    """Return a table of the fastest setting on each machine, for the README of the project.
+
+    Parameters
+    ----------
+    machines : dict of str to list of gancourse.bench.speed.Row
+        By the name of the machine.
+    """
+    sides = [by_gan(rows) for rows in machines.values()]
     columns = ["GAN"]
-    for speeds in machines:
-        columns += [speeds.origin.device.replace("(R)", ""), "times as fast"]
+    for device in machines:
+        columns += [device.replace("(R)", ""), "times as fast"]
     lines = []
-    for gan in sides[0]:
+    for gan in sorted({gan for known in sides for gan in known}):
         line = [gan]
         for known in sides:
             fast = best(known[gan]) if gan in known else None
@@ -150,10 +156,10 @@ def seconds(row):
     return f"{row['mean']:.1f}{error} ({row['reached']} of {row['seeds']})"
 
 
-def plot(speeds, path):
+def plot(rows, path):
     """Draw how many times as fast each of our settings is, one line for each GAN."""
-    groups = by_gan(speeds.rows)
-    names = [side for side in dict.fromkeys(row.side for row in speeds.rows) if side != TUTORIAL]
+    groups = by_gan(rows)
+    names = [side for side in dict.fromkeys(row.side for row in rows) if side != TUTORIAL]
     figure = Figure(figsize=(8, 1 + 0.32 * len(groups)), layout="constrained")
     ax = figure.subplots()
     for i, name in enumerate(names):
@@ -175,14 +181,47 @@ def plot(speeds, path):
     figure.savefig(path, dpi=160)
 
 
-def where(origin, rows=()):
-    """Return where something was measured, as a line of text."""
-    text = f"{origin.device}, PyTorch {origin.torch}, {origin.date}"
-    text += f", commit {origin.commit}" if origin.commit else ""
-    if rows and origin.kind == "cpu":
-        counts = sorted({row.threads for row in rows})
-        text += f", {' or '.join(map(str, counts))} thread{'s' * (counts[-1] > 1)}"
-    return text
+def where(origin):
+    """Return where something was measured, as text."""
+    return f"{origin.device}, PyTorch {origin.torch}"
+
+
+def when(origin):
+    """Return when something was measured, and with which commit, as text."""
+    return origin.date + (f", commit {origin.commit}" if origin.commit else "")
+
+
+def threads(found):
+    """Return how many threads some speeds were measured with, as text that follows on a comma."""
+    counts = sorted({row.threads for one in found for row in one.rows if one.origin.kind == "cpu"})
+    return f", {' or '.join(map(str, counts))} thread{'s' * (counts[-1] > 1)}" if counts else ""
+
+
+def origins(found):
+    """Return where and when a list of speeds was measured, as a line of text.
+
+    It names the GANs of each origin, if there are several.
+    """
+    machines = {}
+    for one in found:
+        machines.setdefault(where(one.origin), []).append(one)
+    texts = []
+    for machine, same in machines.items():
+        gans = [f"{', '.join(by_gan(one.rows))} ({when(one.origin)})" for one in same]
+        rest = f": {', '.join(gans)}" if len(found) > 1 else f", {when(same[0].origin)}"
+        texts.append(f"{machine}{threads(same)}{rest}.")
+    return " ".join(texts)
+
+
+def peaks_of(found):
+    """Return the peaks of the machines that a list of speeds was measured on, as text."""
+    peaks = {
+        one.origin.device: " and ".join(
+            f"{v / 1e9:,.0f} Gop/s in {k}" for k, v in one.peaks.items()
+        )
+        for one in found
+    }
+    return "; ".join(f"{device}: {text}" for device, text in peaks.items())
 
 
 def main():
@@ -197,34 +236,40 @@ def main():
         "`gancourse bench --quality acgan-digits --seeds 5 --earlier benchmarks/earlier.json` (the "
         "laptop presets of commit ad24039). On a GPU: `make gpu`.\n",
     ]
-    found = sorted((HERE / "results").glob("speed-*.json"))
-    for path in found:
-        speeds = bench.read(path, bench.Speeds)
-        peaks = ", ".join(f"{v / 1e9:,.0f} Gop/s in {k}" for k, v in speeds.peaks.items())
-        text += [f"## Speed: {speeds.origin.kind}\n", f"{where(speeds.origin, speeds.rows)}.\n"]
-        if path == found[0]:
+    machines = {}
+    for path in sorted((HERE / "results").glob("speed-*.json")):
+        speeds = bench.read(path, list[bench.Speeds])
+        rows, kind = bench.rows_of(speeds), speeds[0].origin.kind
+        text += [f"## Speed: {kind}\n", f"{origins(speeds)}\n"]
+        if not machines:
             text += ["![Times the speed of the tutorial loop, by GAN and setting](speed.png)\n"]
-        text += [speed_table(speeds.rows)]
+            plot(rows, HERE / "speed.png")  # that of the CPU, if there are several
+        for device in dict.fromkeys(one.origin.device for one in speeds):
+            same = [one for one in speeds if one.origin.device == device]
+            machines[device] = bench.rows_of(same)
+        text += [speed_table(rows)]
         text += [
             "In brackets are the lowest and the highest of the turns. *Outside the networks* is "
             "the share of the time that is not their arithmetic, and *of the peak* is how much of "
             "the speed of a large matrix product the fastest setting reaches.\n",
-            f"The peak is a large matrix product: {peaks}. On one thread of a CPU, seconds are "
-            "those in which the process computed.\n",
-            f"## Where the time goes: {speeds.origin.kind}\n",
+            f"The peak is a large matrix product ({peaks_of(speeds)}). On one thread of a CPU, "
+            "seconds are those in which the process computed.\n",
+            f"## Where the time goes: {kind}\n",
             "By PyTorch's profiler, which makes small operations look slower than they are.\n",
-            profile_table(speeds.rows),
+            profile_table(rows),
         ]
     paths = sorted((HERE / "results").glob("quality-*.json"))
     races = [bench.read(path, bench.Race) for path in paths]
     if races:
         text += ["## Time to quality\n", quality_table(races), AVERAGE]
-        text += ["".join(f"- {race.task}: {where(race.origin)}.\n" for race in races)]
+        text += [
+            "".join(
+                f"- {race.task}: {where(race.origin)}, {when(race.origin)}.\n" for race in races
+            )
+        ]
     text += ["## Against a script of others\n", PEERS]
     (HERE / "README.md").write_text("\n".join(text), encoding="utf-8")
-    machines = [bench.read(path, bench.Speeds) for path in found]
     if machines:
-        plot(machines[0], HERE / "speed.png")  # that of the CPU, if there are several
         readme = HERE.parent / "README.md"
         before, _, rest = readme.read_text(encoding="utf-8").partition(MARKS[0])
         _, _, after = rest.partition(MARKS[1])

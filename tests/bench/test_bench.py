@@ -1,5 +1,6 @@
 """The benchmark: both sides train the same GAN, take turns, and say where their time goes."""
 
+import dataclasses
 import itertools
 import json
 
@@ -94,9 +95,47 @@ def test_a_file_grows_by_the_gans_that_are_named(tmp_path, monkeypatch):
         arguments = ["bench", name, "--preset", "smoke", "--device", "cpu", "--out", str(tmp_path)]
         result = CliRunner().invoke(main, arguments)
         assert result.exit_code == 0 and f"{name} " in result.output, result.output
-    found = bench.read(tmp_path / "speed-cpu.json", bench.Speeds)
+    (found,) = bench.read(tmp_path / "speed-cpu.json", list[bench.Speeds])
     assert [row.gan for row in found.rows] == ["dcgan", "vanilla"]
     assert found.origin.kind == "cpu" and found.peaks["fp32"] > 0
+
+
+def test_rows_that_are_kept_keep_their_origin(tmp_path, monkeypatch):
+    monkeypatch.setattr(speed, "measure", fake_rows)
+    path = tmp_path / "speed-cpu.json"
+    list(bench.speed_of(("vanilla", "dcgan"), device="cpu", preset="smoke", out=tmp_path))
+    (first,) = bench.read(path, list[bench.Speeds])
+    old = dataclasses.replace(first.origin, date="2026-01-01", commit="before")
+    bench.write(path, [dataclasses.replace(first, origin=old)])
+    list(bench.speed_of(("vanilla",), device="cpu", preset="smoke", out=tmp_path))
+    found = bench.read(path, list[bench.Speeds])
+    assert [(one.origin.commit, [row.gan for row in one.rows]) for one in found] == [
+        ("before", ["dcgan"]),
+        (first.origin.commit, ["vanilla"]),
+    ]
+
+
+def test_the_largest_peak_of_a_machine_is_that_of_all_its_rows():
+    origin = machine.Origin(date="", commit="", device="a", kind="cpu", python="", torch="")
+    other = dataclasses.replace(origin, device="b")
+    known = [
+        bench.Speeds(origin=where, peaks={"fp32": 2e9}, rows=fake_rows(plan, CPU))
+        for where, plan in ((origin, Named("one")), (other, Named("two")))
+    ]
+    new = dataclasses.replace(origin, date="later")
+    new = bench.Speeds(origin=new, peaks={"fp32": 1e9}, rows=fake_rows(Named("three"), CPU))
+    found = bench.together(known, new)
+    assert [one.peaks["fp32"] for one in found] == [2e9, 2e9, 2e9]
+    new = dataclasses.replace(new, peaks={"fp32": 4e9})
+    found = bench.together(known, new)
+    assert [one.rows[0].of_peak for one in found] == [0.125, 0.25, 0.125]
+
+
+class Named:
+    """A plan of which the name alone is used."""
+
+    def __init__(self, name):
+        self.name = name
 
 
 def fake_rows(plan, device, **options):
