@@ -314,12 +314,12 @@ def sample(folder, count, seed, path, given, device, output):
     --input, a translator gets pictures that were held out, if its data are a data set of the
     course.
     """
-    file = paths.png_target(output)
-    if path and file.exists() and path.resolve() in (file, *file.parents):
-        raise CourseError(f"{output} is one of the pictures of --input. Choose another --output.")
+    paths.png_target(output)
     from gancourse import plotting, trained
     from gancourse.trained import asked, show
 
+    if path:
+        show.spare(path, output)
     g = trained.load(folder, device)
     given = by_name("--given", given)
     samples = show.examples(g, count, seed, path=path, given=given)

@@ -445,13 +445,31 @@ def test_a_translator_is_sampled_on_pictures_held_out_or_given(sketches, tmp_pat
     assert Image.open(tmp_path / "b.png").width < Image.open(tmp_path / "a.png").width
 
 
-def test_a_picture_is_not_replaced_by_its_translation(sketches, tmp_path):
-    given = tmp_path / "mine.png"
-    Image.new("L", (16, 16)).save(given)
-    before = given.read_bytes()
-    for source in (given, tmp_path):
-        assert "--input" in refusal("sample", sketches, "--input", source, "-o", given)
-    assert given.read_bytes() == before
+@pytest.mark.parametrize("source", ["mine.png", ".", "files", "folders", "link.png"])
+@pytest.mark.parametrize("output", ["mine.png", "link.png"])
+def test_a_picture_is_not_replaced_by_its_translation(
+    sketches, tmp_path, monkeypatch, source, output
+):
+    monkeypatch.chdir(tmp_path)
+    Path("inner").mkdir()
+    Image.new("L", (16, 16)).save("inner/real.png")
+    os.link("inner/real.png", "mine.png")
+    Path("link.png").symlink_to("mine.png")
+    for folder in ("files", "folders"):
+        Path(folder).mkdir()
+    Path("files/other.png").symlink_to("../mine.png")
+    Path("folders/inner").symlink_to("../inner")
+    before = Path("mine.png").read_bytes()
+    monkeypatch.setattr(trained, "load", None)  # it is told before anything is loaded
+    assert "of --input" in refusal("sample", sketches, "--input", source, "-o", output)
+    assert Path("mine.png").read_bytes() == before
+
+
+def test_a_translation_may_be_written_beside_its_pictures(sketches, tmp_path):
+    Image.new("L", (16, 16)).save(tmp_path / "mine.png")
+    for _ in range(2):
+        given = ("--input", tmp_path / "mine.png", "-o", tmp_path / "translated.png")
+        assert call("sample", sketches, *given).exit_code == 0
 
 
 def test_a_path_in_a_card_is_not_read_but_asked_for(tmp_path, monkeypatch):
