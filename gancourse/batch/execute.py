@@ -138,7 +138,7 @@ def prepare(paths, given, out=None, timeout=None):
     for root in dict.fromkeys(job.batch for job in jobs if job.variant):
         places.check_page(root / "index.html")
         places.check_page(root / places.RUNS)
-    for folder in dict.fromkeys(job.out for job in jobs):
+    for folder in dict.fromkeys(folder for job in jobs for folder in (job.batch, job.out)):
         places.make(folder)
     return jobs
 

@@ -116,18 +116,21 @@ def alone(folder):
     Raises
     ------
     CourseError
-        If another batch takes too long.
+        If another batch takes too long, or the folder has no place for a lock.
     """
     with ExitStack() as lock:
         try:
             lock.enter_context(locked(folder / ".gancourse.lock", timeout=LOCK_TIMEOUT))
         except TimeoutError:
             raise CourseError(f"another run is busy in {printable(folder)}.") from None
+        except OSError as error:
+            place = printable(error.filename or folder)
+            raise CourseError(f"cannot use {place}: {paths.reason(error)}.") from error
         yield
 
 
 def make(folder):
-    """Make an output folder, and check that it can be written to.
+    """Make an output folder, and check that it can be written to and locked.
 
     Raises
     ------
@@ -142,3 +145,5 @@ def make(folder):
     except OSError as error:
         why = f"cannot write to the folder {printable(folder)}: {paths.reason(error)}."
         raise CourseError(why) from error
+    with alone(folder):
+        pass

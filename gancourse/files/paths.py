@@ -11,6 +11,7 @@ PNG = b"\x89PNG\r\n\x1a\n"  # how such a file begins
 # The system's reasons that a user can do something about, and what that is.
 ADVICE = {
     errno.ENOENT: "there is no such file or folder. Check the spelling",
+    errno.EEXIST: "something else has this name. Move it away, or choose another folder",
     errno.ENOTDIR: "a part of the path is a file, not a folder. Choose another folder",
     errno.EISDIR: "it is a folder. Add the name of a file",
     errno.EACCES: "you have no permission. Give yourself one, or choose another folder",

@@ -2,11 +2,11 @@
 
 from contextlib import ExitStack, contextmanager, suppress
 
-from gancourse.errors import CheckpointError
+from gancourse.errors import CheckpointError, printable
 from gancourse.files import paths
 from gancourse.files.locks import locked
 
-LOCK = ".lock"
+LOCK = ".gancourse-run.lock"  # nobody's file but ours, since it is removed
 
 
 @contextmanager
@@ -37,8 +37,9 @@ def owned(folder):
                     "another folder."
                 ) from error
             except OSError as error:
+                place = printable(error.filename or folder)
                 raise CheckpointError(
-                    f"cannot use {folder} for the run: {paths.reason(error)}."
+                    f"cannot use {place} for the run: {paths.reason(error)}."
                 ) from error
             try:
                 yield

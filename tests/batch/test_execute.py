@@ -140,6 +140,25 @@ def test_a_cell_has_a_time_limit(lessons, tmp_path, preset, timeout, limit):
     assert job.timeout == limit
 
 
+@pytest.mark.parametrize("seed", ["0", "0,1"])
+@pytest.mark.parametrize(
+    "make",
+    [
+        Path.mkdir,
+        lambda path: path.symlink_to("absent"),
+        lambda path: path.write_text("mine"),
+    ],
+)
+def test_a_folder_that_cannot_be_locked_is_refused_before_anything_runs(
+    lessons, tmp_path, make, seed
+):
+    (tmp_path / "out").mkdir()
+    make(tmp_path / "out" / ".gancourse.lock")
+    with pytest.raises(CourseError, match=r"cannot use .*\.gancourse\.lock.*Move it away"):
+        prepare(lessons, {"seed": seed}, tmp_path / "out")
+    assert [path.name for path in (tmp_path / "out").iterdir()] == [".gancourse.lock"]
+
+
 def test_a_folder_that_cannot_be_made_is_refused(lessons, tmp_path):
     (tmp_path / "file").touch()
     with pytest.raises(CourseError, match="file"):
