@@ -33,17 +33,19 @@ class Place(click.ParamType):
     ----------
     file : bool
         See :func:`gancourse.files.paths.given`.
+    folder : bool
+        Whether it names a folder for files that will be written.
     """
 
     name = "path"
 
-    def __init__(self, file=False):
-        self.file = file
+    def __init__(self, file=False, folder=False):
+        self.file, self.folder = file, folder
 
     def convert(self, value, param, ctx):
         """Return the path, or raise a CourseError."""
         what = param.opts[-1] if isinstance(param, click.Option) else param.human_readable_name
-        return paths.given(value, what, self.file)
+        return paths.folder(value, what) if self.folder else paths.given(value, what, self.file)
 
 
 class Commands(click.Group):
@@ -106,7 +108,7 @@ def main():
     metavar="NAME VALUE",
     help="Set a parameter of every lesson, as in -p preset smoke. Can be repeated.",
 )
-@click.option("--out", type=Place(), help="Output folder [build/PRESET].")
+@click.option("--out", type=Place(folder=True), help="Output folder [build/PRESET].")
 @click.option("--check-claims", is_flag=True, help="Exit with status 1 if a claim does not hold.")
 @click.option(
     "--missing", is_flag=True, help="Run only what --out does not hold yet, or what has changed."
@@ -138,7 +140,7 @@ def run(names, given, out, check_claims, missing, workers, scheduler, timeout):
     """
     from gancourse.batch import execute, lessons
 
-    jobs = execute.prepare(lessons.find(names), dict(given), out, timeout)
+    jobs = execute.prepare(lessons.find(names), by_name("-p", given), out, timeout)
     from gancourse.batch import cluster, runs
 
     done = [job for job in jobs if missing and execute.is_done(job)]
@@ -224,7 +226,7 @@ def tell(job, path, notebook, check_claims):
     show_default=True,
     help="On CUDA, launch a whole step at once, as a CUDA graph.",
 )
-@click.option("--out", required=True, type=Place(), help="Folder of the run.")
+@click.option("--out", required=True, type=Place(folder=True), help="Folder of the run.")
 @click.option("--resume", is_flag=True, help="Go on with the run in --out.")
 def train(
     name,
@@ -351,7 +353,9 @@ def sample(folder, count, seed, path, given, device, output):
     "--threads", type=click.IntRange(1, 1024), help="CPU threads [1 for small networks, else all]."
 )
 @click.option(
-    "--out", type=Place(), help="Folder of the JSON file [benchmarks/results, in this folder]."
+    "--out",
+    type=Place(folder=True),
+    help="Folder of the JSON file [benchmarks/results, in this folder].",
 )
 def bench(names, full, task, seeds, steps, earlier, preset, device, threads, out):
     """Time our trainer against a tutorial's loop, on the same networks, for all GANs or some.

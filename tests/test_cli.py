@@ -136,6 +136,23 @@ def test_an_odd_path_is_told_and_nothing_is_written(tmp_path, monkeypatch, comma
     assert [*Path().iterdir()] == [Path("file")]
 
 
+@pytest.mark.parametrize("text", ["file", os.devnull])
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["train", "vanilla", "--out"],
+        ["run", "01", "--out"],
+        ["run", "01", "--out", "new", "-p", "out_dir"],
+        ["bench", "vanilla", "--out"],
+    ],
+)
+def test_a_folder_to_write_in_is_no_file(tmp_path, monkeypatch, command, text):
+    monkeypatch.chdir(tmp_path)
+    Path("file").touch()
+    assert "no folder. Choose another" in refusal(*command, text)
+    assert [*Path().iterdir()] == [Path("file")]
+
+
 @pytest.mark.parametrize("encoding", ["ascii", "cp932", "cp874", "cp852"])
 def test_training_goes_on_where_the_output_lacks_a_sign(tmp_path, encoding):
     run = ["train", "vanilla", "--preset", "smoke", "--data", "ring", "--device", "cpu"]

@@ -88,6 +88,33 @@ def given(text, what, file=False):
     return path
 
 
+def folder(text, what):
+    """Return a folder that a user wrote, in which files can be written; it need not exist yet.
+
+    Parameters
+    ----------
+    text, what
+        See :func:`given`.
+
+    Returns
+    -------
+    pathlib.Path
+
+    Raises
+    ------
+    CourseError
+        If it can be no path, is there and no folder, or if the user may not write there.
+    """
+    path = given(text, what)
+    refused = f"{what}: cannot use {printable(text)}: "
+    if os.path.lexists(path) and not path.is_dir():
+        raise CourseError(f"{refused}it is there, and no folder. Choose another.")
+    there = next(place for place in (path, *path.absolute().parents) if place.is_dir())
+    if not os.access(there, os.W_OK | os.X_OK):
+        raise CourseError(f"{refused}{ADVICE[errno.EACCES]}.")
+    return path
+
+
 def target(path):
     """Return the file that is written for ``path``: the file itself, or what a link leads to.
 

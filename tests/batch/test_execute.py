@@ -87,6 +87,14 @@ def test_a_folder_of_pictures_is_that_of_the_caller(lessons, tmp_path, monkeypat
     assert len(load(job.parameters["data"])) > 0
 
 
+def test_a_folder_for_a_lessons_files_is_that_of_the_caller(lessons, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    for text, place in (("kept", tmp_path / "kept"), ("~/kept", tmp_path / "home" / "kept")):
+        (job,) = prepare(lessons[:1], {"out_dir": text}, tmp_path / "out")
+        assert job.parameters["out_dir"] == str(place)
+
+
 def test_the_output_folder_follows_the_preset(lessons, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("GANCOURSE_PRESET")
