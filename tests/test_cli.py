@@ -22,7 +22,7 @@ from gancourse.cli import main
 from gancourse.data import DATASETS
 from gancourse.files import statefile
 from gancourse.gans import vanilla
-from gancourse.training import checkpoint
+from gancourse.training import checkpoint, loop
 
 COMMAND = str(Path(sysconfig.get_path("scripts")) / "gancourse")
 
@@ -149,7 +149,7 @@ def test_an_odd_path_is_told_and_nothing_is_written(tmp_path, monkeypatch, comma
 def test_a_folder_to_write_in_is_no_file(tmp_path, monkeypatch, command, text):
     monkeypatch.chdir(tmp_path)
     Path("file").touch()
-    assert "no folder. Choose another" in refusal(*command, text)
+    assert "no folder. Move it away" in refusal(*command, text)
     assert [*Path().iterdir()] == [Path("file")]
 
 
@@ -202,6 +202,36 @@ def test_the_data_decide_the_shape_of_a_sample(tmp_path):
     assert train(tmp_path, data="digits").exit_code == 0
     card = statefile.load(tmp_path / "generator.safetensors")[1]["card"]
     assert card["config"]["sample_shape"] == [1, 28, 28]
+
+
+def fails(*_):
+    raise AssertionError("steps were made")
+
+
+@pytest.mark.parametrize("kind", ["file", "dangling link"])
+def test_what_has_the_name_of_the_pictures_is_told_before_the_first_step(
+    tmp_path, monkeypatch, kind
+):
+    monkeypatch.setattr(loop, "go_on", fails)
+    samples = tmp_path / "samples"
+    samples.symlink_to("absent") if kind == "dangling link" else samples.write_text("mine")
+    result = train(tmp_path)
+    assert result.exit_code == 2, result.exception
+    assert re.search("samples: it is there, and no folder. Move it away", result.stderr)
+    assert [*tmp_path.iterdir()] == [samples]
+
+
+@pytest.mark.parametrize("name", ["samples", "generator.safetensors"])
+def test_what_a_resumed_run_could_not_write_is_told_before_its_first_step(
+    points, tmp_path, monkeypatch, name
+):
+    monkeypatch.setattr(loop, "go_on", fails)
+    folder = shutil.copytree(points, tmp_path / "run")
+    shutil.rmtree(folder / name) if name == "samples" else (folder / name).unlink()
+    (folder / name).touch() if name == "samples" else (folder / name).mkdir()
+    result = train(folder, "--resume", steps=8)
+    assert result.exit_code == 2, result.exception
+    assert name in result.stderr
 
 
 def test_a_finished_run_is_not_overwritten(points):

@@ -108,7 +108,7 @@ def folder(text, what):
     path = given(text, what)
     refused = f"{what}: cannot use {printable(text)}: "
     if os.path.lexists(path) and not path.is_dir():
-        raise CourseError(f"{refused}it is there, and no folder. Choose another.")
+        raise CourseError(f"{refused}it is there, and no folder. Move it away, or choose another.")
     there = next(place for place in (path, *path.absolute().parents) if place.is_dir())
     if not os.access(there, os.W_OK | os.X_OK):
         raise CourseError(f"{refused}{ADVICE[errno.EACCES]}.")

@@ -50,6 +50,26 @@ def owned(folder):
         remove(made)
 
 
+def check_places(folder, files, pictures):
+    """Check that nothing in a run's folder keeps it from writing there.
+
+    Parameters
+    ----------
+    folder : Path
+    files, pictures : collection of str
+        Names of files, and of folders, that the run will write.
+
+    Raises
+    ------
+    CourseError
+        If something else has such a name, or the user may not write there.
+    """
+    for name in files:
+        paths.target(folder / name)
+    for name in pictures:
+        paths.folder(folder / name, "the run's pictures")
+
+
 def missing(folder):
     """Return a folder and those above it that do not exist, the innermost first."""
     return [place for place in (folder, *folder.parents) if not place.exists()]
