@@ -13,6 +13,7 @@ from gancourse.errors import CourseError, printable
 from gancourse.files import paths
 from gancourse.files.streams import say, steady
 
+MAX_PATH = 5_000  # characters of a path that is printed, longer than any that the system takes
 INTERRUPTED = 130  # the exit status after Ctrl-C, by convention of shells
 
 
@@ -132,8 +133,9 @@ def main():
 def run(names, given, out, check_claims, missing, workers, scheduler, timeout):
     """Execute LESSONS: numbers or names (01 02), "all", or notebooks of your own.
 
-    The output folder gets each executed notebook and its page, index.html and claims.json. What
-    a reader has changed there is not overwritten. If a lesson fails, the others still run.
+    The output folder gets each executed notebook and its page, index.html and claims.json. A
+    notebook that a reader has changed there is not overwritten, nor is a file that the course
+    did not make; pages are made again. If a lesson fails, the others still run.
 
     A number may have several values (-p seed 0,1,2). Then each run has a folder, such as seed=0,
     and index.html has the mean and the spread of all claims and tables.
@@ -161,7 +163,7 @@ def run(names, given, out, check_claims, missing, workers, scheduler, timeout):
     for folder in dict.fromkeys(job.batch for job in jobs if job.variant):
         runs.collect(folder)
     for folder in dict.fromkeys(job.batch for job in jobs):
-        say(f"see {folder / 'index.html'}")
+        say(f"see {printable(folder / 'index.html', MAX_PATH)}")
     sys.exit(1 if bad else 0)
 
 
@@ -179,7 +181,7 @@ def tell(job, path, notebook, check_claims):
         if claim.holds is False:
             say(f"  does not hold: {claim.text} ({claim.value})")
     if outcome.error:
-        problems.insert(0, f"{outcome.error}\nsee {path}")
+        problems.insert(0, f"{outcome.error}\nsee {printable(path, MAX_PATH)}")
     for problem in problems:
         say(indent(problem, "  "), err=True)
     broken = check_claims and bool(malformed or any(claim.holds is False for claim in claims))
@@ -275,7 +277,8 @@ def train(
     if not history.finished:
         say(f"stopped after step {gan.step:,}; go on with --resume", err=True)
         sys.exit(INTERRUPTED)
-    say(f"{out}: trained to step {gan.step:,}; see samples/, or `gancourse sample {out}`")
+    shown = printable(out, MAX_PATH)
+    say(f"{shown}: trained to step {gan.step:,}; see samples/, or `gancourse sample {shown}`")
 
 
 @main.command()
@@ -327,8 +330,8 @@ def sample(folder, count, seed, path, given, device, output):
     samples = show.examples(g, count, seed, path=path, given=given)
     plotting.save_samples(samples, output)
     rows = next(iter(samples.values())) if isinstance(samples, dict) else samples
-    told = asked.told(g, given)
-    say(f"{output}: {len(rows)} samples of {g.card['model']}, {g.data} data{told and f'; {told}'}")
+    told, shown = asked.told(g, given), printable(output, MAX_PATH)
+    say(f"{shown}: {len(rows)} samples of {g.card['model']}, {g.data} data{told and f'; {told}'}")
 
 
 @main.command()
@@ -378,7 +381,7 @@ def bench(names, full, task, seeds, steps, earlier, preset, device, threads, out
         for rows in bench.speed_of(names, out=out, **options):
             for row in rows:
                 say(bench.line(row))
-    say(f"see {out}")
+    say(f"see {printable(out, MAX_PATH)}")
 
 
 # Data

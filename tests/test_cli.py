@@ -113,6 +113,18 @@ def test_messages_hold_no_control_codes(tmp_path):
     assert r"\x1b[31m" in refusal("sample", tmp_path / "\x1b[31m")
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="no name there holds the end of a line")
+def test_a_path_is_printed_on_one_line(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    result = train("a\nb", steps=1)
+    assert r"a\nb: trained to step 1; see samples/, or `gancourse sample a\nb`" in result.stdout
+    assert r"c\nd.png: 64 samples" in call("sample", "a\nb", "-o", "c\nd.png").stdout
+    assert "\ny" not in refusal("sample", "a\nb/x\ny")
+    shutil.rmtree("a\nb/samples")
+    Path("a\nb/samples").touch()
+    assert r"cannot use a\nb/samples" in train("a\nb", "--resume", steps=3).stderr
+
+
 # Paths
 
 

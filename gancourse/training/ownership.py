@@ -33,8 +33,8 @@ def owned(folder):
                 lock.enter_context(locked(folder / LOCK, timeout=0))
             except TimeoutError as error:
                 raise CheckpointError(
-                    f"another run is at work in {folder}. Wait until it ends, stop it, or choose "
-                    "another folder."
+                    f"another run is at work in {printable(folder)}. Wait until it ends, stop it, "
+                    "or choose another folder."
                 ) from error
             except OSError as error:
                 place = printable(error.filename or folder)
