@@ -3,6 +3,7 @@
 import csv
 import json
 import logging
+import re
 import sys
 
 import nbformat
@@ -14,6 +15,7 @@ from written import claim, executed, shows
 from gancourse.batch import lessons, runs
 from gancourse.batch.parameters import Parameter, combinations
 from gancourse.cli import main
+from gancourse.errors import CourseError
 
 LESSON = (
     "from gancourse.lesson import claim\nfrom gancourse.plotting import table",
@@ -37,6 +39,35 @@ def test_a_number_may_have_several_values_and_a_text_may_have_commas():
     ]
     assert found[0][1] == given | {"seed": "0", "preset": "smoke"}
     assert combinations({"seed": "3"}, known) == [("", {"seed": "3"})]
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "says"),
+    [
+        ("seed", "0,1,0", "'0' is there twice"),
+        ("seed", "0,00", "'0' is there twice"),
+        ("rate", "1, 1.0", "'1' is there twice"),
+        ("preset", "smoke,smoke", "'smoke' is there twice"),
+        ("preset", "smoke,../../../evil", "cannot be one of several values"),
+        ("preset", "smoke,", "cannot be one of several values"),
+        ("preset", "smoke,a\nb", "cannot be one of several values"),
+        ("seed", "1,0#/../../evil", "cannot be one of several values"),
+        ("seed", "0,x", "a whole number, not 'x'"),
+        ("rate", "0,nan", "finite numbers"),
+    ],
+)
+def test_several_values_name_different_folders_in_the_output_folder(name, text, says):
+    known = {"seed": Parameter(0, (int,)), "rate": Parameter(0.1, (float,))}
+    known["preset"] = Parameter("laptop", (str,))
+    with pytest.raises(CourseError, match=re.escape(says)):
+        combinations({name: text}, known)
+
+
+def test_a_parameter_that_is_there_twice_is_refused(lessons, tmp_path):
+    twice = ("-p", "seed", "1", "-p", "seed", "2")
+    result = invoke(lessons[0], *twice, "--out", tmp_path / "out")
+    assert result.exit_code == 2 and "-p 'seed' is there twice" in result.stderr
+    assert not (tmp_path / "out").exists()
 
 
 @pytest.fixture(scope="module")

@@ -18,7 +18,7 @@ from gancourse.files import statefile
 from gancourse.gans import cyclegan, vanilla
 from gancourse.training import History, runtime
 from gancourse.training.loop import train
-from gancourse.training.ownership import owned
+from gancourse.training.ownership import LOCK, owned
 
 CFG = replace(vanilla.PLANE["smoke"], g_hidden=(8,), d_hidden=(8,), batch_size=16, steps=12)
 
@@ -86,9 +86,9 @@ def test_nothing_but_the_run_is_left_after_its_end(stopped):
 
 
 def test_a_lock_that_a_killed_run_left_keeps_nobody_out(copied):
-    (copied / ".lock").touch()
+    (copied / LOCK).touch()
     gan, _ = fit(copied, resume=True)
-    assert gan.step == 12 and not (copied / ".lock").exists()
+    assert gan.step == 12 and not (copied / LOCK).exists()
 
 
 def test_a_cell_that_was_interrupted_twice_can_be_run_again(tmp_path):
@@ -118,12 +118,32 @@ def test_only_what_a_killed_run_left_is_removed(stopped, tmp_path):
     assert not (folder / ".0123456789abcdef.part").exists()
 
 
-@pytest.mark.parametrize("make", [Path.mkdir, lambda path: path.symlink_to("/dev/null/x")])
-def test_a_folder_in_which_nothing_can_be_locked_is_refused(tmp_path, make):
-    (tmp_path / "run").mkdir()
-    make(tmp_path / "run" / ".lock")
-    with pytest.raises(CheckpointError, match="cannot use"):
-        fit(tmp_path / "run")
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs pipes")
+@pytest.mark.parametrize(
+    "make",
+    [
+        Path.mkdir,
+        os.mkfifo,
+        lambda path: path.symlink_to("/dev/null/x"),
+        lambda path: path.symlink_to("absent"),
+        lambda path: path.symlink_to("mine"),
+        lambda path: path.write_text("mine"),
+    ],
+)
+def test_what_is_no_lock_is_kept_and_its_folder_refused(tmp_path, make):
+    (tmp_path / "mine").write_text("mine")
+    make(tmp_path / LOCK)
+    before = {path: path.lstat().st_mode for path in tmp_path.iterdir()}
+    with pytest.raises(CheckpointError, match=f"cannot use .*{LOCK}.*Move it away"):
+        fit(tmp_path)
+    assert {path: path.lstat().st_mode for path in tmp_path.iterdir()} == before
+    assert (tmp_path / "mine").read_text() == "mine"
+
+
+def test_a_file_called_lock_is_the_users(tmp_path):
+    (tmp_path / ".lock").write_text("mine")
+    fit(tmp_path, steps=1)
+    assert (tmp_path / ".lock").read_text() == "mine"
 
 
 def test_a_folder_that_stays_empty_is_removed_again(tmp_path):
