@@ -13,7 +13,7 @@ from gancourse import plotting
 from gancourse.errors import CheckpointError, CourseError
 from gancourse.files import paths, schema, statefile
 from gancourse.files.streams import say
-from gancourse.files.writing import leftovers
+from gancourse.files.writing import leftovers, write_atomically
 from gancourse.training import checkpoint
 from gancourse.training.guards import diverged
 from gancourse.training.history import History
@@ -246,10 +246,10 @@ class Store:
         history.damaged = lost = max(history.damaged, windows - history.complete)
         if lost:
             aside = set_aside(path)
+            self._write_history()
             kept = f"; the old file is kept as {aside.name}" if aside else ""
             lines = f"{lost} rows are damaged or missing, and are left out{kept}."
             say(f"gancourse: {path}: {lines}", err=True)
-            self._write_history()
 
     # What the run writes besides
 
@@ -317,12 +317,18 @@ def remains(folder):
 
 
 def set_aside(path):
-    """Give a file, if it is there, a name that no other has, and return the new path."""
+    """Keep what a path holds, if anything, under a name that no other has; return the new path.
+
+    A file is copied: it stays until its successor is written, which a full disk may prevent.
+    """
     if not os.path.lexists(path):
         return None
     number, aside = 1, path.with_name(f"{path.name}.damaged")
     while os.path.lexists(aside):
         number += 1
         aside = path.with_name(f"{path.name}.damaged-{number}")
-    path.rename(aside)
+    if path.is_file():
+        write_atomically(aside, path.read_bytes())
+    else:  # a folder, a pipe or a link to nothing has no rows, and would be in the way
+        path.rename(aside)
     return aside

@@ -424,6 +424,23 @@ def test_a_damaged_row_is_told_and_the_file_kept_with_all_other_rows(copied, who
     assert "history.jsonl: 1 rows are damaged or missing" in said and "damaged-2" in said
 
 
+def test_a_damaged_history_stays_until_its_successor_is_written(copied, monkeypatch, capsys):
+    damaged = b"".join(instead(1, b"half\n")(lines(copied)))
+    (copied / "history.jsonl").write_bytes(damaged)
+
+    def fails(*_):
+        raise CourseError("the disk is full")
+
+    with monkeypatch.context() as broken, pytest.raises(CourseError, match="disk is full"):
+        broken.setattr("gancourse.training.history.write_atomically", fails)
+        fit(copied, resume=True)
+    assert (copied / "history.jsonl").read_bytes() == damaged
+    assert "rows are damaged" not in capsys.readouterr().err
+    _, history = fit(copied, resume=True)
+    assert history.steps == [2, 6, 8, 10, 12]
+    assert "history.jsonl: 1 rows are damaged" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("kind", ["folder", "pipe", "dangling link"])
 def test_a_history_that_is_no_file_is_set_aside(copied, capsys, kind):
     path = copied / "history.jsonl"
