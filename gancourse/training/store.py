@@ -25,6 +25,7 @@ SAMPLES = "samples"
 
 # Settings that a resumed run may change; what else differs is another run.
 FREE = ("device", "channels_last", "compile", "threads", "processes")
+MOST_CHANGES = 20  # that a message names: a file may hold any number of settings
 
 
 class Store:
@@ -224,9 +225,11 @@ class Store:
     def _resume(self, state, old, changes):
         where = self.folder / CHECKPOINT
         if changes:
+            more = len(changes) - MOST_CHANGES
+            told = changes[:MOST_CHANGES] + [f"and {more:,} more"] * (more > 0)
             raise CheckpointError(
                 f"{self.folder} holds a run with other settings, at step {state['step']}:\n  "
-                + "\n  ".join(changes)
+                + "\n  ".join(told)
                 + "\nGo on with the old settings, or start the new ones in another folder."
             )
         checkpoint.check(self.gan, state, self._shapes, where)

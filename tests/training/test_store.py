@@ -553,6 +553,18 @@ def test_another_setting_is_refused_with_a_line_for_each_difference(copied, chan
         resumed(copied, **({"data": ring()} | changes))
 
 
+@pytest.mark.parametrize("place", ["settings", "fields"])
+def test_of_many_differences_the_first_are_told(copied, place):
+    def more(state, header):
+        found = header["settings"] if place == "settings" else header["settings"][place]
+        found.update({f"made up {i}": i for i in range(3_000)})
+
+    spoil(copied, more)
+    with pytest.raises(CheckpointError, match=r"(?s)made up 1:.*and 2,980 more") as told:
+        fit(copied, resume=True, steps=8)
+    assert len(str(told.value)) < 2_000
+
+
 def test_what_may_change_is_said(copied, capsys):
     gan = resumed(copied, ring(), steps=20)
     assert gan.step == 20
