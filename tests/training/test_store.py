@@ -613,3 +613,13 @@ def test_a_batch_that_cannot_be_made_is_refused_and_leaves_no_folder(
     with pytest.raises(CourseError, match=words):
         resumed(tmp_path / "run", pictures(count), replace(IMAGES, batch_size=batch_size))
     assert not (tmp_path / "run").exists()
+
+
+def test_a_first_batch_beyond_the_memory_is_told_and_leaves_no_folder(tmp_path):
+    class Large(type(ring())):
+        def batch(self, step, size, run):
+            return {"real": torch.empty(2**60)}  # no machine has as much
+
+    with pytest.raises(CourseError, match="out of memory at step 1.*smaller batch_size"):
+        resumed(tmp_path / "run", Large(ring().means, 0.1, "large"))
+    assert not (tmp_path / "run").exists()
