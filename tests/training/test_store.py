@@ -620,6 +620,6 @@ def test_a_first_batch_beyond_the_memory_is_told_and_leaves_no_folder(tmp_path):
         def batch(self, step, size, run):
             return {"real": torch.empty(2**60)}  # no machine has as much
 
-    with pytest.raises(CourseError, match="out of memory at step 1.*smaller batch_size"):
+    with pytest.raises(CourseError, match=r"out of memory at step 1.*smaller batch_size"):
         resumed(tmp_path / "run", Large(ring().means, 0.1, "large"))
     assert not (tmp_path / "run").exists()
