@@ -4,6 +4,7 @@ import csv
 import json
 import logging
 import sys
+import time
 
 import nbformat
 import papermill
@@ -11,7 +12,7 @@ import pytest
 from click.testing import CliRunner
 from written import claim, executed, leave, shows
 
-from gancourse.batch import lessons, runs
+from gancourse.batch import cluster, lessons, runs
 from gancourse.batch.parameters import Parameter, combinations
 from gancourse.cli import main
 
@@ -131,6 +132,15 @@ def test_a_scheduler_that_does_not_answer_is_named(tmp_path, write, monkeypatch)
     path = write(tmp_path, "mine", "1")
     result = invoke(path, "--out", tmp_path / "out", "--scheduler", "tcp://127.0.0.1:9")
     assert result.exit_code == 2 and "dask scheduler" in result.stderr
+    assert result.stderr.startswith("connecting to tcp://127.0.0.1:9; it has 1 s to answer\n")
+
+
+@pytest.mark.parametrize("port", ["99999", "0", "9" * 5_000])
+def test_a_scheduler_that_cannot_be_is_refused_at_once(tmp_path, write, port):
+    path, start = write(tmp_path, "mine", "1"), time.monotonic()
+    result = invoke(path, "--out", tmp_path / "out", "--scheduler", f"tcp://127.0.0.1:{port}")
+    assert result.exit_code == 2 and "dask scheduler" in result.stderr
+    assert time.monotonic() - start < 15 < cluster.PATIENCE
 
 
 def test_without_dask_the_remedy_is_named(tmp_path, write, monkeypatch):

@@ -156,7 +156,9 @@ def test_a_kernel_that_cannot_start_says_why(tmp_path, monkeypatch):
     assert "Python" in str(error)
 
 
-@pytest.mark.filterwarnings("error::RuntimeWarning", "error::pytest.PytestUnraisableExceptionWarning")
+@pytest.mark.filterwarnings(
+    "error::RuntimeWarning", "error::pytest.PytestUnraisableExceptionWarning"
+)
 def test_a_run_that_is_stopped_while_its_kernel_starts_leaves_no_kernel(tmp_path, monkeypatch):
     begun = []
 
