@@ -254,6 +254,7 @@ def train(
     from gancourse import runs
     from gancourse.training import guards, parallel, runtime, store
 
+    restarted = parallel.restarted()
     if resume:
         store.require(out)
         precision = precision or store.precision_of(out)
@@ -271,7 +272,7 @@ def train(
         guards.check_first_batch(gan, plan.data, run)
         if not run.process:
             say(f"{run}; a step has {plan.work / 1e9:.2g} billion operations", err=True)
-        history = plan.train(gan, run, out_dir=out, resume=resume or parallel.restarted())
+        history = plan.train(gan, run, out_dir=out, resume=resume or restarted)
     if run.process:
         return
     if not history.finished:

@@ -300,6 +300,9 @@ def test_resume_knows_a_folder_by_another_path(tmp_path, monkeypatch):
         (["--seed", str(2**70)], "9223372036854775807"),
         (["--resume"], "nothing to resume"),
         (["--batch-size", "5000"], "--batch-size"),
+        (["--batch-size", "9" * 20, "--data", "ring"], "batch_size must be a whole number from 1"),
+        (["--batch-size", str(10**13), "--data", "ring"], "not 10000000000000"),
+        (["--batch-size", str(2**62)], "from 1 to 16777216"),
     ],
 )
 def test_a_wrong_setting_is_refused_before_anything_is_written(tmp_path, options, message):

@@ -5,14 +5,15 @@ import json
 import logging
 import re
 import sys
+import time
 
 import nbformat
 import papermill
 import pytest
 from click.testing import CliRunner
-from written import claim, executed, shows
+from written import claim, executed, leave, shows
 
-from gancourse.batch import lessons, runs
+from gancourse.batch import cluster, lessons, runs
 from gancourse.batch.parameters import Parameter, combinations
 from gancourse.cli import main
 from gancourse.errors import CourseError
@@ -162,6 +163,15 @@ def test_a_scheduler_that_does_not_answer_is_named(tmp_path, write, monkeypatch)
     path = write(tmp_path, "mine", "1")
     result = invoke(path, "--out", tmp_path / "out", "--scheduler", "tcp://127.0.0.1:9")
     assert result.exit_code == 2 and "dask scheduler" in result.stderr
+    assert result.stderr.startswith("connecting to tcp://127.0.0.1:9; it has 1 s to answer\n")
+
+
+@pytest.mark.parametrize("port", ["99999", "0", "9" * 5_000])
+def test_a_scheduler_that_cannot_be_is_refused_at_once(tmp_path, write, port):
+    path, start = write(tmp_path, "mine", "1"), time.monotonic()
+    result = invoke(path, "--out", tmp_path / "out", "--scheduler", f"tcp://127.0.0.1:{port}")
+    assert result.exit_code == 2 and "dask scheduler" in result.stderr
+    assert time.monotonic() - start < 15 < cluster.PATIENCE
 
 
 def test_without_dask_the_remedy_is_named(tmp_path, write, monkeypatch):
@@ -176,6 +186,19 @@ def test_a_page_that_is_not_ours_is_kept(tmp_path, write):
     (out / "runs.csv").write_text("mine\n", encoding="utf-8")
     result = invoke(path, "--out", out, "-p", "seed", "0,1")
     assert result.exit_code == 2 and "runs.csv would be overwritten" in result.stderr
+
+
+@pytest.mark.parametrize(
+    "cells", [["1e999", "2e999"], ["1e308", "1.7e308"], ["1e308", "-1.7e308"], ["9" * 400, "1"]]
+)
+def test_numbers_beyond_the_range_of_floats_are_texts(tmp_path, cells):
+    for number, cell in enumerate(cells):
+        (tmp_path / f"seed={number}").mkdir()
+        notebook = executed(shows({"text/html": f"<table><tr><td>{cell}</td></tr></table>"}))
+        leave(notebook, tmp_path / f"seed={number}" / "mine.ipynb")
+    runs.collect(tmp_path)
+    assert runs.together(cells) == "2 different texts"
+    assert (tmp_path / "index.html").is_file()
 
 
 def test_texts_that_differ_and_formulas_are_not_averaged(tmp_path):
