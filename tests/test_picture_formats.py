@@ -5,6 +5,7 @@ PostScript is a programming language, and Ghostscript runs it.
 """
 
 import ast
+import json
 from pathlib import Path
 
 import pytest
@@ -49,11 +50,20 @@ def is_safe(formats):
 PATHS = [path for room in ("gancourse", "tools") for path in (ROOT / room).rglob("*.py")]
 
 
+def sources():
+    """Yield the name and the source of each module, and of each code cell of the lessons."""
+    for path in PATHS:
+        yield path.relative_to(ROOT), path.read_text(encoding="utf-8")
+    for path in sorted((ROOT / "notebooks").glob("*.ipynb")):
+        cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
+        for number, cell in enumerate(cells):
+            if cell["cell_type"] == "code":
+                yield f"{path.name}, cell {number}", "".join(cell["source"])
+
+
 def test_every_picture_is_opened_with_a_list_of_formats():
     found = [
-        (f"{path.relative_to(ROOT)}:{line}", formats)
-        for path in PATHS
-        for line, formats in opened(path.read_text(encoding="utf-8"))
+        (f"{name}:{line}", formats) for name, text in sources() for line, formats in opened(text)
     ]
     assert len(found) > 5
     assert [place for place, formats in found if not is_safe(formats)] == []

@@ -26,7 +26,7 @@ from gancourse.data import (
 from gancourse.data.own.files import shown
 from gancourse.data.pairs import PairedImages
 from gancourse.data.source import Data, ImageData, changed, shipped
-from gancourse.errors import DataError, choose
+from gancourse.errors import DataError, choose, printable
 
 __all__ = ["DATASETS", "Data", "DataSet", "ImageData", "check", "fetch", "load", "shipped"]
 
@@ -100,6 +100,11 @@ DRAWN = (*OWN, "captions", "sketch", "map", "boxes")
 
 
 def _small2large(option, split):
+    if option and option.partition(":")[0] == "small2large":  # each would load the next
+        raise DataError(
+            "small2large takes one data set of pictures after the colon, not itself: write "
+            f"small2large:toons in place of small2large:{printable(option, 60)}."
+        )
     found = load(option or "toons", split=split)
     large = (found.b if isinstance(found, PairedImages) else found).take("real")
     if not isinstance(large, ImageData):

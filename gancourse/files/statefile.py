@@ -23,6 +23,10 @@ LARGEST_HEADER = 32 << 20  # bytes; a header has some 200 for each tensor
 # What the readers of odd files raise; RuntimeError: nested too deep.
 UNREADABLE = (SafetensorError, AssertionError, LookupError, OverflowError, RuntimeError, TypeError)
 UNREADABLE += (MemoryError, ValueError)
+# What a safetensors file calls the kinds of numbers that a network has.
+DTYPES = {"F64": torch.float64, "F32": torch.float32, "F16": torch.float16, "BF16": torch.bfloat16}
+DTYPES |= {"I64": torch.int64, "I32": torch.int32, "I16": torch.int16, "I8": torch.int8}
+DTYPES |= {"U8": torch.uint8, "BOOL": torch.bool}
 
 
 def flatten(state):
@@ -137,7 +141,7 @@ def save(path, state, **header):
     write_atomically(path, len(text).to_bytes(8, "little"), text, memoryview(data)[start:])
 
 
-def load(path):
+def load(path, check=None):
     """Read a file that :func:`save` wrote.
 
     The file is read at once, since a file that is mapped into memory ends the process if it
@@ -146,6 +150,9 @@ def load(path):
     Parameters
     ----------
     path : str or Path
+    check : callable, optional
+        ``check(state, header)`` is called before any number is read: the tensors of this state are
+        on the "meta" device. What it raises ends the reading.
 
     Returns
     -------
@@ -180,11 +187,17 @@ def load(path):
             if length != there:
                 raise ValueError(f"it has {there:,} bytes of numbers, its header says {length:,}")
             header = {name: json.loads(value) for name, value in meta.items() if name != "format"}
+            tree = header.pop("tree")
+            if check:
+                empty = {name: _without_numbers(entry) for name, entry in entries.items()}
+                if sum(tensor.nbytes for tensor in empty.values()) != length:
+                    raise ValueError(f"its tensors have not {length:,} bytes")
+                check(restore(tree, empty), header)
             file.seek(0)
             tensors = from_bytes(file.read(8 + size + length))
         for name in tensors:
             tensors[name] = tensors[name].clone()  # aligned, as kernels with equal results need
-        return restore(header.pop("tree"), tensors), header
+        return restore(tree, tensors), header
     except FileNotFoundError as error:
         raise CheckpointError(f"there is no file {shown}.") from error
     except OSError as error:
@@ -194,3 +207,8 @@ def load(path):
             f"{shown} is damaged or not a checkpoint ({printable(error)}). Take another file, or "
             "go back to a copy."
         ) from error
+
+
+def _without_numbers(entry):
+    """Return what an entry of the header describes, a tensor on the meta device."""
+    return torch.empty(entry["shape"], dtype=DTYPES[entry["dtype"]], device="meta")

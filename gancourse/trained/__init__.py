@@ -88,7 +88,8 @@ def load(path, device="cpu"):
     """Return the trained generator in a file or in the folder of a run.
 
     The file holds numbers and text, and no code. Nothing that its card asks for is allocated before
-    it was compared with the weights that the file has. The random state stays as it is.
+    it was compared with the shapes that the file has, and no weight is read before. The random
+    state stays as it is.
 
     Parameters
     ----------
@@ -109,7 +110,26 @@ def load(path, device="cpu"):
     """
     path, device = Path(path), find_device(device)
     path = path / "generator.safetensors" if path.is_dir() else path
-    states, header = statefile.load(path)
+    made = []
+    states, _ = statefile.load(path, lambda *read: made.append(_networks_of(path, *read)))
+    gan, module, card, at_once = made[0]
+    for name in module.PUBLISHED:
+        net = getattr(gan, name)
+        weights.fill(net, states[name], f"{name} of {path}")
+        net.to(device).eval().requires_grad_(False)
+    gan.frozen = frozen_for(module, device).get("frozen", {})
+    gan.step = card["step"]
+    return TrainedGenerator(gan, module, card, at_once=at_once, path=path)
+
+
+def _networks_of(path, states, header):
+    """Return a GAN on the meta device, its file, its card, and how many samples it draws at once.
+
+    Raises
+    ------
+    CheckpointError
+        If the card, the configuration and the shapes of the weights contradict each other.
+    """
     card = header.get("card")
     module, cfg = cards.read(card, path)
     if not isinstance(states, dict) or states.keys() != {*module.PUBLISHED}:
@@ -124,10 +144,4 @@ def load(path, device="cpu"):
     for name, net in published.items():
         weights.compare(net, states[name], f"{name} of {path}")
     gan = GAN(cfg, module.PUBLISHED, **frozen_for(module, weights.META), **published)
-    at_once = samples_at_once(gan, module, path)
-    for name, net in published.items():
-        weights.fill(net, states[name], f"{name} of {path}")
-        net.to(device).eval().requires_grad_(False)
-    gan.frozen = frozen_for(module, device).get("frozen", {})
-    gan.step = card["step"]
-    return TrainedGenerator(gan, module, card, at_once=at_once, path=path)
+    return gan, module, card, samples_at_once(gan, module, path)

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from gancourse.data import DATASETS, load, own
+from gancourse.data import DATASETS, check, load, own
 from gancourse.data.joint import JointImages
 from gancourse.errors import DataError
 from gancourse.fields import Classes, Flags, Pictures
@@ -126,6 +126,15 @@ def test_labels_are_taken_as_another_data_set_has_them(run):
 
 
 # A picture and the same at a quarter of its size
+
+
+@pytest.mark.parametrize("times", [2, 3000])
+@pytest.mark.parametrize("call", [load, check])
+def test_small2large_of_itself_is_refused(times, call):
+    with pytest.raises(
+        DataError, match=r"small2large takes one data set .* write small2large:toons"
+    ):
+        call("small2large:" * times + "toons:20")
 
 
 @pytest.mark.parametrize(("name", "channels"), [("small2large", 3), ("small2large:digits", 1)])

@@ -1,6 +1,7 @@
 """Files that no run wrote: each ends in a generator that works, or in one sentence."""
 
 import copy
+import json
 
 import pytest
 import torch
@@ -57,10 +58,43 @@ def load(monkeypatch):
     """A function that loads a generator from weights and a card, without a file."""
 
     def load(states, card):
-        monkeypatch.setattr(statefile, "load", lambda path: (states, {"card": card}))
+        header = {"card": card}
+        read = lambda path, check: check(states, header) or (states, header)  # noqa: E731
+        monkeypatch.setattr(statefile, "load", read)
         return trained.load("some.safetensors")
 
     return load
+
+
+def long_for_its_shapes(content):
+    """Return a file whose header gives one tensor more bytes than its shape needs."""
+    size = int.from_bytes(content[:8], "little")
+    entries = json.loads(content[8 : 8 + size])
+    last = max(
+        (n for n in entries if n != "__metadata__"), key=lambda n: entries[n]["data_offsets"]
+    )
+    entries[last]["data_offsets"][1] += 1000
+    text = json.dumps(entries).encode()
+    return len(text).to_bytes(8, "little") + text + content[8 + size :] + bytes(1000)
+
+
+@pytest.mark.parametrize("fault", ["other-shape", "no-weights", "card", "long"])
+def test_no_weight_of_a_file_that_does_not_fit_is_read(tmp_path, monkeypatch, fault):
+    states, card = published(vanilla)
+    if fault == "other-shape":
+        name = next(iter(states["netG"]))
+        states["netG"][name] = torch.zeros(3, 3)
+    states = {} if fault == "no-weights" else states
+    card = card | {"model": "none"} if fault == "card" else card
+    path = tmp_path / "g.safetensors"
+    statefile.save(path, states, card=card)
+    if fault == "long":
+        path.write_bytes(long_for_its_shapes(path.read_bytes()))
+    read = []
+    monkeypatch.setattr(statefile, "from_bytes", lambda content: read.append(content) or {})
+    with pytest.raises(CheckpointError):
+        trained.load(path)
+    assert not read
 
 
 def outcome(load, states, card):

@@ -19,11 +19,13 @@ from itertools import takewhile
 
 import numpy as np
 
-from gancourse.data.own.files import shown
+from gancourse.data.own.files import MOST_FILES, shown
 from gancourse.errors import DataError
 
 TABLE = "attributes.csv"
 MOST_BYTES = 64_000_000  # twice the list of CelebA
+MOST_LINES = MOST_FILES + 100  # a line for each picture that a folder can have
+LONGEST = 1_000_000  # characters of a row: some 1,000 attributes have 3,000
 YES_AND_NO = ({"1", "0"}, {"1", "-1"})
 
 
@@ -50,7 +52,8 @@ def read(path):
     Raises
     ------
     DataError
-        If it cannot be read, names a picture or an attribute twice, or has other values.
+        If it cannot be read, has too many or too long lines, names a picture or an
+        attribute twice, or has other values.
     """
     with readable(path, "the attributes", MOST_BYTES, "Leave out pictures or attributes."):
         found = read_attributes(path) if path.suffix.lower() == ".txt" else read_table(path)
@@ -146,17 +149,50 @@ def read_table(path):
 
 def cells_of(file):
     """Yield the number and the cells of each line that is not empty."""
-    header = file.readline()
+    header = file.readline(LONGEST)
     if header.lower().startswith("sep=") and len(header) > 4:  # a word to spreadsheets
         separator = header[4]
     else:
         # Where a comma stands before decimals, spreadsheets separate cells by semicolons.
         separator = max(",;\t", key=re.sub('"[^"]*"', "", header).count)
         file.seek(0)
-    reader = csv.reader(file, delimiter=separator)
+    length = 0
+
+    def lines():
+        nonlocal length
+        for line in _lines(file):
+            length += len(line)  # a cell in quotes may hold ends of lines
+            if length > LONGEST:
+                raise csv.Error(_too_long(reader.line_num + 1))
+            yield line
+
+    reader = csv.reader(lines(), delimiter=separator)
     for row in reader:
+        length = 0
         if any(cell.strip() for cell in row):
             yield reader.line_num, [cell.strip() for cell in row]
+
+
+def _lines(file):
+    """Yield the lines of a file; raise csv.Error if they are too many or too long."""
+    number = 0
+    while line := file.readline(LONGEST + 1):
+        number += 1
+        if number > MOST_LINES:
+            raise csv.Error(
+                f"it has more than {MOST_LINES:,} lines, which is the limit. Leave out pictures, "
+                "or empty lines."
+            )
+        if len(line) > LONGEST:
+            raise csv.Error(_too_long(number))
+        yield line
+
+
+def _too_long(number):
+    return (
+        f"its row in line {number:,} has more than {LONGEST:,} characters, which is the limit. "
+        "Leave out attributes."
+    )
 
 
 def read_attributes(path):
@@ -174,7 +210,8 @@ def read_attributes(path):
     DataError
         If the lines do not fit the count, the names, or the values 1 and -1.
     """
-    lines = [line for line in path.read_text(encoding="utf-8-sig").split("\n") if line.strip()]
+    with open(path, encoding="utf-8-sig") as file:
+        lines = [line for line in _lines(file) if line.strip()]
     count, header, rows = lines[:1], lines[1:2], lines[2:]
     if not rows or count[0].strip() != str(len(rows)):
         raise DataError(

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 import numpy as np
 from PIL import ExifTags, Image
 
-from gancourse.data.own import png
+from gancourse.data.own import metered, png
 from gancourse.data.own.room import Room
 
 # The formats that the course reads. Without this list Pillow also tries formats that start other
@@ -139,6 +139,7 @@ def loaded(picture, draft):
             f"its {whole:,} pixels of this kind take long to read, and the limit is "
             f"{MOST_SLOW:,}: save it as PNG"
         )
+    metered.check_exif(len(picture.info.get("exif", b"")))
     scale = KEYS.get(picture.tile[0][3]) if picture.format == "PNG" and picture.tile else None
     if scale and "transparency" in picture.info:
         picture.info["transparency"] = scale(picture.info["transparency"])
@@ -146,12 +147,29 @@ def loaded(picture, draft):
         try:
             decoded = _of_any_range(picture) if codec == "ppm" else picture
             file = picture.fp
+            if codec == "ppm_plain":
+                metered.check_comments(file)
+            if picture.format == "TIFF":
+                _drop_directories(picture.getexif())
             decoded.load()
             if picture.format == "PNG":
                 _check_rows(picture, file)
             yield decoded, turn_of(picture)
         finally:
             picture.close()
+
+
+def reads_of(picture):
+    """Return how often Pillow may have to read the file of an open picture for its pixels."""
+    each = 3 if picture.tile and picture.tile[0][0] in SLOW else 0  # byte by byte
+    return metered.MOST_READS + each * math.prod(picture.size)
+
+
+def _drop_directories(exif):
+    """Drop what else a TIFF's EXIF leads to: Pillow would make an object of each number there."""
+    for directory in (ExifTags.IFD.Exif, ExifTags.IFD.GPSInfo, ExifTags.IFD.Interop):
+        if directory in exif:
+            del exif[directory]
 
 
 def _check_rows(picture, file):

@@ -30,6 +30,12 @@ def pixels_alone(file):
     return io.BytesIO(b"".join(kept))
 
 
+def pixel_bytes(file):
+    """Return the bytes of a PNG's pixels as they lie in its file."""
+    sizes = sum(size for kind, size in _chunks(file) if kind in (b"IDAT", b"fdAT"))
+    return min(sizes, file.seek(0, os.SEEK_END))
+
+
 def is_whole(file):
     """Return whether the compressed data of a PNG hold as many bytes as all its rows need."""
     missing, inflate = 0, zlib.decompressobj()

@@ -21,8 +21,9 @@ from PIL import Image, UnidentifiedImageError
 from tqdm import tqdm
 
 from gancourse.data.own import png
-from gancourse.data.own.decoding import FORMATS, MEMORY, Unfit, decode
+from gancourse.data.own.decoding import FORMATS, MEMORY, Unfit, decode, reads_of
 from gancourse.data.own.files import FOREIGN, shown
+from gancourse.data.own.metered import Costly, Metered, check_directory
 from gancourse.data.own.room import Room
 from gancourse.errors import DataError
 from gancourse.files import paths
@@ -93,7 +94,7 @@ def look_into(opened, size=SIZE, pair=False, decoder=decode):
     with FILES.taken(length):
         try:
             with opened() as file:
-                return _decoded(file, size, pair, decoder)
+                return _decoded(file, kind_of(head), size, pair, decoder)
         except Unfit as problem:
             return Seen(problem=str(problem))
         except Image.DecompressionBombError:
@@ -104,12 +105,23 @@ def look_into(opened, size=SIZE, pair=False, decoder=decode):
                 raise
             if head.startswith(paths.PNG):  # what is damaged may be a text that nobody needs
                 with suppress(Exception), opened() as file:
-                    return _decoded(png.pixels_alone(file), size, pair, decoder)
+                    metered = Metered(file)
+                    metered.begin_pixels()
+                    alone = png.pixels_alone(metered)
+                    return _decoded(alone, "PNG", size, pair, decoder)
             return Seen(problem=_why(head, problem))
 
 
-def _decoded(file, size, pair, decoder):
-    with Image.open(file, formats=FORMATS) as image:
+def _decoded(file, kind, size, pair, decoder):
+    if kind == "TIFF":
+        check_directory(file)
+    metered = Metered(file, kind)
+    with Image.open(metered, formats=FORMATS) as image:
+        metered.begin_pixels(reads_of(image))
+        if image.format == "PNG":  # texts may follow, of which Pillow makes copies
+            place = metered.tell()
+            metered.begin_pixels(reads_of(image), png.pixel_bytes(metered))
+            metered.seek(place)
         mode = image.mode
         pixels, whole = decoder(image, size, pair)
     return Seen(pixels=pixels, size=whole, mode=mode)
@@ -155,7 +167,13 @@ def apart(record, both):
 
 
 KINDS = {b"\xff\xd8": "JPEG", b"\x89PNG": "PNG", b"GIF8": "GIF", b"RIFF": "WebP", b"BM": "BMP"}
-KINDS |= {b"II*\0": "TIFF", b"MM\0*": "TIFF"} | {b"P%d" % n: "PPM" for n in range(1, 7)}
+KINDS |= {order + form: "TIFF" for order in (b"II", b"MM") for form in (b"*\0", b"\0*")}
+KINDS |= {b"II+\0": "TIFF", b"MM\0+": "TIFF"} | {b"P%d" % n: "PPM" for n in range(1, 7)}
+
+
+def kind_of(head):
+    """Return the format that a file begins like, or ""."""
+    return next((kind for start, kind in KINDS.items() if head.startswith(start)), "")
 
 
 def _why(head, problem):
@@ -166,7 +184,9 @@ def _why(head, problem):
         return "a placeholder of Git LFS: run `git lfs pull`"
     if head.lstrip()[:1] == b"<":
         return "a web page or a drawing in XML, whatever its name says"
-    kind = next((kind for start, kind in KINDS.items() if head.startswith(start)), "")
+    if isinstance(problem, Costly):
+        return str(problem)
+    kind = kind_of(head)
     if isinstance(problem, UnidentifiedImageError):
         rare = f"a {kind} that is damaged, or of a rare kind: save it anew as PNG"
         return rare if kind else "not a picture of a known kind"

@@ -132,6 +132,28 @@ def test_a_list_beyond_all_measure_is_not_read(folder, monkeypatch):
         load(f"folder:{folder}")
 
 
+@pytest.mark.parametrize(
+    ("name", "text", "reason"),
+    [
+        ("attributes.csv", TABLE + "a,1,1\n" * 99, "more than 50 lines"),
+        ("attributes.csv", TABLE + "\n" * 99, "more than 50 lines"),
+        ("list_attr_celeba.txt", CELEBA + "\n" * 99, "more than 50 lines"),
+        ("attributes.csv", "name," * 99 + "\n" + TABLE, "line 1 has more than 200 characters"),
+        ("attributes.csv", TABLE + '"aaaa\n",' * 40, "has more than 200 characters"),
+        ("list_attr_celeba.txt", CELEBA + "a" * 999, "line 6 has more than 200 characters"),
+    ],
+    ids=["lines", "empty", "celeba-empty", "columns", "columns-over-lines", "celeba-columns"],
+)
+def test_a_list_with_too_many_or_too_long_lines_is_not_read_to_its_end(
+    folder, monkeypatch, name, text, reason
+):
+    monkeypatch.setattr(attributes, "MOST_LINES", 50)
+    monkeypatch.setattr(attributes, "LONGEST", 200)
+    path = write(folder, text, name)
+    with pytest.raises(DataError, match=f"{name} cannot be read.*{reason}.*Leave out"):
+        attributes.read(path)
+
+
 def test_a_list_by_a_spreadsheet_may_begin_with_a_mark(folder):
     write(folder, encoding="utf-8-sig")
     assert found(folder) == VALUES

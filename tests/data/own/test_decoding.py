@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageFile
 
-from gancourse.data.own import check, decoding, reading
+from gancourse.data.own import check, decoding, metered, reading
 from gancourse.data.own.files import Picture
 from gancourse.data.own.reading import look
 from gancourse.data.own.room import Room
@@ -367,6 +367,144 @@ def test_a_picture_beyond_the_memory_is_refused_with_the_limit(tmp_path, monkeyp
 def test_a_picture_that_python_would_decode_for_minutes_is_refused(tmp_path):
     (tmp_path / "a.pgm").write_bytes(b"P2 3000 3000 255\n")
     assert "save it as PNG" in seen(tmp_path / "a.pgm").problem
+
+
+class Counting(io.BytesIO):
+    """A file that counts how often it was read, and how many bytes."""
+
+    def __init__(self, content, reads):
+        super().__init__(content)
+        self.reads = reads
+
+    def read(self, size=-1):
+        content = super().read(size)
+        self.reads.append(len(content))
+        return content
+
+
+def saved(kind, **options):
+    """Return a small picture as bytes of a format."""
+    file = io.BytesIO()
+    Image.fromarray(np.uint8(EXPECTED)).save(file, kind, **options)
+    return file.getvalue()
+
+
+def segment(marker, content):
+    return b"\xff" + bytes([marker]) + struct.pack(">H", len(content) + 2) + content
+
+
+def riff(*chunks):
+    body = b"".join(kind + struct.pack("<I", len(part)) + part for kind, part in chunks)
+    return b"RIFF" + struct.pack("<I", len(body) + 4) + b"WEBP" + body
+
+
+def directory(*tags, data=b"", order="<"):
+    """Return a TIFF of one byte a row, 64 rows of 8; ``tags`` lie beside or in place of others."""
+    plain = {256: (4, 1, 8), 257: (4, 1, 64), 258: (3, 1, 8), 259: (3, 1, 1), 262: (3, 1, 1)}
+    plain |= {277: (3, 1, 1), 278: (4, 1, 1)} | {tag: rest for tag, *rest in tags}
+    entries = [struct.pack("<HHII", tag, *rest) for tag, rest in sorted(plain.items())]
+    head = b"II*\0\x08\0\0\0" + struct.pack("<H", len(entries)) + b"".join(entries) + bytes(4)
+    return head + bytes(400 - len(head)) + data
+
+
+RATIONAL = b"II*\0\x08\0\0\0" + struct.pack("<HHHIIII", 1, 274, 5, 2000, 26, 0, 0)
+RATIONAL += b"\7\0\0\0\3\0\0\0" * 2000
+RLE = b"BM" + struct.pack("<IHHI", 0, 0, 0, 14 + 40 + 1024)
+RLE += struct.pack("<IiiHHIIiiII", 40, 8, 8, 1, 8, 1, 0, 0, 0, 256, 0) + bytes(range(256)) * 4
+SCANS = saved("JPEG", progressive=True)
+GIF = saved("GIF")
+BEGUN = GIF.index(b",\0\0\0\0@\0@\0")  # where the first frame is described
+# Many parts, or a long one, of each kind that Pillow reads beside the pixels.
+COSTLY = {
+    "pgm-comment": b"P5 #" + bytes(9000),
+    "pgm-comments-between-numbers": b"P2 8 8 255\n" + b"#\n" * 2000,
+    "jpeg-comments": saved("JPEG")[:2] + segment(0xFE, b"") * 2000 + saved("JPEG")[2:],
+    "jpeg-filling": saved("JPEG")[:2] + b"\xff" * 9000 + saved("JPEG")[2:],
+    "jpeg-long": saved("JPEG")[:2] + segment(0xEF, bytes(60_000)) + saved("JPEG")[2:],
+    "jpeg-scans": SCANS[:-2] + SCANS[SCANS.rindex(b"\xff\xda") : -2] * 200 + SCANS[-2:],
+    "jpeg-exif": saved("JPEG", exif=b"Exif\0\0" + RATIONAL),
+    "png-texts": saved("PNG")[:33] + chunk(b"tEXt", b"a\0b") * 2000 + saved("PNG")[33:],
+    "png-texts-after": saved("PNG")[:-12] + chunk(b"tEXt", b"a\0b") * 2000 + saved("PNG")[-12:],
+    "png-empty-data": saved("PNG")[:33] + chunk(b"IDAT", b"") * 2000 + saved("PNG")[33:],
+    "png-exif": saved("PNG")[:33] + chunk(b"eXIf", RATIONAL) + saved("PNG")[33:],
+    "gif-comment": GIF[:BEGUN] + b"!\xfe" + b"\1a" * 4000 + b"\0" + GIF[BEGUN:],
+    "gif-extensions": GIF[:BEGUN] + b"!\1\0" * 4000 + GIF[BEGUN:],
+    "webp-long": riff((b"VP8 ", saved("WEBP")[20:]), (b"abcd", bytes(60_000))),
+    "webp-exif": saved("WEBP", exif=RATIONAL),
+    "bmp-header": saved("BMP")[:14] + struct.pack("<I", 60_000) + bytes(60_000),
+    "bmp-ends-of-lines": RLE + b"\0\0" * 4000,
+    "tiff-strips": directory((273, 4, 2000, 400), data=bytes(8000)),
+    "tiff-strips-as-bytes": directory((273, 1, 2000, 400), data=bytes(2000)),
+    "tiff-fractions": directory((282, 5, 2000, 400), (273, 4, 1, 400), data=RATIONAL),
+    "tiff-long": directory((700, 7, 60_000, 400), (273, 4, 1, 400), data=bytes(60_000)),
+}
+LIMITS = {"MOST_READS": 1000, "HEADER": 40_000, "MOST_EXIF": 10_000, "MOST_NUMBERS": 1000}
+LIMITS |= {"MOST_COMMENTS": 1000, "HEADERS": {"TIFF": 40_000}}
+
+
+@pytest.mark.parametrize("kind", COSTLY)
+def test_a_header_that_is_too_long_is_refused_after_few_reads(monkeypatch, kind):
+    for name, value in LIMITS.items():
+        monkeypatch.setattr(metered, name, value)
+    reads = []
+    problem = reading.look_into(lambda: Counting(COSTLY[kind], reads)).problem
+    assert problem.startswith("more than")
+    assert problem.endswith("which is the limit: save it anew as PNG")
+    assert ("numbers" in problem) == (kind.startswith("tiff") and kind != "tiff-long")
+    assert len(reads) < 4 * LIMITS["MOST_READS"]
+    assert sum(reads) < 5 * LIMITS["HEADER"]
+
+
+def test_directories_below_that_of_a_tiff_are_not_read(monkeypatch):
+    below = struct.pack("<HHHIII", 1, 33434, 5, 2000, 420, 0) + bytes(2) + RATIONAL
+    content = directory((34665, 4, 1, 400), (273, 4, 1, 400), (278, 4, 1, 64), data=below)
+    reads = []
+    assert not reading.look_into(lambda: Counting(content, reads)).problem
+    assert 16_000 not in reads
+
+
+def test_a_long_text_after_the_pixels_of_a_png_is_not_kept(monkeypatch):
+    monkeypatch.setattr(metered, "HEADER", 40_000)
+    text = chunk(b"tEXt", b"a\0" + bytes(1_000_000))
+    content, reads = saved("PNG")[:-12] + text + saved("PNG")[-12:], []
+    found = reading.look_into(lambda: Counting(content, reads))
+    assert np.array_equal(found.pixels[0], EXPECTED)
+    assert sum(reads) < 200_000
+
+
+NOTES = np.random.default_rng(0).bytes(3_000_000)
+LONG = {
+    "jpeg": lambda: saved("JPEG", quality=100, exif=b"Exif\0\0" + bytes(60_000), icc_profile=NOTES),
+    "jpeg-progressive": lambda: saved("JPEG", quality=100, progressive=True, icc_profile=NOTES),
+    "png": lambda: saved("PNG", exif=b"II*\0" + bytes(60_000), icc_profile=NOTES),
+    "webp": lambda: saved("WEBP", lossless=True, xmp=NOTES, icc_profile=NOTES),
+    "gif": lambda: saved("GIF", comment=NOTES),
+    "tiff": lambda: saved("TIFF", icc_profile=NOTES, tiffinfo={700: NOTES, 37724: 3 * NOTES}),
+    "ppm": lambda: b"P5 64 64 #" + b"x" * 100_000 + b"\n255\n" + np.uint8(EXPECTED).tobytes(),
+}
+
+
+@pytest.mark.parametrize("kind", LONG)
+def test_a_picture_with_notes_of_some_megabytes_is_read(kind):
+    found = reading.look_into(lambda: io.BytesIO(LONG[kind]()))
+    assert not found.problem
+    assert np.abs(found.pixels[0] - EXPECTED).max() <= 2
+
+
+@pytest.mark.parametrize("packed", [None, "tiff_lzw"])
+def test_a_tiff_of_tens_of_thousands_of_strips_is_read(packed):
+    file = io.BytesIO()
+    Image.new("RGB", (2, 60_000), "red").save(file, "TIFF", compression=packed, strip_size=1)
+    found = reading.look_into(lambda: io.BytesIO(file.getvalue()), 2)
+    assert not found.problem
+    assert (found.pixels[:, 0, 0] == [255, 0, 0]).all()
+
+
+def test_a_bmp_of_runs_may_be_read_byte_by_byte(monkeypatch):
+    monkeypatch.setattr(metered, "MOST_READS", 20)
+    runs = b"".join(bytes([1, value]) for value in range(8)) + b"\0\0"
+    found = reading.look_into(lambda: io.BytesIO(RLE + 8 * runs + b"\0\1"), 8)
+    assert not found.problem
 
 
 def test_a_file_beyond_all_measure_is_refused_with_the_limit(tmp_path):
