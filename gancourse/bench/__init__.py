@@ -42,7 +42,7 @@ class Race:
 
 
 def speed_of(names=(), *, device="auto", preset="laptop", threads=None, full=False, out=FOLDER):
-    """Measure the speed of GANs; the file is ``speed-cpu.json``, or that of another device.
+    """Measure the speed of GANs; :func:`speeds_file` names the file.
 
     Parameters
     ----------
@@ -63,7 +63,7 @@ def speed_of(names=(), *, device="auto", preset="laptop", threads=None, full=Fal
     for name in names:
         choose("GAN", name, gans.names())
     device = runtime.find_device(device)
-    path = Path(out) / f"speed-{device.type}.json"
+    path = speeds_file(out, device.type, preset)
     known, before, peaks, all_threads = [], {}, None, torch.get_num_threads()
     if path.exists() and names:
         earlier = read(path, Speeds)
@@ -90,6 +90,11 @@ def speed_of(names=(), *, device="auto", preset="laptop", threads=None, full=Fal
             yield rows
     finally:
         torch.set_num_threads(all_threads)
+
+
+def speeds_file(out, kind, preset="laptop"):
+    """Return the path of speeds: ``speed-cpu.json``, or ``speed-cpu-smoke.json`` of a preset."""
+    return Path(out) / f"speed-{kind}{'' if preset == 'laptop' else f'-{preset}'}.json"
 
 
 def precisions(device):

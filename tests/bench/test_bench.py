@@ -90,11 +90,12 @@ def test_shares_sum_to_one_and_name_what_the_loop_does(loop):
 
 def test_a_file_grows_by_the_gans_that_are_named(tmp_path, monkeypatch):
     monkeypatch.setattr(speed, "measure", fake_rows)
+    (tmp_path / "speed-cpu.json").write_text("the speeds of the laptop preset")
     for name in ("vanilla", "dcgan", "vanilla"):
         arguments = ["bench", name, "--preset", "smoke", "--device", "cpu", "--out", str(tmp_path)]
         result = CliRunner().invoke(main, arguments)
         assert result.exit_code == 0 and f"{name} " in result.output, result.output
-    found = bench.read(tmp_path / "speed-cpu.json", bench.Speeds)
+    found = bench.read(tmp_path / "speed-cpu-smoke.json", bench.Speeds)
     assert [row.gan for row in found.rows] == ["dcgan", "vanilla"]
     assert found.origin.kind == "cpu" and found.peaks["fp32"] > 0
 
