@@ -13,6 +13,7 @@ from matplotlib.figure import Figure
 from gancourse import bench
 from gancourse.bench import parts, quality
 from gancourse.bench.sides import TUTORIAL
+from gancourse.bench.speed import fastest
 
 HERE = Path(__file__).parent
 MARKS = ("<!-- speed: written by benchmarks/report.py -->", "<!-- end of speed -->")
@@ -55,12 +56,6 @@ def by_gan(rows):
     return found
 
 
-def best(sides):
-    """Return the fastest of our sides, against the tutorial loop in the same turns."""
-    ours = (row for side, row in sides.items() if side != TUTORIAL)
-    return max(ours, key=lambda row: row.ratio[1])
-
-
 def table(columns, rows):
     """Return a table in Markdown; the first column is text, the others are numbers."""
     lines = [columns, ["---", *["---:"] * (len(columns) - 1)], *rows]
@@ -77,7 +72,7 @@ def speed_table(rows):
     """Return the table of speeds, one line for each GAN."""
     lines = []
     for gan, sides in by_gan(rows).items():
-        plain, fast = sides["fp32"], best(sides)
+        plain, fast = sides["fp32"], fastest(sides)
         line = [gan, f"{sides[TUTORIAL].images:,.0f}", ratio(plain), fast.side, ratio(fast)]
         line.append(f"{sides[TUTORIAL].outside:.0%} / {plain.outside:.0%} / {fast.outside:.0%}")
         line.append("" if fast.of_peak is None else f"{fast.of_peak:.0%}")
@@ -99,7 +94,7 @@ def short_table(machines):
     for gan in sides[0]:
         line = [gan]
         for known in sides:
-            fast = best(known[gan]) if gan in known else None
+            fast = fastest(known[gan]) if gan in known else None
             line += ["", ""] if fast is None else [fast.side, ratio(fast)]
         lines.append(line)
     return table(columns, lines)
@@ -111,8 +106,8 @@ def profile_table(rows):
     kinds = [*parts.KINDS, *parts.REGIONS, *[parts.GRAPH] * graphs, parts.REST]
     lines = []
     for gan, sides in by_gan(rows).items():
-        for row in (sides[TUTORIAL], sides["fp32"], best(sides)):
-            if row.side == "fp32" and row is best(sides) and lines and lines[-1][1] == "fp32":
+        for row in (sides[TUTORIAL], sides["fp32"], fastest(sides)):
+            if row.side == "fp32" and row is fastest(sides) and lines and lines[-1][1] == "fp32":
                 continue
             shares = [f"{row.shares.get(kind, 0):.0%}" for kind in kinds]
             rate = row.operations / row.ms / 1e6

@@ -333,6 +333,11 @@ def sample(folder, count, seed, path, given, device, output):
 @click.argument("names", metavar="[GANS]...", nargs=-1)
 @click.option("--full", is_flag=True, help="Time for longer; compiled networks and memory too.")
 @click.option(
+    "--memory",
+    is_flag=True,
+    help="Measure only the peak memory, on the CPU, for what has been timed there.",
+)
+@click.option(
     "--quality",
     "task",
     help="Measure the time to quality instead: modes, acgan-digits, cgan-digits, dcgan-faces or "
@@ -353,7 +358,7 @@ def sample(folder, count, seed, path, given, device, output):
 @click.option(
     "--out", type=Place(), help="Folder of the JSON file [benchmarks/results, in this folder]."
 )
-def bench(names, full, task, seeds, steps, earlier, preset, device, threads, out):
+def bench(names, full, memory, task, seeds, steps, earlier, preset, device, threads, out):
     """Time our trainer against a tutorial's loop, on the same networks, for all GANs or some.
 
     The loop of tutorials: a DataLoader that transforms each picture, fp32, a loss that is read in
@@ -369,6 +374,10 @@ def bench(names, full, task, seeds, steps, earlier, preset, device, threads, out
         ):
             last = race
         say(bench.compared(last))
+    elif memory:
+        for rows in bench.memory_of(names, out=out):
+            for row in rows:
+                say(bench.line(row))
     else:
         options = {"preset": preset, "device": device, "threads": threads, "full": full}
         for rows in bench.speed_of(names, out=out, **options):

@@ -13,6 +13,7 @@ import torch
 from gancourse import gans
 from gancourse.bench import memory, quality, speed
 from gancourse.bench.machine import Origin, origin, peak
+from gancourse.bench.sides import TUTORIAL
 from gancourse.errors import CourseError, choose
 from gancourse.files import schema
 from gancourse.files.writing import write_atomically
@@ -90,6 +91,49 @@ def speed_of(names=(), *, device="auto", preset="laptop", threads=None, full=Fal
             yield rows
     finally:
         torch.set_num_threads(all_threads)
+
+
+def memory_of(names=(), *, out=FOLDER):
+    """Measure the peak memory of both sides on the CPU, and put it into the rows of the speeds.
+
+    The sides are the tutorial loop, and ours in its fastest setting. All else in the file stays.
+
+    Parameters
+    ----------
+    names : sequence of str
+        Of GANs; all of the file if there is none.
+    out : path
+        The folder of ``speed-cpu.json``.
+
+    Yields
+    ------
+    list of gancourse.bench.speed.Row
+        Of one GAN: the two that were measured.
+
+    Raises
+    ------
+    CourseError
+        If the speeds of a GAN are not there yet, or this system does not say what a process uses.
+    """
+    if not memory.FORGET.exists():
+        raise CourseError("the peak memory of a process is known on Linux alone.")
+    path = speeds_file(out, "cpu")
+    found = read(path, Speeds)
+    known = list(dict.fromkeys(row.gan for row in found.rows))
+    for name in names:
+        choose("GAN", name, known)
+    options = speed.OURS | speed.COMPILED
+    for name in names or known:
+        sides = {row.side: row for row in found.rows if row.gan == name}
+        both = []
+        for row in (sides[TUTORIAL], speed.fastest(sides)):
+            most = memory.of_side(name, row.preset, row.side, options.get(row.side))
+            both.append(replace(row, memory=most))
+        filled = {row.side: row for row in both}
+        rows = [filled.get(row.side, row) if row.gan == name else row for row in found.rows]
+        found = replace(found, rows=rows)
+        write(path, found)
+        yield both
 
 
 def speeds_file(out, kind, preset="laptop"):

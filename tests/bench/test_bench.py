@@ -2,6 +2,7 @@
 
 import itertools
 import json
+from dataclasses import replace
 
 import pytest
 import torch
@@ -119,6 +120,27 @@ def test_what_is_outside_of_the_arithmetic_is_the_rest():
 def test_memory_is_that_of_training():
     assert 1e5 < memory.of_side("vanilla", "smoke", "fp32", {}) < 1e9
     assert memory.of_side("vanilla", "smoke", "fp32", {"precision": "fp16"}) is None
+
+
+@pytest.mark.skipif(not memory.FORGET.exists(), reason="only Linux says what a process has used")
+def test_memory_is_put_into_the_rows_of_both_sides_and_the_rest_stays(tmp_path, monkeypatch):
+    rows = [
+        replace(row, gan=gan, side=side, ratio=(ratio,) * 3)
+        for gan in ("dcgan", "vanilla")
+        for side, ratio in (("tutorial", 1.0), ("fp32", 1.2), ("bf16", 1.5))
+        for row in fake_rows(speed.prepare("vanilla", "smoke"), CPU)
+    ]
+    before = bench.Speeds(origin=machine.origin(CPU), peaks={"fp32": 1e9}, rows=rows)
+    bench.write(tmp_path / "speed-cpu.json", before)
+    monkeypatch.setattr(memory, "of_side", lambda gan, preset, side, options: len(side))
+    words = ["bench", "--memory", "--out", str(tmp_path)]
+    result = CliRunner().invoke(main, [*words, "vanilla"])
+    assert result.exit_code == 0, result.output
+    after = bench.read(tmp_path / "speed-cpu.json", bench.Speeds)
+    assert [row.memory for row in after.rows] == [None, None, None, 8, None, 4]
+    assert replace(after, rows=[replace(row, memory=None) for row in after.rows]) == before
+    result = CliRunner().invoke(main, [*words, "acgan"])
+    assert result.exit_code == 2 and "there are: dcgan, vanilla" in result.output
 
 
 @pytest.mark.parametrize("text", ["", "[]", '{"origin": 1}', '{"rows": []}'])
