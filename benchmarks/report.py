@@ -180,6 +180,19 @@ def where(origin, rows=()):
     return text
 
 
+def measured(race):
+    """Return where and when the seeds of a race were trained, as text."""
+    seeds = {}
+    for one in race.tries:
+        seeds.setdefault(one.origin, {})[one.seed] = None
+    if len(seeds) == 1:
+        return where(*seeds)
+    return "; ".join(
+        f"seed{'s' * (len(found) > 1)} {', '.join(map(str, found))}: {where(origin)}"
+        for origin, found in seeds.items()
+    )
+
+
 def main():
     """Write everything."""
     text = [
@@ -214,7 +227,7 @@ def main():
     races = [bench.read(path, bench.Race) for path in paths]
     if races:
         text += ["## Time to quality\n", quality_table(races), AVERAGE]
-        text += ["".join(f"- {race.task}: {where(race.origin)}.\n" for race in races)]
+        text += ["".join(f"- {race.task}: {measured(race)}.\n" for race in races)]
     text += ["## Against a script of others\n", PEERS]
     (HERE / "README.md").write_text("\n".join(text), encoding="utf-8")
     machines = [bench.read(path, bench.Speeds) for path in found]

@@ -343,7 +343,13 @@ def sample(folder, count, seed, path, given, device, output):
     help="Measure the time to quality instead: modes, acgan-digits, cgan-digits, dcgan-faces or "
     "lsgan-faces.",
 )
-@click.option("--seeds", default=3, show_default=True, help="Trainings of each side (--quality).")
+@click.option(
+    "--seeds",
+    type=click.IntRange(min=1),
+    default=3,
+    show_default=True,
+    help="Trainings of each side; those on record with the same settings are kept (--quality).",
+)
 @click.option("--steps", type=click.IntRange(min=1), help="Most steps a training (--quality).")
 @click.option(
     "--earlier",

@@ -33,12 +33,11 @@ class Speeds:
 
 @dataclass(frozen=True, kw_only=True)
 class Race:
-    """A file of times to quality."""
+    """A file of times to quality: trainings with the same settings on the same machine."""
 
-    origin: Origin
     task: str
     marks: list[float]
-    earlier: dict[str, object]
+    settings: dict[str, object]  # see quality.settings_of
     tries: list[quality.Try]
 
 
@@ -149,30 +148,75 @@ def precisions(device):
 def quality_of(name, *, device="auto", seeds=(0, 1, 2), earlier=None, steps=None, out=FOLDER):
     """Measure the time to quality; the file is ``quality-TASK-cpu.json``, or of another device.
 
+    Trainings that the file holds are kept, and are not made again, if they had the same settings on
+    the same machine with the same PyTorch. If they had others, the file is begun anew.
+
     Parameters
     ----------
     name : str
         One of :data:`gancourse.bench.quality.TASKS`.
-    device, seeds, earlier, steps
-        See :func:`gancourse.bench.quality.race`. On a CPU one thread is used.
+    device : str
+        On a CPU one thread is used.
+    seeds : sequence of int
+    earlier, steps
+        See ``sides_of`` and ``settings_of`` of :mod:`gancourse.bench.quality`.
     out : path
 
     Yields
     ------
     Race
-        With the trainings that are done so far.
+        With the trainings that are done so far, first those that are kept.
+
+    Raises
+    ------
+    CourseError
+        If the file holds something else; it is not written over.
     """
     task = quality.TASKS[choose("task", name, quality.TASKS)]
     device = runtime.find_device(device)
     if device.type == "cpu":
         runtime.use_threads(1)
-    where, tries = origin(device), []
-    for one in quality.race(name, device, seeds, earlier=earlier, steps=steps):
-        tries.append(one)
-        marks = [float(mark) for mark in task.marks]
-        race = Race(origin=where, task=name, marks=marks, earlier=earlier or {}, tries=tries)
-        write(Path(out) / f"quality-{name}-{device.type}.json", race)
+    sides = quality.sides_of(task, device, earlier=earlier)
+    settings = quality.settings_of(task, sides, steps)
+    marks = [float(mark) for mark in task.marks]
+    race = Race(task=name, marks=marks, settings=settings, tries=[])
+    path = Path(out) / f"quality-{name}-{device.type}.json"
+    if path.exists():
+        known = read(path, Race)
+        others = differences(known, race, origin(device))
+        if others:
+            print(f"{path}: begun anew, for it was measured with {' and '.join(others)}")
+        else:
+            race = known
+    yield race
+    done = {(one.side, one.seed) for one in race.tries}
+    for one in quality.race(name, device, seeds, sides, settings["steps"], done=done):
+        race = replace(race, tries=[*race.tries, one])
+        write(path, race)
         yield race
+
+
+def differences(known, race, here):
+    """Return in words why trainings on record cannot stand beside new ones.
+
+    Parameters
+    ----------
+    known, race : Race
+        On record, and to be made.
+    here : gancourse.bench.machine.Origin
+
+    Returns
+    -------
+    list of str
+        Empty if they can. The date and the commit may differ.
+    """
+    found = []
+    if (known.task, known.marks, known.settings) != (race.task, race.marks, race.settings):
+        found.append("other settings")
+    places = {replace(one.origin, date=here.date, commit=here.commit) for one in known.tries}
+    if places - {here}:
+        found.append("another machine or PyTorch")
+    return found
 
 
 def earlier_fields(path, task):

@@ -179,7 +179,55 @@ def test_a_race_has_each_side_and_seed_and_earlier_fields(tmp_path):
     assert [(one.side, one.seed) for one in race.tries] == [
         (side, seed) for seed in (0, 1) for side in ("preset", "tutorial", "earlier")
     ]
-    assert race.earlier["lr_g"] == 0.5 and race.tries[0].curve[-1][0] == 60
+    assert race.settings["sides"]["earlier"]["lr_g"] == 0.5
+    assert race.settings["steps"] == race.tries[0].curve[-1][0] == 60
+
+
+@pytest.fixture
+def trained(monkeypatch):
+    """Trainings that take no time; returns the seeds of those that were begun, side by side."""
+    begun = []
+
+    def run_to_marks(side, task, measure, most):
+        begun.append((type(side).__name__, side.run.seed))
+        if len(begun) == 4:
+            raise KeyboardInterrupt
+        return {"curve": [(most, 1.0, 2.0)], "seconds": [None]}
+
+    monkeypatch.setattr(quality, "run_to_marks", run_to_marks)
+    return begun
+
+
+def test_a_race_goes_on_with_the_trainings_that_are_missing(tmp_path, trained, monkeypatch):
+    words = ["bench", "--quality", "modes", "--device", "cpu", "--out", str(tmp_path), "--seeds"]
+    assert CliRunner().invoke(main, [*words, "3"]).exit_code == 130  # stopped in seed 1
+    file = tmp_path / "quality-modes-cpu.json"
+    stopped = bench.read(file, bench.Race)
+    assert [(one.side, one.seed) for one in stopped.tries] == [
+        *(("preset", 0), ("tutorial", 0), ("preset", 1)),
+    ]
+    monkeypatch.setattr(machine, "commit", lambda: "later")
+    result = CliRunner().invoke(main, [*words, "2"])
+    assert trained[4:] == [("Tutorial", 1)], result.output
+    found = bench.read(file, bench.Race)
+    assert found.tries[:3] == stopped.tries and found.tries[3].origin.commit == "later"
+    again = CliRunner().invoke(main, [*words, "2"])
+    assert len(trained) == 5 and "preset     8: 0 of 2 seeds" in again.output
+
+
+@pytest.mark.parametrize("change", ["settings", "machine"])
+def test_a_race_with_other_settings_or_on_another_machine_begins_anew(
+    tmp_path, trained, monkeypatch, change
+):
+    words = "bench --quality modes --device cpu --seeds 1 --out".split()
+    CliRunner().invoke(main, [*words, str(tmp_path)])
+    more = ["--steps", "50"] if change == "settings" else []
+    if change == "machine":
+        monkeypatch.setattr(machine, "cpu_name", lambda: "another")
+    trained.clear()
+    result = CliRunner().invoke(main, [*words, str(tmp_path), *more])
+    assert len(trained) == 2 and "begun anew" in result.output and change in result.output
+    assert len(bench.read(tmp_path / "quality-modes-cpu.json", bench.Race).tries) == 2
 
 
 def test_an_earlier_field_that_does_not_exist_is_refused():
@@ -191,7 +239,8 @@ def test_an_earlier_field_that_does_not_exist_is_refused():
 
 def test_a_summary_pairs_the_sides_by_seed():
     def one(side, seed, *seconds):
-        return quality.Try(side=side, seed=seed, curve=[], seconds=list(seconds))
+        here = machine.origin(CPU)
+        return quality.Try(side=side, seed=seed, origin=here, curve=[], seconds=list(seconds))
 
     tries = [
         *(one("preset", 0, 2.0, None), one("tutorial", 0, 4.0, None)),

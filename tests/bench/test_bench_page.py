@@ -36,11 +36,14 @@ def page(tmp_path, monkeypatch):
     speeds = bench.Speeds(origin=origin, peaks={"fp32": 1e11}, rows=rows)
     bench.write(here / "results" / "speed-cpu.json", speeds)
     tries = [
-        quality.Try(side=side, seed=seed, curve=[(1, 2.0, 3.0)], seconds=[seconds, None])
+        quality.Try(
+            **{"side": side, "seed": seed, "curve": [(1, 2.0, 3.0)], "seconds": [seconds, None]},
+            origin=dataclasses.replace(origin, commit=f"of{seed}"),
+        )
         for seed in (0, 1)
         for side, seconds in (("preset", 2.0 + seed), ("tutorial", 8.0))
     ]
-    race = bench.Race(origin=origin, task="modes", marks=[8.0, 9.0], earlier={}, tries=tries)
+    race = bench.Race(task="modes", marks=[8.0, 9.0], settings={}, tries=tries)
     bench.write(here / "results" / "quality-modes-cpu.json", race)
     (tmp_path / "README.md").write_text(f"before\n{report.MARKS[0]}\nold\n{report.MARKS[1]}\nafter")
     report.main()
@@ -54,6 +57,7 @@ def test_the_page_has_the_speeds_the_profile_and_the_times_to_quality(page):
     assert "| modes | 8 | 2.5 ± 0.5 (2 of 2) | 8.0 ± 0.0 (2 of 2) |  | 3.33 |  |" in text
     assert "| modes | 9 | not reached (2 seeds) | not reached (2 seeds) |  |  |  |" in text
     assert "Card, PyTorch 2.14, 2026-11-26, commit abc, 1 thread" in text
+    assert "seed 0: Card, PyTorch 2.14, 2026-11-26, commit of0; seed 1: Card" in text
     assert Image.open(report.HERE / "speed.png").width > 1_000
 
 
