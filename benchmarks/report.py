@@ -111,13 +111,15 @@ def speed_table(speeds):
 
 
 def lowest(speeds):
-    """Return in a line at which GAN ``gancourse train`` gains least in a preset, and how much."""
+    """Return in a line with which GAN ``gancourse train`` is slowest in a preset, and how slow."""
     rows = [chosen(sides, speeds) for sides in by_gan(speeds.rows).values()]
     rows = [row for row in rows if row is not None]
     row = min(rows, key=lambda row: row.ratio[1])
+    slower = sum(row.ratio[1] < 1 for row in rows)
     return (
-        f"In the {row.preset} preset ({len(rows)} GANs), as `gancourse train` chooses, the lowest "
-        f"ratio is that of {row.gan}: {ratio(row)}, in {row.side}. {where(speeds.origin)}.\n"
+        f"In the {row.preset} preset, as `gancourse train` chooses, the lowest ratio is that of "
+        f"{row.gan}: {ratio(row)}, in {row.side}; of {len(rows)} GANs, {slower} have one below 1. "
+        f"{where(speeds.origin)}.\n"
     )
 
 

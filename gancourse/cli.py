@@ -205,12 +205,12 @@ def tell(job, path, notebook, check_claims):
 @click.option("--device", default="auto", show_default=True, help="auto, cuda, cuda:1, mps, cpu.")
 @click.option(
     "--precision",
-    help="fp32, bf16 or auto [fp32 for small steps, else bf16 where the device has it].",
+    help="fp32, bf16 or auto [bf16 where the device has it and it pays, else fp32].",
 )
 @click.option(
     "--channels-last/--no-channels-last",
     default=None,
-    help="Memory format of convolutions [channels last in large steps without instance norm].",
+    help="Memory format of convolutions [channels last where it pays: not with instance norm].",
 )
 @click.option(
     "--threads", type=click.IntRange(1, 1024), help="CPU threads [1 for small networks, else all]."

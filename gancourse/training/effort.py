@@ -11,9 +11,6 @@ from gancourse.training.runtime import Run, undisturbed
 # other most of the time, and on cores that have other work they wait much longer. A step with so
 # few operations takes some hundredths of a second on one core.
 FEW = 2e9
-# Operations a step, from which a CPU makes convolutions faster in bf16 and in channels-last order.
-# The smallest step that was measured has 0.43e9 (began).
-FEW_CONVOLVED = 4e8
 
 
 class _Count(TorchDispatchMode):
