@@ -9,6 +9,7 @@ export UV_TORCH_BACKEND ?= auto
 DEVICE ?= cuda
 BUDGET ?= 540
 OUT ?= build/gpu
+ONLY ?=
 FOLDER ?= $(OUT)
 SITE ?= build/site
 HERE = $(if $(wildcard $(BIN)/python),$(BIN)/python,$(PYTHON))
@@ -62,10 +63,11 @@ bench: setup ## our trainer against a tutorial's loop here, into benchmarks/ (ma
 	$(BIN)/gancourse bench $(FULL)
 	$(BIN)/python -m benchmarks.report
 
-# On a machine without a network, python3 has PyTorch, and SITE the rest: see gpu-pack.
+# On a machine without a network, python3 has PyTorch, and SITE the rest: see gpu-pack. Some pieces
+# alone: make gpu ONLY="speed:cyclegan lesson".
 gpu: ## all that needs a GPU, into OUT in BUDGET seconds: make gpu DEVICE=cuda BUDGET=540 OUT=build/gpu
 	@if [ -f $(SITE).tar.xz ]; then mkdir -p $(SITE) && $(HERE) -m tarfile -e $(SITE).tar.xz $(SITE); fi
-	PYTHONPATH=$(CURDIR):$(CURDIR)/$(SITE) $(HERE) -m tools.gpu --device $(DEVICE) --budget $(BUDGET) --out $(OUT)
+	PYTHONPATH=$(CURDIR):$(CURDIR)/$(SITE) $(HERE) -m tools.gpu --device $(DEVICE) --budget $(BUDGET) --out $(OUT) --only $(ONLY)
 
 gpu-pack: setup ## pack what a machine with PyTorch but without a network lacks: SITE.tar.xz
 	$(BIN)/python -m tools.gpu.pack $(SITE).tar.xz

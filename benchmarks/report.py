@@ -80,10 +80,17 @@ def plan_of(gan, preset):
     return speed.prepare(gan, preset)
 
 
-def chosen(sides, speeds):
-    """Return the row of the setting that ``gancourse train`` takes there; None if not measured."""
-    kind = speeds.origin.kind
-    fast = "bf16" if "bf16" in speeds.peaks else "fp32"
+def chosen(sides, one):
+    """Return the row of the setting that ``gancourse train`` takes; None if it was not measured.
+
+    Parameters
+    ----------
+    sides : dict of str to gancourse.bench.speed.Row
+        Of one GAN, by side.
+    one : gancourse.bench.Speeds
+        Those that the rows are of.
+    """
+    kind, fast = one.origin.kind, "bf16" if "bf16" in one.peaks else "fp32"
     plan = plan_of(sides[TUTORIAL].gan, sides[TUTORIAL].preset)
     taken = plan.settings(torch.device(kind), fast)
     words = ["bf16"] * (taken["precision"] == "bf16") + ["channels_last"] * taken["channels_last"]
@@ -91,11 +98,24 @@ def chosen(sides, speeds):
     return sides.get(" ".join(words + ["graphs"] * (kind == "cuda")))
 
 
-def speed_table(speeds):
-    """Return the table of speeds, one line for each GAN."""
-    lines, shown = [], any(row.memory is not None for row in speeds.rows)
-    for gan, sides in by_gan(speeds.rows).items():
-        plain, fast, own = sides["fp32"], fastest(sides), chosen(sides, speeds)
+def with_chosen(found):
+    """Return for each GAN, in order, its rows by side and the :func:`chosen` one of these.
+
+    Parameters
+    ----------
+    found : list of gancourse.bench.Speeds
+    """
+    gans = {
+        gan: (sides, chosen(sides, one)) for one in found for gan, sides in by_gan(one.rows).items()
+    }
+    return dict(sorted(gans.items()))
+
+
+def speed_table(found):
+    """Return the table of a list of speeds, one line for each GAN."""
+    lines, shown = [], any(row.memory is not None for row in bench.rows_of(found))
+    for gan, (sides, own) in with_chosen(found).items():
+        plain, fast = sides["fp32"], fastest(sides)
         line = [gan, f"{sides[TUTORIAL].images:,.0f}", ratio(plain), fast.side, ratio(fast)]
         line.append("not measured" if own is None else f"{own.side}: {ratio(own)}")
         line.append(f"{sides[TUTORIAL].outside:.0%} / {plain.outside:.0%} / {fast.outside:.0%}")
@@ -110,44 +130,61 @@ def speed_table(speeds):
     return table([*columns, *["MiB: tutorial / fastest"] * shown], lines)
 
 
-def lowest(speeds):
-    """Return in a line with which GAN ``gancourse train`` is slowest in a preset, and how slow."""
-    rows = [chosen(sides, speeds) for sides in by_gan(speeds.rows).values()]
-    rows = [row for row in rows if row is not None]
+def lowest(found):
+    """Return in a line with which GAN ``gancourse train`` is slowest in a preset, and how slow.
+
+    Parameters
+    ----------
+    found : list of gancourse.bench.Speeds
+    """
+    rows = [own for _, own in with_chosen(found).values() if own is not None]
     row = min(rows, key=lambda row: row.ratio[1])
     slower = sum(row.ratio[1] < 1 for row in rows)
     return (
         f"In the {row.preset} preset, as `gancourse train` chooses, the lowest ratio is that of "
         f"{row.gan}: {ratio(row)}, in {row.side}; of {len(rows)} GANs, {slower} have one below 1. "
-        f"{where(speeds.origin)}.\n"
+        f"{measured(found)}\n"
     )
 
 
-def threads(rows):
-    """Return how many threads a CPU had, as a sentence."""
+def threads(found):
+    """Return how many threads a CPU had, as a sentence; "" if no CPU was measured.
+
+    Parameters
+    ----------
+    found : list of gancourse.bench.Speeds
+    """
     counts = {}
-    for row in rows:
+    for row in bench.rows_of([one for one in found if one.origin.kind == "cpu"]):
         counts.setdefault(row.threads, {})[row.gan] = None
+    if not counts:
+        return ""
     least, *more = sorted(counts)
     text = f"On the CPU {least} thread{'s' * (least > 1)} computed"
     return text + "".join(f"; for {', '.join(counts[n])} it was {n}" for n in more) + "."
 
 
 def short_table(machines):
-    """Return a table of the fastest setting on each machine, for the README of the project."""
-    sides = [by_gan(speeds.rows) for speeds in machines]
+    """Return a table of the fastest setting on each machine, for the README of the project.
+
+    Parameters
+    ----------
+    machines : dict of str to list of gancourse.bench.Speeds
+        By the name of the machine.
+    """
+    sides = [by_gan(bench.rows_of(found)) for found in machines.values()]
     columns = ["GAN"]
-    for speeds in machines:
-        columns += [speeds.origin.device.replace("(R)", ""), "times as fast"]
+    for device in machines:
+        columns += [device.replace("(R)", ""), "times as fast"]
     lines = []
-    for gan in sides[0]:
+    for gan in sorted({gan for known in sides for gan in known}):
         line = [gan]
         for known in sides:
             fast = fastest(known[gan]) if gan in known else None
             line += ["", ""] if fast is None else [fast.side, ratio(fast)]
         lines.append(line)
-    rows = [row for speeds in machines if speeds.origin.kind == "cpu" for row in speeds.rows]
-    return table(columns, lines) + (f"\n{threads(rows)}\n" if rows else "")
+    text = threads([one for found in machines.values() for one in found])
+    return table(columns, lines) + (text and f"\n{text}\n")
 
 
 def profile_table(rows):
@@ -195,10 +232,10 @@ def seconds(row):
     return f"{row['mean']:.1f}{error} ({row['reached']} of {row['seeds']})"
 
 
-def plot(speeds, path):
+def plot(rows, path):
     """Draw how many times as fast each of our settings is, one line for each GAN."""
-    groups = by_gan(speeds.rows)
-    names = [side for side in dict.fromkeys(row.side for row in speeds.rows) if side != TUTORIAL]
+    groups = by_gan(rows)
+    names = [side for side in dict.fromkeys(row.side for row in rows) if side != TUTORIAL]
     figure = Figure(figsize=(8, 1 + 0.32 * len(groups)), layout="constrained")
     ax = figure.subplots()
     for i, name in enumerate(names):
@@ -220,27 +257,51 @@ def plot(speeds, path):
     figure.savefig(path, dpi=160)
 
 
-def where(origin, rows=()):
-    """Return where something was measured, as a line of text."""
-    text = f"{origin.device}, PyTorch {origin.torch}, {origin.date}"
-    text += f", commit {origin.commit}" if origin.commit else ""
-    if rows and origin.kind == "cpu":
-        counts = sorted({row.threads for row in rows})
-        text += f", {' or '.join(map(str, counts))} thread{'s' * (counts[-1] > 1)}"
-    return text
+def origins(parts):
+    """Return where and when the parts of a result were measured, as sentences.
+
+    Parameters
+    ----------
+    parts : dict of gancourse.bench.machine.Origin to str
+        What is from there; it is told if there are several.
+    """
+    machines = {}
+    for origin, what in parts.items():
+        when = origin.date + (f", commit {origin.commit}" if origin.commit else "")
+        text = f"{what} ({when})" if len(parts) > 1 else when
+        machines.setdefault(f"{origin.device}, PyTorch {origin.torch}", []).append(text)
+    mark = ":" if len(parts) > 1 else ","
+    return " ".join(f"{machine}{mark} {', '.join(texts)}." for machine, texts in machines.items())
 
 
-def measured(race):
-    """Return where and when the seeds of a race were trained, as text."""
+def measured(found):
+    """Return where and when a list of speeds was measured, and on how many threads of a CPU."""
+    text = origins({one.origin: ", ".join(by_gan(one.rows)) for one in found})
+    return f"{text} {threads(found)}".rstrip()
+
+
+def trained(race):
+    """Return where and when the seeds of a race were trained."""
     seeds = {}
     for one in race.tries:
         seeds.setdefault(one.origin, {})[one.seed] = None
-    if len(seeds) == 1:
-        return where(*seeds)
-    return "; ".join(
-        f"seed{'s' * (len(found) > 1)} {', '.join(map(str, found))}: {where(origin)}"
-        for origin, found in seeds.items()
+    return origins(
+        {
+            origin: f"seed{'s' * (len(same) > 1)} {', '.join(map(str, same))}"
+            for origin, same in seeds.items()
+        }
     )
+
+
+def peaks_of(found):
+    """Return the peaks of the machines that a list of speeds was measured on, as text."""
+    peaks = {
+        one.origin.device: " and ".join(
+            f"{v / 1e9:,.0f} Gop/s in {k}" for k, v in one.peaks.items()
+        )
+        for one in found
+    }
+    return "; ".join(f"{device}: {text}" for device, text in peaks.items())
 
 
 def main():
@@ -256,36 +317,39 @@ def main():
         "laptop presets of commit ad24039). On a GPU: `make gpu`.\n",
     ]
     paths = sorted((HERE / "results").glob("speed-*.json"))
-    found = [bench.read(path, bench.Speeds) for path in paths]
-    machines = [speeds for speeds in found if speeds.rows[0].preset == "laptop"]
-    for speeds in machines:
-        peaks = ", ".join(f"{v / 1e9:,.0f} Gop/s in {k}" for k, v in speeds.peaks.items())
-        text += [f"## Speed: {speeds.origin.kind}\n", f"{where(speeds.origin, speeds.rows)}.\n"]
-        if speeds is machines[0]:
+    files = [bench.read(path, list[bench.Speeds]) for path in paths]
+    laptop = [found for found in files if found[0].rows[0].preset == "laptop"]
+    machines = {}
+    for found in laptop:
+        rows, kind = bench.rows_of(found), found[0].origin.kind
+        text += [f"## Speed: {kind}\n", f"{measured(found)}\n"]
+        if not machines:
             text += ["![Times the speed of the tutorial loop, by GAN and setting](speed.png)\n"]
-        text += [speed_table(speeds)]
+            plot(rows, HERE / "speed.png")  # that of the CPU, if there are several
+        for one in found:
+            machines.setdefault(one.origin.device, []).append(one)
+        text += [speed_table(found)]
         text += [
             "In brackets are the lowest and the highest of the turns. *Outside the networks* is "
             "the share of the time that is not their arithmetic, and *of the peak* is how much of "
             "the speed of a large matrix product the fastest setting reaches.\n",
-            f"The peak is a large matrix product: {peaks}. On one thread of a CPU, seconds are "
-            "those in which the process computed.\n",
-            f"## Where the time goes: {speeds.origin.kind}\n",
+            f"The peak is a large matrix product ({peaks_of(found)}). On one thread of a CPU, "
+            "seconds are those in which the process computed.\n",
+            f"## Where the time goes: {kind}\n",
             "By PyTorch's profiler, which makes small operations look slower than they are.\n",
-            profile_table(speeds.rows),
+            profile_table(rows),
         ]
-    others = [speeds for speeds in found if speeds not in machines]
+    others = [found for found in files if found not in laptop]
     if others:
         text += ["## Speed: other presets\n", *map(lowest, others)]
     paths = sorted((HERE / "results").glob("quality-*.json"))
     races = [bench.read(path, bench.Race) for path in paths]
     if races:
         text += ["## Time to quality\n", quality_table(races), AVERAGE]
-        text += ["".join(f"- {race.task}: {measured(race)}.\n" for race in races)]
+        text += ["".join(f"- {race.task}: {trained(race)}\n" for race in races)]
     text += ["## Against a script of others\n", PEERS]
     (HERE / "README.md").write_text("\n".join(text), encoding="utf-8")
     if machines:
-        plot(machines[0], HERE / "speed.png")  # that of the CPU, if there are several
         readme = HERE.parent / "README.md"
         before, _, rest = readme.read_text(encoding="utf-8").partition(MARKS[0])
         _, _, after = rest.partition(MARKS[1])

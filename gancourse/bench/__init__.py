@@ -24,7 +24,10 @@ FOLDER = Path("benchmarks", "results")
 
 @dataclass(frozen=True, kw_only=True)
 class Speeds:
-    """A file of speeds: where they are from, the peaks by precision, and a row for each side."""
+    """Speeds of one origin: the peaks of its machine by precision, and a row for each side.
+
+    A file is a list of these, since one GAN can be measured again without the others.
+    """
 
     origin: Origin
     peaks: dict[str, float]  # operations a second of a large matrix product
@@ -43,6 +46,8 @@ class Race:
 
 def speed_of(names=(), *, device="auto", preset="laptop", threads=None, full=False, out=FOLDER):
     """Measure the speed of GANs; :func:`speeds_file` names the file.
+
+    What the file has of the same GANs is replaced, and the rest stays as it is.
 
     Parameters
     ----------
@@ -64,10 +69,9 @@ def speed_of(names=(), *, device="auto", preset="laptop", threads=None, full=Fal
         choose("GAN", name, gans.names())
     device = runtime.find_device(device)
     path = speeds_file(out, device.type, preset)
-    known, before, peaks, all_threads = [], {}, None, torch.get_num_threads()
-    if path.exists() and names:
-        earlier = read(path, Speeds)
-        known, before = [row for row in earlier.rows if row.gan not in names], earlier.peaks
+    known = read(path, list[Speeds]) if path.exists() else []
+    where = origin(device)  # before the file is written, which changes the checkout
+    peaks, all_threads = None, torch.get_num_threads()
     sides = speed.sides_of(device) | (speed.COMPILED if full else {})
     here = precisions(device)
     longer = {"rounds": 9, "seconds": 2.0} if full else {}
@@ -76,20 +80,52 @@ def speed_of(names=(), *, device="auto", preset="laptop", threads=None, full=Fal
             plan = speed.prepare(name, preset)
             if device.type == "cpu":
                 runtime.use_threads(threads or plan.threads)
-            if peaks is None:  # of several measurements the largest is nearest to what it can do
-                peaks = {kind: max(peak(device, kind), before.get(kind, 0)) for kind in here}
-                known = [speed.of_peak(row, peaks) for row in known]
+            peaks = peaks or {kind: peak(device, kind) for kind in here}
             rows = speed.measure(plan, device, sides=sides, peaks=peaks, **longer)
             if full and device.type == "cpu":
                 rows = [
                     replace(row, memory=memory.of_side(name, preset, row.side, sides.get(row.side)))
                     for row in rows
                 ]
-            known = sorted([*known, *rows], key=lambda row: row.gan)
-            write(path, Speeds(origin=origin(device), peaks=peaks, rows=known))
-            yield rows
+            known = together(known, Speeds(origin=where, peaks=peaks, rows=rows))
+            write(path, known)
+            yield [row for row in rows_of(known) if row.gan == name]
     finally:
         torch.set_num_threads(all_threads)
+
+
+def together(known, new):
+    """Return the speeds on record with newer ones, which replace those of the same GANs.
+
+    Of several peaks of a machine the largest is nearest to what it can do: it is that of all rows.
+
+    Parameters
+    ----------
+    known : list of Speeds
+    new : Speeds
+
+    Returns
+    -------
+    list of Speeds
+        One for each origin.
+    """
+    newer, rows, peaks = {row.gan for row in new.rows}, {}, {}
+    for one in (*known, new):
+        kept = [row for row in one.rows if one is new or row.gan not in newer]
+        rows.setdefault(one.origin, []).extend(kept)
+        most = peaks.setdefault(one.origin.device, {})
+        most |= {kind: max(peak, most.get(kind, 0)) for kind, peak in one.peaks.items()}
+    found = []
+    for where, kept in rows.items():
+        most = peaks[where.device]
+        kept = sorted((speed.of_peak(row, most) for row in kept), key=lambda row: row.gan)
+        found += [Speeds(origin=where, peaks=most, rows=kept)] if kept else []
+    return found
+
+
+def rows_of(found):
+    """Return the rows of a list of speeds, in the order of their GANs."""
+    return sorted((row for one in found for row in one.rows), key=lambda row: row.gan)
 
 
 def memory_of(names=(), *, out=FOLDER):
@@ -117,20 +153,22 @@ def memory_of(names=(), *, out=FOLDER):
     if not memory.FORGET.exists():
         raise CourseError("the peak memory of a process is known on Linux alone.")
     path = speeds_file(out, "cpu")
-    found = read(path, Speeds)
-    known = list(dict.fromkeys(row.gan for row in found.rows))
+    found = read(path, list[Speeds])
+    known = list(dict.fromkeys(row.gan for row in rows_of(found)))
     for name in names:
         choose("GAN", name, known)
     options = speed.OURS | speed.COMPILED
     for name in names or known:
-        sides = {row.side: row for row in found.rows if row.gan == name}
+        sides = {row.side: row for row in rows_of(found) if row.gan == name}
         both = []
         for row in (sides[TUTORIAL], speed.fastest(sides)):
             most = memory.of_side(name, row.preset, row.side, options.get(row.side))
             both.append(replace(row, memory=most))
-        filled = {row.side: row for row in both}
-        rows = [filled.get(row.side, row) if row.gan == name else row for row in found.rows]
-        found = replace(found, rows=rows)
+        filled = {(row.gan, row.side): row for row in both}
+        found = [
+            replace(one, rows=[filled.get((row.gan, row.side), row) for row in one.rows])
+            for one in found
+        ]
         write(path, found)
         yield both
 
@@ -246,9 +284,9 @@ def compared(race):
 
 
 def write(path, result):
-    """Write a result as JSON, whole or not at all."""
+    """Write a result, or a list of them, as JSON, whole or not at all."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    write_atomically(path, json.dumps(asdict(result), indent=1).encode() + b"\n")
+    write_atomically(path, json.dumps(result, default=asdict, indent=1).encode() + b"\n")
 
 
 def read(path, kind):

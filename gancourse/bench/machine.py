@@ -7,6 +7,7 @@ import subprocess
 import time
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import torch
 
@@ -18,7 +19,7 @@ class Origin:
     date: str  # as 2026-11-26
     commit: str  # of the checkout; empty where there is none, with + if files differed from it
     device: str  # the name of the processor or of the GPU
-    kind: str  # cpu, cuda or mps
+    kind: Literal["cpu", "cuda", "mps"]  # a part of the name of the file
     python: str
     torch: str
 

@@ -91,9 +91,9 @@ def accuracy(plan):
 
 
 def fid(plan):
-    """Return a measure: the judge FID of samples against as many faces of the test split."""
-    judge = metrics.load_judge("toons")
-    real = judge.features(show.held_out(plan.module, "toons", plan.cfg, SAMPLES).images())
+    """Return a measure: the judge FID of samples against as many pictures of the test split."""
+    judge = metrics.load_judge(plan.data.name)
+    real = judge.features(show.held_out(plan.module, plan.data.name, plan.cfg, SAMPLES).images())
 
     def measure(gan):
         parts = [plan.module.sample(gan, 250, seed=seed).cpu() for seed in range(SAMPLES // 250)]

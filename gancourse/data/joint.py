@@ -10,6 +10,7 @@
 """
 
 import copy
+from dataclasses import replace
 
 import torch
 
@@ -160,7 +161,7 @@ class JointImages:
 
     def preview(self, n, run):
         """Return the batch of the first step; see :meth:`gancourse.data.source.Data.preview`."""
-        return self.batch(0, min(n, len(self)), run), True
+        return self.batch(0, min(n, len(self)), replace(run, process=0, processes=1)), True
 
     def batch(self, step, size, run):
         """Return the batch of a step, a pure function of ``(run.seed, step)``.
@@ -184,13 +185,14 @@ class JointImages:
                 f"a batch of {size} has no room for {len(self.members)} sets: raise batch_size."
             )
         share, more = divmod(size, len(self.members))
-        parts = []
+        parts, before = [], 0
         for number, data in enumerate(self.members):
             count = share + (number < more)
             # The first set keeps the order that it has alone; the others are ordered otherwise.
             index = data.rows(step, count, run, *([number] if number else []))
+            index, before = run.share(index, before), before + count
             labels = self._labels[number][index.to(self._labels[number].device)]
-            source = torch.full((count,), number, device=run.device)
+            source = torch.full((len(index),), number, device=run.device)
             real = data.columns["real"].rows(index, run.device)
             parts.append((real, labels.to(run.device), source))
         real, labels, source = (torch.cat(part) for part in zip(*parts, strict=True))

@@ -1,6 +1,7 @@
 """Points in the plane from a mixture of Gaussians, whose density is known exactly."""
 
 import math
+from dataclasses import replace
 
 import torch
 
@@ -85,11 +86,11 @@ class Mixture:
 
     def preview(self, n, run):
         """Return the points of the first step; see :meth:`gancourse.data.source.Data.preview`."""
-        return self.batch(0, n, run), True
+        return self.batch(0, n, replace(run, process=0, processes=1)), True
 
     def batch(self, step, size, run):
         """Return ``{"real": points}``, (size, 2), drawn for this step; see :class:`Data`."""
-        return {"real": self.sample(size, run.generator(BATCH_KEY, step))}
+        return {"real": run.share(self.sample(size, run.generator(BATCH_KEY, step)))}
 
 
 def ring(modes=8, radius=1.0, std=0.01):

@@ -146,10 +146,10 @@ class _TwoSides:
             return lambda images: images
         generator = run.generator(BATCH_KEY, step, key)
         top, left, side = (
-            torch.randint(count, (size,), generator=generator, device=run.device)
+            run.share(torch.randint(count, (size,), generator=generator, device=run.device))
             for count in (grow[0] + 1, grow[1] + 1, 2)
         )
-        rows = torch.arange(size, device=run.device)
+        rows = torch.arange(len(side), device=run.device)
 
         def vary(images):
             if any(grow):
@@ -259,7 +259,8 @@ class PairedImages(_TwoSides):
             ``"input"`` and ``"target"``, float32 (N, C, H, W) in [-1, 1]: row i of one belongs to
             row i of the other. Other fields that were taken are not augmented.
         """
-        return self.at(self.a.rows(step, size, run), run, self._variation(step, size, run, VARY_A))
+        rows = run.share(self.a.rows(step, size, run))
+        return self.at(rows, run, self._variation(step, size, run, VARY_A))
 
     def preview(self, n, run):
         """Return the first pairs, not augmented; see :meth:`gancourse.data.source.Data.preview`."""
@@ -366,8 +367,8 @@ class UnpairedImages(_TwoSides):
             together; and what else was taken: "masks_A" belongs to "real_A".
         """
         rows = {
-            "A": self.a.rows(step, size, run),
-            "B": self.b.rows(step, size, run, ORDER_B),
+            "A": run.share(self.a.rows(step, size, run)),
+            "B": run.share(self.b.rows(step, size, run, ORDER_B)),
         }
         vary = {
             "real_A": self._variation(step, size, run, VARY_A),

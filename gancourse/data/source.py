@@ -101,14 +101,15 @@ class Data(Protocol):
         step : int
             Counted from 0.
         size : int
-            Samples in the batch, N.
+            Samples in the batch, N; of several processes together.
         run : gancourse.training.runtime.Run
-            Its seed chooses the batch; its device is that of the batch.
+            Its seed chooses the batch; its device is that of the batch. Of several processes, each
+            draws the same order and makes only the rows that ``run.share`` picks.
 
         Returns
         -------
         dict of str to torch.Tensor
-            A tensor for each of ``fields``.
+            A tensor for each of ``fields``, of N rows; N / ``run.processes`` in each process.
         """
 
 
@@ -493,7 +494,7 @@ class ImageData:
         DataError
             If a batch is larger than the data.
         """
-        return self.at(self.rows(step, size, run), run)
+        return self.at(run.share(self.rows(step, size, run)), run)
 
     def preview(self, n, run):
         """Return the first rows, which belong together; see :meth:`Data.preview`."""
@@ -509,7 +510,7 @@ class ImageData:
         return sum(self.columns[name].nbytes for name in self._taken)
 
     def rows(self, step, size, run, *key):
-        """Return which pictures are in the batch of a step.
+        """Return which pictures are in the batch of a step, of all processes together.
 
         The pictures of an epoch come in a random order, which depends on the seed and the number of
         the epoch. If fewer than ``size`` are left at its end, they are dropped.

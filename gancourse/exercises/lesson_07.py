@@ -132,7 +132,7 @@ def collapsed(answer):
     expect_names(answer, expected)
     hints = {
         "l1_value": "which one value has the smallest sum of distances to all three?",
-        "l1_loss": "the mean of three distances, one of which is 0",
+        "l1_loss": "the mean of three distances, two of which are 0",
         "l2_value": "which one value has the smallest sum of squared distances?",
         "l2_loss": "the mean of three squares",
     }

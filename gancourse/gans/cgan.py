@@ -81,8 +81,8 @@ _LAPTOP = Config(
     d_dropout=(0.0, 0.0),
     g_init=0.0,
     d_init=0.0,
-    # With PyTorch's initial weights, a one-hot label changes D's hidden units far less than 784
-    # pixels do. Lesson 5 measures the effect of larger ones, and of mismatched pairs.
+    # With PyTorch's initial weights, a one-hot label changes D's hidden units half as much as
+    # 784 pixels do. Lesson 5 measures the effect of larger ones, and of mismatched pairs.
     d_y_init=3.0,
     mismatch=0.1,
     optimizer="adam",

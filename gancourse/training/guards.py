@@ -29,7 +29,8 @@ def check_first_batch(gan, data, run):
             "batch normalisation needs a batch_size of 2 or more, not 1. Take more samples to a "
             "batch (--batch-size), or a GAN without it."
         )
-    data.batch(gan.step, gan.cfg.batch_size, run)
+    batch = data.batch(gan.step, gan.cfg.batch_size, run)
+    parallel.check_share(batch, gan.cfg.batch_size, run)
 
 
 def diverged(term, step):

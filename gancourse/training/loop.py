@@ -146,7 +146,7 @@ def go_on(gan, train_step, run, progress, steps):
             batches(data, gan.cfg.batch_size, run, steps) as batch,
         ):
             while gan.step < steps and not stop.pressed:
-                losses = train_step(gan, parallel.share(batch(gan.step), run), run)
+                losses = train_step(gan, batch(gan.step), run)
                 gan.step += 1
                 progress.note(losses)
                 if progress.due("log"):

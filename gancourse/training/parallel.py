@@ -4,9 +4,10 @@
 
 Every process holds all networks. It computes gradients on its part of the batch; before an
 optimizer moves its weights, the gradients are averaged over all processes. So the weights stay
-equal everywhere, and a step is that of one process with the whole batch. Two things differ: noise
-and dropout are drawn in each process, and batch norm takes its statistics from the part of the
-batch on a CPU; on CUDA they are those of the whole batch (``SyncBatchNorm``).
+equal everywhere, and a step is that of one process with the whole batch. Three things differ: noise
+and dropout are drawn in each process; batch norm takes its statistics from the part of the batch on
+a CPU, on CUDA from the whole batch (``SyncBatchNorm``); and a loss that is no mean over the rows of
+a batch, as in SGAN and LostGAN, is that of the part.
 
 The first process writes all files. Goyal et al. 2017, arXiv:1706.02677, describe the method.
 """
@@ -100,13 +101,6 @@ def place_in_group():
     return 0, 1
 
 
-def share(batch, run):
-    """Return this process's rows of a batch: every ``run.processes``-th."""
-    if run.processes == 1:
-        return batch
-    return {name: value[run.process :: run.processes] for name, value in batch.items()}
-
-
 def check_batch_size(size, run):
     """Raise a CourseError unless each process gets as many rows of a batch."""
     if size % run.processes:
@@ -114,6 +108,20 @@ def check_batch_size(size, run):
             f"a batch of {size} cannot be divided among {run.processes} processes. Take a "
             f"batch_size (--batch-size) that is a multiple of {run.processes}."
         )
+
+
+def check_share(batch, size, run):
+    """Raise a CourseError unless the first of several processes' batches has its rows alone.
+
+    Data that leave ``run`` out of account would give every process the same whole batch.
+    """
+    for name, rows in batch.items() if run.processes > 1 else ():
+        if len(rows) != size // run.processes:
+            raise CourseError(
+                f"{name!r} of a batch has {len(rows)} rows in each process; of a batch of {size}, "
+                f"each of {run.processes} processes takes {size // run.processes}. A batch() of "
+                "your own returns the rows that run.share(rows) picks."
+            )
 
 
 def synchronise(gan, run):

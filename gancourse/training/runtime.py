@@ -72,6 +72,18 @@ class Run:
             net.compile()  # in place: the names in the state dict stay as they are
         return net
 
+    def share(self, rows, first=0):
+        """Return this process's part of rows of a batch: every ``processes``-th.
+
+        Parameters
+        ----------
+        rows : sequence or torch.Tensor
+            Of all processes: which rows, or numbers drawn for each.
+        first : int
+            The place of the first of them in the batch.
+        """
+        return rows[(self.process - first) % self.processes :: self.processes]
+
     def generator(self, *key):
         """Return a random generator on the device, seeded by the run's seed and ``key`` alone.
 

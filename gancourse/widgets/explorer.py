@@ -35,6 +35,7 @@ CAPTION = "A still picture. Run this cell to move the sliders."
 STYLE = """
 .gancourse-live, .gancourse-live .widget-container { overflow: visible !important; }
 .gancourse-live .widget-image { border-radius: 4px; margin: 0; }
+.gancourse-live .gancourse-pixels { image-rendering: pixelated; }
 .gancourse-live .widget-readout { min-width: 40px !important; text-align: right; }
 .gancourse-live .widget-html-content
   { color: var(--jp-ui-font-color1, inherit); line-height: 1.45; }

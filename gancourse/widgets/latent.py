@@ -20,7 +20,7 @@ from gancourse.widgets.explorer import (
 )
 
 SIDE = 4  # the grid is SIDE x SIDE
-TILE, GAP = 96, 4  # CSS pixels; drawn with twice as many, for dense screens
+TILE, GAP = 96, 4  # CSS pixels
 PICTURE = SIDE * TILE + (SIDE - 1) * GAP
 SHOWN = 2  # directions in the still picture
 FRAME = "#e0a030"  # around the sample that is enlarged
@@ -111,7 +111,8 @@ class LatentExplorer(NoiseExplorer):
         if directions is None:
             directions = principal_directions(generator)
         self.directions = as_directions(directions, generator.latent_dim)
-        self.images(torch.zeros(len(self.directions)), n=1)  # an error shows before the widget
+        first = self.images(torch.zeros(len(self.directions)), n=1)  # errors before the widget
+        self.small = max(first.shape[2:]) <= TILE  # the page enlarges them: less to send
         self.summary = (
             f"Generated images along {min(SHOWN, len(self.directions))} of "
             f"{len(self.directions)} directions of the latent space, "
@@ -180,6 +181,8 @@ class LatentExplorer(NoiseExplorer):
         self.large, self.grid = (
             widgets.Image(format="png", layout=widgets.Layout(width="100%")) for _ in range(2)
         )
+        for picture in (self.large, self.grid) if self.small else ():
+            picture.add_class("gancourse-pixels")
         controls = (*self.sliders, self.truncation, self.picked)
         self.follow(*controls, self.seed_box)
         self.update()
@@ -206,9 +209,10 @@ class LatentExplorer(NoiseExplorer):
             seed=self.seed_box.value,
             truncation=self.truncation.value,
         )
-        picked = self.picked.value - 1
-        show(self.large, picture_of(images[picked], 2 * PICTURE))
-        show(self.grid, _tiles(images, picked))
+        picked, side = self.picked.value - 1, max(images.shape[2:])
+        large, tile = (side, side) if self.small else (2 * PICTURE, 2 * TILE)  # for dense screens
+        show(self.large, picture_of(images[picked], large))
+        show(self.grid, _tiles(images, picked, tile))
 
     def put_back(self):
         """Put every slider back; the seed stays."""
@@ -229,8 +233,8 @@ class LatentExplorer(NoiseExplorer):
             return draw_rows(rows, heads=[f"{x:+g} sd" if x else "0" for x in sweep.tolist()])
 
 
-def _tiles(images, picked):
-    tile, gap = 2 * TILE, 2 * GAP
+def _tiles(images, picked, tile):
+    gap, frame = max(1, round(tile * GAP / TILE)), max(1, tile // 32)
     side = SIDE * tile + (SIDE - 1) * gap
     picture = Image.new("RGBA", (side, side))  # between the tiles the page shows
     for i, image in enumerate(images):
@@ -238,5 +242,5 @@ def _tiles(images, picked):
         picture.paste(picture_of(image, tile).convert("RGBA"), corner)
         if i == picked:
             box = (*corner, corner[0] + tile - 1, corner[1] + tile - 1)
-            ImageDraw.Draw(picture).rectangle(box, outline=FRAME, width=6)
+            ImageDraw.Draw(picture).rectangle(box, outline=FRAME, width=frame)
     return picture

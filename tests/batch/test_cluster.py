@@ -2,6 +2,7 @@
 
 import csv
 import json
+import logging
 import sys
 
 import nbformat
@@ -93,6 +94,36 @@ def test_changed_lessons_and_changed_outputs_are_not_done(tmp_path, write):
     book.cells[-1].source = "seed + 1"
     nbformat.write(book, path)
     assert "3/3 cells" in invoke(path, "--out", out, "-p", "seed", "2", "--missing").stdout
+
+
+def test_a_scheduler_that_answers_gets_what_is_missing(tmp_path, write):
+    distributed = pytest.importorskip("distributed")
+    # A claim as a lesson shows it, without the seconds that importing PyTorch takes.
+    place = "__import__('os').environ.get('PLACE') == 'worker'"
+    shown = f"{{'text': 'a worker ran this', 'holds': {place}, 'value': seed}}"
+    mine = f"display({{'{lessons.CLAIM}': {shown}, 'text/plain': ''}}, raw=True)"
+    path, out = write(tmp_path, "mine", mine), tmp_path / "out"
+    books = [out / f"seed={seed}" / "mine.ipynb" for seed in (0, 1)]
+    with distributed.LocalCluster(
+        n_workers=2,
+        threads_per_worker=1,
+        dashboard_address=":0",
+        silence_logs=logging.CRITICAL,
+        env={"PLACE": "worker"},
+    ) as cluster:
+        arguments = (path, "-p", "seed", "0,1", "--out", out, "--missing")
+        arguments += ("--scheduler", cluster.scheduler_address)
+        first = invoke(*arguments)
+        stamps = [book.stat().st_mtime_ns for book in books]
+        again = invoke(*arguments)
+    assert first.exit_code == 0, first.output
+    assert first.stdout.count("3/3 cells") == 2
+    rows = csv.DictReader((out / "runs.csv").open(encoding="utf-8"))
+    found = [(row["run"], row["holds"], row["value"]) for row in rows]
+    assert found == [("seed=0", "True", "0"), ("seed=1", "True", "1")]
+    assert again.exit_code == 0, again.output
+    assert again.stdout.count("is done already") == 2
+    assert [book.stat().st_mtime_ns for book in books] == stamps
 
 
 def test_a_scheduler_that_does_not_answer_is_named(tmp_path, write, monkeypatch):

@@ -96,9 +96,47 @@ def test_a_file_grows_by_the_gans_that_are_named(tmp_path, monkeypatch):
         arguments = ["bench", name, "--preset", "smoke", "--device", "cpu", "--out", str(tmp_path)]
         result = CliRunner().invoke(main, arguments)
         assert result.exit_code == 0 and f"{name} " in result.output, result.output
-    found = bench.read(tmp_path / "speed-cpu-smoke.json", bench.Speeds)
+    (found,) = bench.read(tmp_path / "speed-cpu-smoke.json", list[bench.Speeds])
     assert [row.gan for row in found.rows] == ["dcgan", "vanilla"]
     assert found.origin.kind == "cpu" and found.peaks["fp32"] > 0
+
+
+def test_rows_that_are_kept_keep_their_origin(tmp_path, monkeypatch):
+    monkeypatch.setattr(speed, "measure", fake_rows)
+    path = tmp_path / "speed-cpu-smoke.json"
+    list(bench.speed_of(("vanilla", "dcgan"), device="cpu", preset="smoke", out=tmp_path))
+    (first,) = bench.read(path, list[bench.Speeds])
+    old = replace(first.origin, date="2026-01-01", commit="before")
+    bench.write(path, [replace(first, origin=old)])
+    list(bench.speed_of(("vanilla",), device="cpu", preset="smoke", out=tmp_path))
+    found = bench.read(path, list[bench.Speeds])
+    assert [(one.origin.commit, [row.gan for row in one.rows]) for one in found] == [
+        ("before", ["dcgan"]),
+        (first.origin.commit, ["vanilla"]),
+    ]
+
+
+def test_the_largest_peak_of_a_machine_is_that_of_all_its_rows():
+    origin = machine.Origin(date="", commit="", device="a", kind="cpu", python="", torch="")
+    other = replace(origin, device="b")
+    known = [
+        bench.Speeds(origin=where, peaks={"fp32": 2e9}, rows=fake_rows(plan, CPU))
+        for where, plan in ((origin, Named("one")), (other, Named("two")))
+    ]
+    new = replace(origin, date="later")
+    new = bench.Speeds(origin=new, peaks={"fp32": 1e9}, rows=fake_rows(Named("three"), CPU))
+    found = bench.together(known, new)
+    assert [one.peaks["fp32"] for one in found] == [2e9, 2e9, 2e9]
+    new = replace(new, peaks={"fp32": 4e9})
+    found = bench.together(known, new)
+    assert [one.rows[0].of_peak for one in found] == [0.125, 0.25, 0.125]
+
+
+class Named:
+    """A plan of which the name alone is used."""
+
+    def __init__(self, name):
+        self.name = name
 
 
 def fake_rows(plan, device, **options):
@@ -124,21 +162,28 @@ def test_memory_is_that_of_training():
 
 @pytest.mark.skipif(not memory.FORGET.exists(), reason="only Linux says what a process has used")
 def test_memory_is_put_into_the_rows_of_both_sides_and_the_rest_stays(tmp_path, monkeypatch):
-    rows = [
-        replace(row, gan=gan, side=side, ratio=(ratio,) * 3)
+    here = machine.origin(CPU)
+    before = [
+        bench.Speeds(
+            origin=replace(here, commit=gan),
+            peaks={"fp32": 1e9},
+            rows=[
+                replace(row, side=side, ratio=(ratio,) * 3)
+                for side, ratio in (("tutorial", 1.0), ("fp32", 1.2), ("bf16", 1.5))
+                for row in fake_rows(Named(gan), CPU)
+            ],
+        )
         for gan in ("dcgan", "vanilla")
-        for side, ratio in (("tutorial", 1.0), ("fp32", 1.2), ("bf16", 1.5))
-        for row in fake_rows(speed.prepare("vanilla", "smoke"), CPU)
     ]
-    before = bench.Speeds(origin=machine.origin(CPU), peaks={"fp32": 1e9}, rows=rows)
     bench.write(tmp_path / "speed-cpu.json", before)
     monkeypatch.setattr(memory, "of_side", lambda gan, preset, side, options: len(side))
     words = ["bench", "--memory", "--out", str(tmp_path)]
     result = CliRunner().invoke(main, [*words, "vanilla"])
     assert result.exit_code == 0, result.output
-    after = bench.read(tmp_path / "speed-cpu.json", bench.Speeds)
-    assert [row.memory for row in after.rows] == [None, None, None, 8, None, 4]
-    assert replace(after, rows=[replace(row, memory=None) for row in after.rows]) == before
+    after = bench.read(tmp_path / "speed-cpu.json", list[bench.Speeds])
+    assert [row.memory for row in bench.rows_of(after)] == [None, None, None, 8, None, 4]
+    emptied = [replace(one, rows=[replace(row, memory=None) for row in one.rows]) for one in after]
+    assert emptied == before
     result = CliRunner().invoke(main, [*words, "acgan"])
     assert result.exit_code == 2 and "there are: dcgan, vanilla" in result.output
 

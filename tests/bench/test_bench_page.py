@@ -10,6 +10,7 @@ from benchmarks import report
 from gancourse import bench
 from gancourse.bench import parts, quality, speed
 from gancourse.bench.machine import Origin
+from tools.gpu import results
 
 RESULTS = Path(report.__file__).parent / "results"
 
@@ -35,7 +36,7 @@ def page(tmp_path, monkeypatch):
         *(row("dcgan", "bf16 channels_last", 9.0, 3.0), row("vanilla", "fp32", 2.0, 2.0)),
     ]
     speeds = bench.Speeds(origin=origin, peaks={"fp32": 1e11, "bf16": 4e11}, rows=rows)
-    bench.write(here / "results" / "speed-cpu.json", speeds)
+    bench.write(here / "results" / "speed-cpu.json", [speeds])
     tries = [
         quality.Try(
             **{"side": side, "seed": seed, "curve": [(1, 2.0, 3.0)], "seconds": [seconds, None]},
@@ -59,8 +60,11 @@ def test_the_page_has_the_speeds_the_profile_and_the_times_to_quality(page):
     assert "| vanilla | fp32 | 2.0 |" in text and "convolution, 70%" in text
     assert "| modes | 8 | 2.5 ± 0.5 (2 of 2) | 8.0 ± 0.0 (2 of 2) |  | 3.33 |  |" in text
     assert "| modes | 9 | not reached (2 seeds) | not reached (2 seeds) |  |  |  |" in text
-    assert "Card, PyTorch 2.14, 2026-11-26, commit abc, 1 thread" in text
-    assert "seed 0: Card, PyTorch 2.14, 2026-11-26, commit of0; seed 1: Card" in text
+    assert "Card, PyTorch 2.14, 2026-11-26, commit abc. On the CPU 1 thread computed." in text
+    assert (
+        "- modes: Card, PyTorch 2.14: seed 0 (2026-11-26, commit of0), "
+        "seed 1 (2026-11-26, commit of1).\n" in text
+    )
     assert Image.open(report.HERE / "speed.png").width > 1_000
 
 
@@ -74,10 +78,10 @@ def test_the_readme_gets_the_table_between_its_marks_and_keeps_the_rest(page):
 
 def test_the_table_of_the_readme_has_a_column_for_each_machine(page):
     results = report.HERE / "results"
-    cpu = bench.read(results / "speed-cpu.json", bench.Speeds)
+    (cpu,) = bench.read(results / "speed-cpu.json", list[bench.Speeds])
     rows = [one for one in cpu.rows if one.gan == "dcgan"]
     origin = dataclasses.replace(cpu.origin, device="GPU(R)", kind="cuda")
-    bench.write(results / "speed-cuda.json", dataclasses.replace(cpu, origin=origin, rows=rows))
+    bench.write(results / "speed-cuda.json", [dataclasses.replace(cpu, origin=origin, rows=rows)])
     report.main()
     text = (report.HERE.parent / "README.md").read_text()
     assert "| GAN | Card | times as fast | GPU | times as fast |" in text
@@ -88,13 +92,13 @@ def test_the_table_of_the_readme_has_a_column_for_each_machine(page):
 def changed(**changes):
     """Put the speeds on record with other values for every row; return the page."""
     path = report.HERE / "results" / "speed-cpu.json"
-    found = bench.read(path, bench.Speeds)
+    (found,) = bench.read(path, list[bench.Speeds])
     rows = [
         dataclasses.replace(row, **{key: pick(row) for key, pick in changes.items()})
         for row in found.rows
     ]
     path = bench.speeds_file(path.parent, "cpu", rows[0].preset)
-    bench.write(path, dataclasses.replace(found, rows=rows))
+    bench.write(path, [dataclasses.replace(found, rows=rows)])
     report.main()
     return (report.HERE / "README.md").read_text()
 
@@ -119,8 +123,27 @@ def test_the_readme_says_how_many_threads_each_gan_had(page):
     assert "On the CPU 1 thread computed; for dcgan it was 2." in text
 
 
+def test_the_page_says_which_gan_was_measured_where_and_when(page):
+    path = report.HERE / "results" / "speed-cpu.json"
+    (cpu,) = bench.read(path, list[bench.Speeds])
+    origin = dataclasses.replace(cpu.origin, date="2026-12-01", commit="def", device="New card")
+    rows = [one for one in cpu.rows if one.gan == "vanilla"]
+    new = bench.Speeds(origin=origin, peaks={"fp32": 2e11}, rows=rows)
+    bench.write(path, bench.together([cpu], new))
+    report.main()
+    text = (report.HERE / "README.md").read_text()
+    assert (
+        "Card, PyTorch 2.14: dcgan (2026-11-26, commit abc). "
+        "New card, PyTorch 2.14: vanilla (2026-12-01, commit def)." in text
+    )
+    assert "(Card: 100 Gop/s in fp32 and 400 Gop/s in bf16; New card: 200 Gop/s in fp32)" in text
+    text = (report.HERE.parent / "README.md").read_text()
+    assert "| GAN | Card | times as fast | New card | times as fast |" in text
+    assert "| dcgan | bf16 | 4.00 (3.60 to 4.40) |  |  |" in text
+    assert "| vanilla |  |  | fp32 | 2.00 (1.80 to 2.20) |" in text
+
+
 @pytest.mark.parametrize("path", sorted(RESULTS.glob("*.json")), ids=lambda path: path.name)
 def test_what_was_measured_can_be_read(path):
-    kind = {"speed": bench.Speeds, "quality": bench.Race}.get(path.name.partition("-")[0])
-    if kind:
-        assert dataclasses.is_dataclass(bench.read(path, kind))
+    kinds = {"speed": list[bench.Speeds], "quality": bench.Race, "gpu": list[results.Results]}
+    assert bench.read(path, kinds[path.name.partition("-")[0]])

@@ -9,13 +9,14 @@ import zipfile
 import pytest
 import torch
 
-from gancourse import gans, trained
+from gancourse import bench, gans, runs, trained
+from gancourse.bench import speed
 from gancourse.bench.machine import Origin
 from gancourse.errors import CourseError
-from gancourse.files import statefile
+from gancourse.files import schema, statefile
 from gancourse.training import checkpoint, runtime
 from tools import train_pretrained
-from tools.gpu import pack, pieces, plan, results, take
+from tools.gpu import curves, pack, pieces, plan, results, take
 
 ORIGIN = Origin(date="2026-11-26", commit="", device="card", kind="cuda", python="3", torch="2")
 
@@ -135,6 +136,38 @@ def test_the_plan_has_every_recipe_the_most_valuable_first_and_every_piece_has_i
     assert sum(stage.share for stage in stages) == 540
 
 
+def test_pieces_without_figures_come_first(tmp_path):
+    partly = dataclasses.replace(figures(ORIGIN, "lsgan", "02_dcgan"), paper={})
+    for found in (figures(ORIGIN, "dcgan", "01_vanilla_gan"), partly):
+        results.record(tmp_path, found)
+    known = plan.on_record("cuda", tmp_path)
+    assert known == {"speed:dcgan", "lesson:01", "lesson:02"}
+    assert plan.on_record("mps", tmp_path) == set()
+    _, _, timed, recipes, read = plan.all_stages(train_pretrained.RECIPES, known)
+    assert timed.names[:2] == ("speed:vanilla", "speed:lsgan") and timed.names[-1] == "speed:dcgan"
+    assert read.names[0] == "lesson:03" and read.names[-2:] == ("lesson:01", "lesson:02")
+    assert recipes == plan.all_stages(train_pretrained.RECIPES)[3]
+
+
+def test_pieces_are_chosen_by_their_name_or_their_kind():
+    stages = plan.all_stages(train_pretrained.RECIPES)
+    found = plan.chosen(stages, ("lesson", "speed:cyclegan", "speed:stargan"))
+    assert [stage.names for stage in found] == [
+        ("speed:cyclegan", "speed:stargan"),
+        tuple(f"lesson:{name}" for name in plan.LESSONS),
+    ]
+    with pytest.raises(CourseError, match="Did you mean 'speed:cyclegan'"):
+        plan.chosen(stages, ("speed:cylegan",))
+
+
+@pytest.mark.skipif(shutil.which("make") is None, reason="there is no make here")
+@pytest.mark.parametrize("only", ["", "speed:cyclegan speed:stargan"])
+def test_make_passes_the_pieces_on(only):
+    command = ["make", "--dry-run", "gpu", f"ONLY={only}"]
+    printed = subprocess.run(command, cwd=plan.ROOT, capture_output=True, text=True).stdout
+    assert f"--only {only}".strip() == printed[printed.index("--only") :].strip()
+
+
 @pytest.mark.parametrize("name", sorted({*train_pretrained.RECIPES} & {*trained.names()}))
 def test_a_wider_generator_can_be_built_and_its_file_may_ship(name):
     recipe = train_pretrained.RECIPES[name]
@@ -181,6 +214,48 @@ def test_a_cell_runs_as_in_a_notebook_and_its_functions_have_a_source():
     cell = type("Cell", (), {"source": "def f(x):\n    return x + 1\ny = f(1)"})
     pieces.execute(cell, "<cell 1>", space)
     assert space["y"] == 2 and "return x + 1" in inspect.getsource(space["f"])
+
+
+# Curves in two settings
+
+
+def tried(how, quality, losses=(1.0, 1.0)):
+    return results.Curve(how=how, seed=0, losses={"D/adv": [None, *losses]}, quality=quality)
+
+
+def test_settings_agree_if_their_means_are_no_further_apart_than_seeds():
+    tries = [tried("a", 10.0), tried("a", 14.0, (2.0, 4.0)), tried("b", 15.0), tried("b", 17.0)]
+    fid, loss = curves.verdicts(tries)
+    assert (fid.of, fid.means, fid.spread, fid.agree) == ("quality", (12, 16), 4, True)
+    assert (loss.of, loss.means, loss.agree) == ("D/adv", (2, 1), True)
+    fid, _ = curves.verdicts([*tries[:2], tried("b", 16.1), tried("b", 17.0)])
+    assert not fid.agree and "DIFFER" in curves.line(fid)
+    assert curves.verdicts(tries[:3]) == [] == curves.verdicts(tries[:2])
+
+
+def test_plain_fp32_is_compared_with_what_the_command_line_takes(monkeypatch):
+    monkeypatch.setattr(runtime, "fast_precision", lambda device: "bf16")
+    plan_ = runs.prepare("dcgan", "toons:64", "laptop")
+    plain, taken = curves.settings(plan_, torch.device("cuda"))
+    assert plain == {"graphs": False}
+    assert taken == {"precision": "bf16", "channels_last": True}
+    assert curves.settings(plan_, torch.device("cpu")) == ({}, {"precision": "bf16"})
+
+
+def test_a_rehearsal_records_curves_and_a_verdict(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(curves, "SEEDS", (0, 1))
+    written = []
+    pieces.curves_of_one("cpu", 60, tmp_path, "vanilla", lambda curves: written.append(curves))
+    assert [len(one["tries"]) for (one,) in written] == [1, 2, 3, 4]
+    (one,) = schema.read(list[results.Curves], json.dumps(written[-1]), "it", CourseError)
+    assert len(one.steps) == curves.POINTS
+    assert [(t.how.split(", ")[1], t.seed) for t in one.tries] == [
+        (precision, seed) for seed in (0, 1) for precision in ("fp32", "bf16")
+    ]
+    assert len({t.quality for t in one.tries}) == 4
+    losses = [t.losses["D/adv"] for t in one.tries]
+    assert losses[0] != losses[1] and losses[0] != losses[2]
+    assert "quality: " in capsys.readouterr().out and one.verdicts[0].of == "quality"
 
 
 # Which quality is better
@@ -253,7 +328,8 @@ def test_what_is_better_is_kept_with_what_was_measured_here(tmp_path, monkeypatc
     assert card["quality"] == {"judge_fid": 1.02} and "junk" not in card
     assert card["fields"] == {}  # a vanilla GAN is given nothing but noise
     assert trained.load(shipped / "vanilla-digits.safetensors").sample(2).shape == (2, 1, 28, 28)
-    assert json.loads((tmp_path / "figures" / "gpu-cuda.json").read_text())["budget"] == 540
+    _, (rest,) = results.recorded(tmp_path / "figures", "cuda")
+    assert rest.budget == 540
 
 
 @pytest.mark.parametrize(
@@ -296,7 +372,10 @@ def test_malformed_weights_are_refused(tmp_path, shipped, capsys, name, content)
     assert not (tmp_path.parent / "evil.safetensors").exists()
 
 
-@pytest.mark.parametrize("text", ["", "{}", '{"origin": {}, "budget": "x"}', "[1]"])
+EVIL = json.dumps({"origin": dataclasses.asdict(ORIGIN) | {"kind": "/../../x"}, "budget": 1.0})
+
+
+@pytest.mark.parametrize("text", ["", "{}", '{"origin": {}, "budget": "x"}', "[1]", EVIL])
 def test_malformed_results_are_refused(tmp_path, shipped, text):
     (tmp_path / "results.json").write_text(text)
     with pytest.raises(CourseError, match=r"results\.json"):
@@ -310,6 +389,69 @@ def test_a_zip_file_that_is_none_is_refused(tmp_path, shipped):
     (tmp_path / "weights-2.zip").write_bytes(b"PK no zip")
     with pytest.raises(CourseError, match=r"weights-2\.zip"):
         take.take(tmp_path, shipped, tmp_path / "figures")
+
+
+def speeds_of(gan, origin):
+    row = speed.Row(
+        **{"gan": gan, "data": "d", "preset": "laptop", "batch": 8, "threads": 1, "clock": "wall"},
+        **{"side": "fp32", "ms": 2.0, "ratio": (1.0, 2.0, 3.0), "shares": {}, "operations": 1e6},
+    )
+    return bench.Speeds(origin=origin, peaks={"fp32": 1e9}, rows=[row])
+
+
+def figures(origin, gan, lesson, **more):
+    """Results of one GAN and one lesson."""
+    claims = {"claims": [("it holds", True)]}
+    return results.Results(
+        origin=origin,
+        budget=90.0,
+        pieces=[
+            results.Piece(name=f"speed:{gan}", status="done", seconds=1.0),
+            results.Piece(name="tests", status=more.pop("status", "done"), seconds=1.0),
+        ],
+        agreement=[results.Agreement(gan=gan, how="fp32", losses=0.0, gradients={}, agrees=True)],
+        speed=speeds_of(gan, origin),
+        paper={gan: {"fp32": 2.0}},
+        lessons=[results.Lesson(name=lesson, cells=(1, 2), seconds=1.0, **claims)],
+        **more,
+    )
+
+
+def test_figures_of_a_part_leave_the_others_with_their_origin(tmp_path, shipped):
+    out, tests = tmp_path / "figures", results.Tests(passed=3, failed=[], skipped=0)
+    days = [dataclasses.replace(ORIGIN, date=f"2026-12-0{day}", commit=str(day)) for day in (1, 2)]
+    runs = (
+        figures(days[0], "dcgan", "02_dcgan", tests=tests),
+        figures(days[1], "cyclegan", "07_cyclegan", status="not begun"),
+    )
+    for i, found in enumerate(runs):
+        results.write(tmp_path / str(i), found)
+        take.take(tmp_path / str(i), shipped, out)
+    speeds, rest = results.recorded(out, "cuda")
+    assert [(one.origin, one.rows[0].gan) for one in speeds] == [
+        (days[0], "dcgan"),
+        (days[1], "cyclegan"),
+    ]
+    assert rest[0] == dataclasses.replace(runs[0], speed=None)
+    assert [piece.name for piece in rest[1].pieces] == ["speed:cyclegan"]
+    assert rest[1].origin == days[1] and rest[1].lessons == runs[1].lessons
+
+
+def test_newer_figures_replace_those_of_the_same_name(tmp_path, shipped):
+    out, tests = tmp_path / "figures", results.Tests(passed=3, failed=[], skipped=0)
+    new = dataclasses.replace(ORIGIN, date="2026-12-02")
+    old, same = figures(ORIGIN, "dcgan", "02_dcgan", tests=tests), {"tests": tests}
+    other = results.Agreement(gan="dcgan", how="bf16", losses=0.0, gradients={}, agrees=False)
+    old = dataclasses.replace(old, agreement=[*old.agreement, other])
+    for i, found in enumerate((old, figures(new, "dcgan", "02_dcgan", **same))):
+        results.write(tmp_path / str(i), found)
+        take.take(tmp_path / str(i), shipped, out)
+    speeds, rest = results.recorded(out, "cuda")
+    assert [one.origin for one in speeds] == [new]
+    empty = {"pieces": [], "tests": None, "paper": {}, "lessons": [], "speed": None}
+    assert rest[0] == dataclasses.replace(old, agreement=[other], **empty)
+    results.record(out, dataclasses.replace(figures(new, "dcgan", "02_dcgan"), agreement=[other]))
+    assert ORIGIN not in [one.origin for one in results.recorded(out, "cuda")[1]]
 
 
 def test_a_cpus_figures_are_left_out(tmp_path, shipped, capsys):

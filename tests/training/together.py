@@ -7,6 +7,9 @@ from pathlib import Path
 
 import torch
 from killed_run import PROCESSES
+from torch import nn
+from torch.nn import functional as F
+from torch.overrides import TorchFunctionMode
 
 from gancourse import gans, runs, training
 from gancourse.files import statefile
@@ -61,18 +64,69 @@ def train(name, data, steps, changes, device):
     return {part: value.state_dict() for part, value in gan.parts().items()}
 
 
-def train_with_the_same_noise(name, data, steps, changes, device):
-    """Do the same with noise that each process cuts out of the whole batch's."""
-    plan = runs.prepare(name, data, "smoke", **changes, steps=steps)
-    draw, calls = plan.module.draw_z, iter(range(10_000))
+def train_alike(name, data, changes, device):
+    """Do the same with one step, which is one step of the whole batch for any processes.
 
-    def draw_share(cfg, n, generator=None, device="cpu"):
-        number, processes = parallel.place_in_group()
-        whole = torch.Generator().manual_seed(next(calls))
-        return draw(cfg, n * processes, whole)[number::processes]
+    The optimizers are plain SGD, whose momenta are the gradients then: Adam makes whole steps of
+    the smallest. Nothing is dropped, batch norm does not look at the batch, and each process cuts
+    its rows out of the random numbers that are drawn for the whole batch.
+    """
+    plan = runs.prepare(name, data, "smoke", **changes, steps=1)
+    run = runtime.start(device, 0)
+    gan = plan.build(run)
+    for part, value in gan.parts().items():
+        if isinstance(value, torch.optim.Optimizer):
+            weights = [weight for group in value.param_groups for weight in group["params"]]
+            setattr(gan, part, torch.optim.SGD(weights, lr=0.01, momentum=0.9))
+        for layer in value.modules() if isinstance(value, nn.Module) else ():
+            if isinstance(layer, nn.BatchNorm1d | nn.BatchNorm2d):
+                layer.eval()
+    step, steps = gans.step_function(plan.module, plan.cfg)
+    numbers = Alike(run)
 
-    plan.module.draw_z = draw_share
+    def alike(gan, batch, run):
+        with numbers:
+            return step(gan, batch, run)
+
+    alike.steps = steps
+    real = getattr(plan.module, "shuffled", None)
+    if real:
+        plan.module.shuffled = lambda source: next_of_the_set(source, 2 // run.processes)
     try:
-        return train(name, data, steps, changes, device)
+        training.train(gan, alike, plan.data, run, quiet=True)
     finally:
-        plan.module.draw_z = draw
+        if real:
+            plan.module.shuffled = real
+    return {part: value.state_dict() for part, value in gan.parts().items()}
+
+
+def next_of_the_set(source, distance):
+    """Return a permutation of pictures in place of StarGAN's: that of the batch is each process's.
+
+    Two processes have alternate pictures: the next one of a process is the next but one of all.
+    """
+    order = torch.empty_like(source)
+    for number in source.unique():
+        rows = (source == number).nonzero().squeeze(1)
+        order[rows] = rows.roll(distance)
+    return order
+
+
+class Alike(TorchFunctionMode):
+    """Within this, random numbers for rows are this process's part of those for the whole batch."""
+
+    def __init__(self, run):
+        super().__init__()
+        self.run, self.draws = run, torch.Generator().manual_seed(0)
+
+    def __torch_function__(self, function, types, args=(), kwargs=None):
+        kwargs = kwargs or {}
+        if function is F.dropout:
+            return args[0]
+        if function is torch.randn_like:
+            function, args = torch.randn, (args[0].shape,)
+        if function in (torch.rand, torch.randn, torch.randint):
+            *bounds, shape = args if isinstance(args[-1], tuple) else (args,)
+            whole = (shape[0] * self.run.processes, *shape[1:])
+            return self.run.share(function(*bounds, whole, generator=self.draws))
+        return function(*args, **kwargs)

@@ -135,7 +135,7 @@ def test_the_large_picture_is_the_chosen_one_of_the_grid():
 def test_the_grid_holds_the_samples_row_by_row():
     tool = live(generator())
     grid = decoded(tool.grid.value)
-    step, tile = 200, 192  # of 2 x 96 pixels, and 2 x 4 between
+    step, tile = 5, 4  # one pixel between two samples
     sixth = grid[step : step + tile, step : step + tile]
     assert np.array_equal(sixth, as_drawn(tool.images(torch.zeros(6))[5], tile))
 
@@ -146,12 +146,26 @@ def test_the_range_of_the_sliders_is_given_in_standard_deviations():
         assert slider.description and "standard deviations" in slider.tooltip
 
 
+def test_the_page_enlarges_small_images_and_large_ones_are_sent_for_dense_screens():
+    def plain(side):
+        return Noise(lambda z: torch.zeros(len(z), 1, side, side), 4)
+
+    for side, large, grid in ((64, 64, 4 * 64 + 3 * 3), (128, 792, 792)):
+        tool = live(plain(side), directions=torch.eye(4))
+        assert decoded(tool.large.value).shape == (large, large)
+        assert decoded(tool.grid.value).shape == (grid, grid)
+        enlarged = [
+            "gancourse-pixels" in picture._dom_classes for picture in (tool.large, tool.grid)
+        ]
+        assert enlarged == [side == 64] * 2
+
+
 def test_colour_images_are_shown_in_colour():
     def blue(z):
         return torch.tensor([-1.0, -1.0, 1.0]).reshape(1, 3, 1, 1).expand(len(z), 3, 8, 8)
 
     tool = live(Noise(blue, 4), directions=torch.eye(4))
-    assert Image.open(io.BytesIO(tool.large.value)).getpixel((9, 9)) == (0, 0, 255)
+    assert Image.open(io.BytesIO(tool.large.value)).getpixel((3, 3)) == (0, 0, 255)
 
 
 def test_still_picture_has_a_row_a_direction_and_names_its_units():

@@ -25,7 +25,7 @@ from gancourse.fields import example
 from gancourse.files import schema
 from gancourse.training import runtime
 from gancourse.training.graphs import replayed
-from tools.gpu import results
+from tools.gpu import curves, results
 from tools.gpu.plan import ROOT, file_name, say
 
 # How far a step may be from that of the CPU in fp32: of the losses, of the gradients. G's gradient
@@ -48,7 +48,7 @@ WIDER = {
     "stargan-emoji": {"ngf": 32, "ndf": 32},
     "pix2pix-hints2face": {"d_channels": (64, 128, 256)},
     "pix2pix-map2scene": {"d_channels": (64, 128, 256)},
-    "pix2pix-sketch2face": {"d_channels": (64, 128, 256)},
+    "pix2pix-sketch2face": {"d_channels": (64, 128, 256, 256, 256)},
     "pix2pix-noto2fluent": {"d_channels": (64, 128, 256)},
 }
 
@@ -244,6 +244,16 @@ def preset_for(device):
     return "smoke" if device.type == "cpu" else "laptop"
 
 
+def curves_of_one(device, seconds, folder, which, write):
+    """Train a GAN for a few hundred steps in two settings, with several seeds, and compare."""
+    here = runtime.find_device(device)
+    for found in curves.trainings(which, here, preset_for(here)):
+        one = found.tries[-1]
+        print(f"{one.how}, seed {one.seed}: {found.measure} {one.quality:.4g}", flush=True)
+        write(curves=[dataclasses.asdict(found)])
+    print(*map(curves.line, found.verdicts), sep="\n", flush=True)
+
+
 def speed_of_one(device, seconds, folder, which, write):
     """Run the quick benchmark for a GAN, and time a step of its ``paper`` preset.
 
@@ -416,7 +426,7 @@ def execute(cell, name, space):
 
 PIECES = {
     **{"tests": tests, "agreement": agreement, "speed": speed_of_one},
-    **{"recipe": recipe, "lesson": lesson},
+    **{"recipe": recipe, "lesson": lesson, "curves": curves_of_one},
 }
 
 

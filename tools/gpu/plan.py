@@ -13,10 +13,12 @@ import time
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from gancourse import gans
-from tools.gpu import results
+from gancourse import bench, gans
+from gancourse.errors import choose
+from tools.gpu import curves, results
 
 ROOT = Path(__file__).resolve().parents[2]
+BENCHMARKS = ROOT / bench.FOLDER
 RESERVE = 8.0  # seconds at the end, for what is written last
 GRACE = 3.0  # seconds that a piece has for its last words
 
@@ -66,23 +68,76 @@ class Stage:
     at_once: int = 1
 
 
-def all_stages(recipes):
-    """Return the stages of the plan, given the names of all recipes.
+def all_stages(recipes, known=()):
+    """Return the stages of the plan.
 
     Pieces that time steps prepare their data at once and use the GPU in turns. Small networks leave
-    most of a GPU idle: recipes and lessons share it.
+    most of a GPU idle: recipes and lessons share it. Within a stage, GANs and lessons that have no
+    figures yet come first.
+
+    Parameters
+    ----------
+    recipes : iterable of str
+        The names of all recipes.
+    known : collection of str
+        The pieces whose figures are on record; see :func:`on_record`.
+
+    Returns
+    -------
+    tuple of Stage
     """
     order = [name for name in FIRST if name in recipes]
     order += [name for name in recipes if name not in FIRST]
     trained = tuple(f"recipe:{name}" for name in order)
-    read = tuple(f"lesson:{name}" for name in LESSONS)
-    timed = tuple(f"speed:{name}" for name in GANS)
+    read = tuple(sorted((f"lesson:{name}" for name in LESSONS), key=known.__contains__))
+    compared = tuple(f"curves:{name}" for name in curves.GANS)
+    timed = tuple(sorted((f"speed:{name}" for name in GANS), key=known.__contains__))
     return (
         Stage(names=("tests", "agreement"), share=60, at_once=2),
+        Stage(names=compared, share=50, at_once=2),
         Stage(names=timed, share=120, at_once=6),
-        Stage(names=trained, share=220, most=200, least=60, at_once=3),
-        Stage(names=read, share=140, at_once=8),
+        Stage(names=trained, share=200, most=200, least=60, at_once=3),
+        Stage(names=read, share=110, at_once=8),
     )
+
+
+def on_record(kind, benchmarks=BENCHMARKS):
+    """Return the pieces whose figures a device of a kind has on record, whole or not.
+
+    A lesson that was stopped counts: those that nobody has begun come before it.
+
+    Parameters
+    ----------
+    kind : {"cpu", "cuda", "mps"}
+    benchmarks : path
+
+    Returns
+    -------
+    set of str
+    """
+    speeds, rest = results.recorded(benchmarks, kind)
+    timed = {row.gan for row in bench.rows_of(speeds)} & {gan for one in rest for gan in one.paper}
+    read = {lesson.name[:2] for one in rest for lesson in one.lessons}
+    return {f"speed:{gan}" for gan in timed} | {f"lesson:{number}" for number in read}
+
+
+def chosen(stages, only):
+    """Return the stages with the pieces that are named, each by itself or by its kind.
+
+    Raises
+    ------
+    CourseError
+        If a name is no piece's and no kind's.
+    """
+    pieces = [name for stage in stages for name in stage.names]
+    kinds = [name.partition(":")[0] for name in pieces]
+    for name in only:
+        choose("piece", name, dict.fromkeys([*kinds, *pieces]))
+    found = (
+        replace(stage, names=tuple(n for n in stage.names if {n, n.partition(":")[0]} & {*only}))
+        for stage in stages
+    )
+    return tuple(stage for stage in found if stage.names)
 
 
 def rehearsed(stages):
@@ -248,6 +303,11 @@ def main(device, seconds, out, only=()):
         The folder of the results.
     only : sequence of str
         The pieces to run, if not all: "speed", "recipe:dcgan-toons".
+
+    Raises
+    ------
+    CourseError
+        If ``only`` names no piece, or what is on record cannot be read.
     """
     budget, out = Budget(seconds), Path(out)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit("stopped"))
@@ -257,15 +317,11 @@ def main(device, seconds, out, only=()):
     from tools import train_pretrained  # PyTorch, which takes a while: it counts
     from tools.gpu import pieces
 
-    alone = pieces.kind_of_device(device) == "cpu"
-    stages = all_stages(train_pretrained.RECIPES)
+    kind = pieces.kind_of_device(device)
+    alone = kind == "cpu"
+    stages = all_stages(train_pretrained.RECIPES, on_record(kind))
     stages = rehearsed(stages) if alone else stages
-    if only:
-        stages = tuple(
-            replace(stage, names=names)
-            for stage in stages
-            if (names := tuple(name for name in stage.names if name in only))
-        )
+    stages = chosen(stages, only) if only else stages
     with tempfile.TemporaryDirectory(prefix="gancourse-gpu-") as work:
         work = Path(work)
         gathered = pieces.Gathered(device, seconds, work, out)

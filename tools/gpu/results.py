@@ -6,7 +6,7 @@ weights are read by the readers of the course alone.
 
 import json
 import zipfile
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
@@ -86,6 +86,39 @@ class Trained:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Curve:
+    """A training of a few hundred steps in one setting, with one seed."""
+
+    how: str  # device, precision and the rest, as a run says it
+    seed: int
+    losses: dict[str, list[Finite | None]]  # means of each window; None if no step had the loss
+    quality: Finite
+
+
+@dataclass(frozen=True, kw_only=True)
+class Verdict:
+    """Whether two settings lead to the same, up to what seeds change."""
+
+    of: str  # "quality", or a loss
+    means: tuple[Finite, Finite]  # over the seeds; of plain fp32 first
+    spread: Finite  # how far the seeds of a setting are apart
+    agree: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class Curves:
+    """Trainings of a GAN in two settings."""
+
+    gan: str
+    data: str
+    preset: str
+    measure: str  # of the quality
+    steps: list[int]  # at which the windows of the losses end
+    tries: list[Curve]
+    verdicts: list[Verdict]
+
+
+@dataclass(frozen=True, kw_only=True)
 class Results:
     """All that came back, but for the weights."""
 
@@ -98,6 +131,87 @@ class Results:
     paper: dict[str, dict[str, Finite]] = field(default_factory=dict)
     trained: list[Trained] = field(default_factory=list)
     lessons: list[Lesson] = field(default_factory=list)
+    curves: list[Curves] = field(default_factory=list)
+
+
+def recorded(folder, kind):
+    """Return what a folder of benchmarks has of devices of a kind.
+
+    Parameters
+    ----------
+    folder : path
+    kind : {"cpu", "cuda", "mps"}
+
+    Returns
+    -------
+    speeds : list of gancourse.bench.Speeds
+    rest : list of Results
+        Of several runs, the oldest first.
+
+    Raises
+    ------
+    CourseError
+        If a file is something else.
+    """
+    files = {f"speed-{kind}.json": bench.Speeds, f"gpu-{kind}.json": Results}
+    paths = {Path(folder) / name: list[what] for name, what in files.items()}
+    return tuple(bench.read(path, what) if path.exists() else [] for path, what in paths.items())
+
+
+def record(folder, found):
+    """Add results to a folder of benchmarks; what they say of the same things is replaced there.
+
+    Parameters
+    ----------
+    folder : path
+    found : Results
+
+    Returns
+    -------
+    list of str
+        The names of the files that have changed.
+    """
+    kind = found.origin.kind
+    speeds, rest = recorded(folder, kind)
+    files = {f"gpu-{kind}.json": together(rest, found)}
+    if found.speed:
+        files[f"speed-{kind}.json"] = bench.together(speeds, found.speed)
+    for name, value in files.items():
+        bench.write(Path(folder) / name, value)
+    return [*files]
+
+
+def together(known, new):
+    """Return the results on record with those of a newer run, which replace what has their name.
+
+    Parameters
+    ----------
+    known : list of Results
+    new : Results
+        Its speeds are left out, which have a file of their own, and so are pieces that were not
+        begun, which replace nothing.
+
+    Returns
+    -------
+    list of Results
+        Each run with its own origin. A run of which nothing is left is not there.
+    """
+    begun = [piece for piece in new.pieces if piece.status != "not begun"]
+    new = replace(new, speed=None, pieces=begun)
+    found = []
+    for old in known:
+        left = {"paper": {k: v for k, v in old.paper.items() if k not in new.paper}}
+        left["tests"] = None if new.tests else old.tests
+        for rows in ("pieces", "agreement", "trained", "lessons", "curves"):
+            newer = set(map(name_of, getattr(new, rows)))
+            left[rows] = [one for one in getattr(old, rows) if name_of(one) not in newer]
+        found += [replace(old, **left)] if any(left.values()) else []
+    return [*found, new]
+
+
+def name_of(row):
+    """Return the values that tell a row of the results from the others of its kind."""
+    return tuple(getattr(row, key, None) for key in ("name", "gan", "how"))
 
 
 def compare(quality, shipped):

@@ -5,27 +5,26 @@ types; weights are read by the readers of the course, measured again here, and w
 """
 
 import argparse
-import dataclasses
-import json
 import tempfile
 from pathlib import Path
 
-from gancourse import bench, trained
+from gancourse import trained
 from gancourse.errors import CourseError
 from gancourse.files.writing import write_atomically
 from gancourse.training import checkpoint
 from tools import train_pretrained
 from tools.gpu import results
-from tools.gpu.plan import ROOT, say
+from tools.gpu.plan import BENCHMARKS, say
 
-BENCHMARKS = ROOT / bench.FOLDER
 # What a card may say besides what this machine finds out itself.
 ABOUT = ("preset", "changes", "seed", "precision", "device", "seconds", "torch", "date", "commit")
 CLOSE = 0.05  # how far a measure may be from the one in the card: rounding differs by machine
 
 
 def take(folder, shipped=train_pretrained.SHIPPED, benchmarks=BENCHMARKS):
-    """Take what is better from a folder.
+    """Take what is better from a folder, and the figures of a GPU.
+
+    Figures replace those on record of the same GAN, lesson or piece, and leave the others.
 
     Parameters
     ----------
@@ -40,22 +39,15 @@ def take(folder, shipped=train_pretrained.SHIPPED, benchmarks=BENCHMARKS):
     Raises
     ------
     CourseError
-        If the folder holds no results. Weights that do not fit are refused with a line.
+        If the folder holds no results, or the record cannot be read. Weights that do not fit are
+        refused with a line.
     """
     found = results.read(folder)
     kind = found.origin.kind
     if kind == "cpu":
         say("the results are a CPU's: its figures are left out, its weights are looked at")
     else:
-        benchmarks = Path(benchmarks)
-        benchmarks.mkdir(parents=True, exist_ok=True)
-        if found.speed:
-            bench.write(benchmarks / f"speed-{kind}.json", found.speed)
-            say(f"taken: speed-{kind}.json, {len(found.speed.rows)} rows")
-        rest = dataclasses.asdict(dataclasses.replace(found, speed=None))
-        text = json.dumps(rest, indent=1).encode() + b"\n"
-        write_atomically(benchmarks / f"gpu-{kind}.json", text)
-        say(f"taken: gpu-{kind}.json")
+        say(f"taken: figures into {', '.join(results.record(benchmarks, found))}")
     taken = []
     with tempfile.TemporaryDirectory(prefix="gancourse-take-") as work:
         for name, path in results.unpack(folder, train_pretrained.RECIPES, work):
