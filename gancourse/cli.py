@@ -345,7 +345,7 @@ def sample(folder, count, seed, path, given, device, output):
 )
 @click.option(
     "--seeds",
-    type=click.IntRange(min=1),
+    type=click.IntRange(1, 1000),
     default=3,
     show_default=True,
     help="Trainings of each side; those on record with the same settings are kept (--quality).",

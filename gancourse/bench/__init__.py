@@ -5,6 +5,7 @@ Both write a JSON file into a folder as soon as they know more, and can be begun
 """
 
 import json
+import stat
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
@@ -14,8 +15,8 @@ from gancourse import gans
 from gancourse.bench import memory, quality, speed
 from gancourse.bench.machine import Origin, origin, peak
 from gancourse.bench.sides import TUTORIAL
-from gancourse.errors import CourseError, choose
-from gancourse.files import schema
+from gancourse.errors import CourseError, choose, printable
+from gancourse.files import paths, schema
 from gancourse.files.writing import write_atomically
 from gancourse.training import runtime
 
@@ -64,12 +65,20 @@ def speed_of(names=(), *, device="auto", preset="laptop", threads=None, full=Fal
     ------
     list of gancourse.bench.speed.Row
         Of one GAN.
+
+    Raises
+    ------
+    CourseError
+        Before anything is measured: if there is no such GAN or preset, if the file holds something
+        else, or if it cannot be written.
     """
     for name in names:
         choose("GAN", name, gans.names())
+    for name in names or gans.names():
+        choose("preset", preset, gans.find(name).PRESETS)
     device = runtime.find_device(device)
     path = speeds_file(out, device.type, preset)
-    known = read(path, list[Speeds]) if path.exists() else []
+    known = kept(path, list[Speeds]) or []
     where = origin(device)  # before the file is written, which changes the checkout
     peaks, all_threads = None, torch.get_num_threads()
     sides = speed.sides_of(device) | (speed.COMPILED if full else {})
@@ -208,7 +217,7 @@ def quality_of(name, *, device="auto", seeds=(0, 1, 2), earlier=None, steps=None
     Raises
     ------
     CourseError
-        If the file holds something else; it is not written over.
+        Before anything is measured: if the file holds something else, or cannot be written.
     """
     task = quality.TASKS[choose("task", name, quality.TASKS)]
     device = runtime.find_device(device)
@@ -219,8 +228,8 @@ def quality_of(name, *, device="auto", seeds=(0, 1, 2), earlier=None, steps=None
     marks = [float(mark) for mark in task.marks]
     race = Race(task=name, marks=marks, settings=settings, tries=[])
     path = Path(out) / f"quality-{name}-{device.type}.json"
-    if path.exists():
-        known = read(path, Race)
+    known = kept(path, Race)
+    if known is not None:
         others = differences(known, race, origin(device))
         if others:
             print(f"{path}: begun anew, for it was measured with {' and '.join(others)}")
@@ -289,9 +298,35 @@ def write(path, result):
     write_atomically(path, json.dumps(result, default=asdict, indent=1).encode() + b"\n")
 
 
+def kept(path, kind):
+    """Return what a file of results holds that is to be written again; None if there is none yet.
+
+    Its folder is made.
+
+    Parameters
+    ----------
+    path : Path
+    kind : type
+        What the file may hold.
+
+    Raises
+    ------
+    CourseError
+        If it holds something else, which would be lost, or if nothing can be written there.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        folder = printable(path.parent)
+        raise CourseError(f"cannot write to the folder {folder}: {paths.reason(error)}.") from error
+    return read(path, kind) if paths.target(path).exists() else None
+
+
 def read(path, kind):
     """Return what :func:`write` wrote, checked; raise a CourseError if it is something else."""
     try:
+        if not stat.S_ISREG(Path(path).stat().st_mode):  # opening a pipe would wait for ever
+            raise CourseError(f"cannot read {path}: it is a folder or a device, not a file.")
         text = Path(path).read_bytes()
     except OSError as error:
         raise CourseError(f"cannot read {path}: {error.strerror}.") from error

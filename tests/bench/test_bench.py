@@ -2,7 +2,9 @@
 
 import itertools
 import json
+import os
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import torch
@@ -114,6 +116,81 @@ def test_rows_that_are_kept_keep_their_origin(tmp_path, monkeypatch):
         ("before", ["dcgan"]),
         (first.origin.commit, ["vanilla"]),
     ]
+
+
+def test_all_gans_replace_their_own_rows_one_by_one(tmp_path, monkeypatch):
+    monkeypatch.setattr(speed, "measure", fake_rows)
+    here = machine.origin(CPU)
+    before = [
+        bench.Speeds(origin=replace(here, commit="before"), peaks={}, rows=fake_rows(plan, CPU))
+        for plan in map(Named, ("dcgan", "vanilla", "wgan"))
+    ]
+    bench.write(tmp_path / "speed-cpu-smoke.json", before)
+    monkeypatch.setattr(gans, "names", lambda: ["vanilla", "dcgan"])
+    next(bench.speed_of(device="cpu", preset="smoke", out=tmp_path))  # stopped after the first
+    found = bench.read(tmp_path / "speed-cpu-smoke.json", list[bench.Speeds])
+    assert [(one.origin.commit, [row.gan for row in one.rows]) for one in found] == [
+        ("before", ["dcgan", "wgan"]),
+        (here.commit, ["vanilla"]),
+    ]
+
+
+@pytest.fixture
+def refused(tmp_path, monkeypatch):
+    """A command that must be refused before it measures; the fixture returns the message."""
+    monkeypatch.setattr(speed, "measure", None)
+    monkeypatch.setattr(bench, "peak", None)
+    monkeypatch.setattr(quality, "run_to_marks", None)
+    monkeypatch.chdir(tmp_path)
+
+    def call(words):
+        result = CliRunner().invoke(main, ["bench", *words.split(), "--device", "cpu"])
+        assert result.exit_code == 2, result.output
+        return result.stderr
+
+    return call
+
+
+COMMANDS = {"speed": "vanilla", "quality-modes": "--quality modes"}
+
+
+@pytest.mark.parametrize("kind", COMMANDS)
+@pytest.mark.parametrize("text", ["my notes", "", '{"a": 1}', "[1]"])
+def test_a_file_that_is_not_of_the_benchmark_is_not_replaced(refused, kind, text):
+    file = Path(f"{kind}-cpu.json")
+    file.write_text(text)
+    assert file.name in refused(f"{COMMANDS[kind]} --out .")
+    assert file.read_text() == text
+
+
+@pytest.mark.parametrize("kind", COMMANDS)
+def test_a_file_in_place_of_the_folder_is_told(refused, kind):
+    Path("notes").write_text("mine")
+    assert "cannot write to the folder notes: File exists" in refused(
+        f"{COMMANDS[kind]} --out notes"
+    )
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs pipes")
+@pytest.mark.parametrize("make", [os.mkdir, os.mkfifo])
+def test_what_is_no_file_is_not_waited_for(refused, make):
+    for name in ("pipe", "speed-cpu.json", "quality-modes-cpu.json"):
+        make(name)
+    assert "cannot read pipe: it is a" in refused("--quality modes --earlier pipe --out new")
+    for command in COMMANDS.values():
+        assert "not a file" in refused(f"{command} --out .")
+    if memory.FORGET.exists():
+        assert "not a file" in refused("--memory --out .")
+
+
+def test_a_preset_that_does_not_exist_leaves_no_folder(refused, tmp_path):
+    assert "unknown preset '/x'" in refused("vanilla --preset /x --out new")
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("seeds", ["0", "-3", "1001"])
+def test_a_race_has_some_seeds(refused, seeds):
+    assert "not in the range 1<=x<=1000" in refused(f"--quality modes --seeds {seeds}")
 
 
 def test_the_largest_peak_of_a_machine_is_that_of_all_its_rows():
