@@ -319,7 +319,12 @@ def kept(path, kind):
     except OSError as error:
         folder = printable(path.parent)
         raise CourseError(f"cannot write to the folder {folder}: {paths.reason(error)}.") from error
-    return read(path, kind) if paths.target(path).exists() else None
+    if not paths.target(path).exists():
+        return None
+    try:
+        return read(path, kind)
+    except CourseError as error:
+        raise CourseError(f"{error} It is not replaced. Choose another folder.") from error
 
 
 def read(path, kind):

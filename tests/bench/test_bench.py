@@ -159,7 +159,8 @@ COMMANDS = {"speed": "vanilla", "quality-modes": "--quality modes"}
 def test_a_file_that_is_not_of_the_benchmark_is_not_replaced(refused, kind, text):
     file = Path(f"{kind}-cpu.json")
     file.write_text(text)
-    assert file.name in refused(f"{COMMANDS[kind]} --out .")
+    message = refused(f"{COMMANDS[kind]} --out .")
+    assert file.name in message and "not replaced. Choose another folder." in message
     assert file.read_text() == text
 
 
