@@ -13,6 +13,7 @@ from gancourse.errors import CourseError, printable
 from gancourse.files import paths
 from gancourse.files.streams import say, steady
 
+MAX_PATH = 5_000  # characters of a path that is printed, longer than any that the system takes
 INTERRUPTED = 130  # the exit status after Ctrl-C, by convention of shells
 
 
@@ -33,17 +34,19 @@ class Place(click.ParamType):
     ----------
     file : bool
         See :func:`gancourse.files.paths.given`.
+    folder : bool
+        Whether it names a folder for files that will be written.
     """
 
     name = "path"
 
-    def __init__(self, file=False):
-        self.file = file
+    def __init__(self, file=False, folder=False):
+        self.file, self.folder = file, folder
 
     def convert(self, value, param, ctx):
         """Return the path, or raise a CourseError."""
         what = param.opts[-1] if isinstance(param, click.Option) else param.human_readable_name
-        return paths.given(value, what, self.file)
+        return paths.folder(value, what) if self.folder else paths.given(value, what, self.file)
 
 
 class Commands(click.Group):
@@ -106,7 +109,7 @@ def main():
     metavar="NAME VALUE",
     help="Set a parameter of every lesson, as in -p preset smoke. Can be repeated.",
 )
-@click.option("--out", type=Place(), help="Output folder [build/PRESET].")
+@click.option("--out", type=Place(folder=True), help="Output folder [build/PRESET].")
 @click.option("--check-claims", is_flag=True, help="Exit with status 1 if a claim does not hold.")
 @click.option(
     "--missing", is_flag=True, help="Run only what --out does not hold yet, or what has changed."
@@ -130,15 +133,16 @@ def main():
 def run(names, given, out, check_claims, missing, workers, scheduler, timeout):
     """Execute LESSONS: numbers or names (01 02), "all", or notebooks of your own.
 
-    The output folder gets each executed notebook and its page, index.html and claims.json. What
-    a reader has changed there is not overwritten. If a lesson fails, the others still run.
+    The output folder gets each executed notebook and its page, index.html and claims.json. A
+    notebook that a reader has changed there is not overwritten, nor is a file that the course
+    did not make; pages are made again. If a lesson fails, the others still run.
 
     A number may have several values (-p seed 0,1,2). Then each run has a folder, such as seed=0,
     and index.html has the mean and the spread of all claims and tables.
     """
     from gancourse.batch import execute, lessons
 
-    jobs = execute.prepare(lessons.find(names), dict(given), out, timeout)
+    jobs = execute.prepare(lessons.find(names), by_name("-p", given), out, timeout)
     from gancourse.batch import cluster, runs
 
     done = [job for job in jobs if missing and execute.is_done(job)]
@@ -159,7 +163,7 @@ def run(names, given, out, check_claims, missing, workers, scheduler, timeout):
     for folder in dict.fromkeys(job.batch for job in jobs if job.variant):
         runs.collect(folder)
     for folder in dict.fromkeys(job.batch for job in jobs):
-        say(f"see {folder / 'index.html'}")
+        say(f"see {printable(folder / 'index.html', MAX_PATH)}")
     sys.exit(1 if bad else 0)
 
 
@@ -177,7 +181,7 @@ def tell(job, path, notebook, check_claims):
         if claim.holds is False:
             say(f"  does not hold: {claim.text} ({claim.value})")
     if outcome.error:
-        problems.insert(0, f"{outcome.error}\nsee {path}")
+        problems.insert(0, f"{outcome.error}\nsee {printable(path, MAX_PATH)}")
     for problem in problems:
         say(indent(problem, "  "), err=True)
     broken = check_claims and bool(malformed or any(claim.holds is False for claim in claims))
@@ -224,7 +228,7 @@ def tell(job, path, notebook, check_claims):
     show_default=True,
     help="On CUDA, launch a whole step at once, as a CUDA graph.",
 )
-@click.option("--out", required=True, type=Place(), help="Folder of the run.")
+@click.option("--out", required=True, type=Place(folder=True), help="Folder of the run.")
 @click.option("--resume", is_flag=True, help="Go on with the run in --out.")
 def train(
     name,
@@ -250,6 +254,7 @@ def train(
     from gancourse import runs
     from gancourse.training import guards, parallel, runtime, store
 
+    restarted = parallel.restarted()
     if resume:
         store.require(out)
         precision = precision or store.precision_of(out)
@@ -267,13 +272,14 @@ def train(
         guards.check_first_batch(gan, plan.data, run)
         if not run.process:
             say(f"{run}; a step has {plan.work / 1e9:.2g} billion operations", err=True)
-        history = plan.train(gan, run, out_dir=out, resume=resume or parallel.restarted())
+        history = plan.train(gan, run, out_dir=out, resume=resume or restarted)
     if run.process:
         return
     if not history.finished:
         say(f"stopped after step {gan.step:,}; go on with --resume", err=True)
         sys.exit(INTERRUPTED)
-    say(f"{out}: trained to step {gan.step:,}; see samples/, or `gancourse sample {out}`")
+    shown = printable(out, MAX_PATH)
+    say(f"{shown}: trained to step {gan.step:,}; see samples/, or `gancourse sample {shown}`")
 
 
 @main.command()
@@ -314,19 +320,19 @@ def sample(folder, count, seed, path, given, device, output):
     --input, a translator gets pictures that were held out, if its data are a data set of the
     course.
     """
-    file = paths.png_target(output)
-    if path and file.exists() and path.resolve() in (file, *file.parents):
-        raise CourseError(f"{output} is one of the pictures of --input. Choose another --output.")
+    paths.png_target(output)
     from gancourse import plotting, trained
     from gancourse.trained import asked, show
 
+    if path:
+        show.spare(path, output)
     g = trained.load(folder, device)
     given = by_name("--given", given)
     samples = show.examples(g, count, seed, path=path, given=given)
     plotting.save_samples(samples, output)
     rows = next(iter(samples.values())) if isinstance(samples, dict) else samples
-    told = asked.told(g, given)
-    say(f"{output}: {len(rows)} samples of {g.card['model']}, {g.data} data{told and f'; {told}'}")
+    told, shown = asked.told(g, given), printable(output, MAX_PATH)
+    say(f"{shown}: {len(rows)} samples of {g.card['model']}, {g.data} data{told and f'; {told}'}")
 
 
 @main.command()
@@ -362,7 +368,9 @@ def sample(folder, count, seed, path, given, device, output):
     "--threads", type=click.IntRange(1, 1024), help="CPU threads [1 for small networks, else all]."
 )
 @click.option(
-    "--out", type=Place(), help="Folder of the JSON file [benchmarks/results, in this folder]."
+    "--out",
+    type=Place(folder=True),
+    help="Folder of the JSON file [benchmarks/results, in this folder].",
 )
 def bench(names, full, memory, task, seeds, steps, earlier, preset, device, threads, out):
     """Time our trainer against a tutorial's loop, on the same networks, for all GANs or some.
@@ -389,7 +397,7 @@ def bench(names, full, memory, task, seeds, steps, earlier, preset, device, thre
         for rows in bench.speed_of(names, out=out, **options):
             for row in rows:
                 say(bench.line(row))
-    say(f"see {out}")
+    say(f"see {printable(out, MAX_PATH)}")
 
 
 # Data

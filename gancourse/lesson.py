@@ -125,7 +125,7 @@ def setup(
     torch.use_deterministic_algorithms(run.device.type == "cpu", warn_only=True)
     torch.utils.deterministic.fill_uninitialized_memory = False
     plotting.use_style()
-    folder = paths.given(out_dir, "out_dir") if out_dir else None
+    folder = paths.folder(out_dir, "out_dir") if out_dir else None
     _current = Lesson(preset=preset, run=run, data=data, out_dir=folder)
     rows = {
         "gancourse": f"{gancourse.__version__}, Python {platform.python_version()}, "

@@ -159,6 +159,8 @@ def prepare(name, data_name, preset, *, like=None, **changes):
     """
     module = gans.find(name)
     choose("preset", preset, module.PRESETS)
+    if "batch_size" in changes:
+        guards.check_batch_size(changes["batch_size"])
     found = load(data_name)
     try:
         data = found.take(*module.TAKES, like=like)

@@ -22,7 +22,7 @@ from gancourse.cli import main
 from gancourse.data import DATASETS
 from gancourse.files import statefile
 from gancourse.gans import vanilla
-from gancourse.training import checkpoint
+from gancourse.training import checkpoint, loop
 
 COMMAND = str(Path(sysconfig.get_path("scripts")) / "gancourse")
 
@@ -113,6 +113,18 @@ def test_messages_hold_no_control_codes(tmp_path):
     assert r"\x1b[31m" in refusal("sample", tmp_path / "\x1b[31m")
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="no name there holds the end of a line")
+def test_a_path_is_printed_on_one_line(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    result = train("a\nb", steps=1)
+    assert r"a\nb: trained to step 1; see samples/, or `gancourse sample a\nb`" in result.stdout
+    assert r"c\nd.png: 64 samples" in call("sample", "a\nb", "-o", "c\nd.png").stdout
+    assert "\ny" not in refusal("sample", "a\nb/x\ny")
+    shutil.rmtree("a\nb/samples")
+    Path("a\nb/samples").touch()
+    assert r"cannot use a\nb/samples" in train("a\nb", "--resume", steps=3).stderr
+
+
 # Paths
 
 
@@ -133,6 +145,23 @@ def test_an_odd_path_is_told_and_nothing_is_written(tmp_path, monkeypatch, comma
     monkeypatch.chdir(tmp_path)
     Path("file").touch()
     refusal(*command, text)
+    assert [*Path().iterdir()] == [Path("file")]
+
+
+@pytest.mark.parametrize("text", ["file", os.devnull])
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["train", "vanilla", "--out"],
+        ["run", "01", "--out"],
+        ["run", "01", "--out", "new", "-p", "out_dir"],
+        ["bench", "vanilla", "--out"],
+    ],
+)
+def test_a_folder_to_write_in_is_no_file(tmp_path, monkeypatch, command, text):
+    monkeypatch.chdir(tmp_path)
+    Path("file").touch()
+    assert "no folder. Move it away" in refusal(*command, text)
     assert [*Path().iterdir()] == [Path("file")]
 
 
@@ -185,6 +214,36 @@ def test_the_data_decide_the_shape_of_a_sample(tmp_path):
     assert train(tmp_path, data="digits").exit_code == 0
     card = statefile.load(tmp_path / "generator.safetensors")[1]["card"]
     assert card["config"]["sample_shape"] == [1, 28, 28]
+
+
+def fails(*_):
+    raise AssertionError("steps were made")
+
+
+@pytest.mark.parametrize("kind", ["file", "dangling link"])
+def test_what_has_the_name_of_the_pictures_is_told_before_the_first_step(
+    tmp_path, monkeypatch, kind
+):
+    monkeypatch.setattr(loop, "go_on", fails)
+    samples = tmp_path / "samples"
+    samples.symlink_to("absent") if kind == "dangling link" else samples.write_text("mine")
+    result = train(tmp_path)
+    assert result.exit_code == 2, result.exception
+    assert re.search("samples: it is there, and no folder. Move it away", result.stderr)
+    assert [*tmp_path.iterdir()] == [samples]
+
+
+@pytest.mark.parametrize("name", ["samples", "generator.safetensors"])
+def test_what_a_resumed_run_could_not_write_is_told_before_its_first_step(
+    points, tmp_path, monkeypatch, name
+):
+    monkeypatch.setattr(loop, "go_on", fails)
+    folder = shutil.copytree(points, tmp_path / "run")
+    shutil.rmtree(folder / name) if name == "samples" else (folder / name).unlink()
+    (folder / name).touch() if name == "samples" else (folder / name).mkdir()
+    result = train(folder, "--resume", steps=8)
+    assert result.exit_code == 2, result.exception
+    assert name in result.stderr
 
 
 def test_a_finished_run_is_not_overwritten(points):
@@ -241,6 +300,9 @@ def test_resume_knows_a_folder_by_another_path(tmp_path, monkeypatch):
         (["--seed", str(2**70)], "9223372036854775807"),
         (["--resume"], "nothing to resume"),
         (["--batch-size", "5000"], "--batch-size"),
+        (["--batch-size", "9" * 20, "--data", "ring"], "batch_size must be a whole number from 1"),
+        (["--batch-size", str(10**13), "--data", "ring"], "not 10000000000000"),
+        (["--batch-size", str(2**62)], "from 1 to 16777216"),
     ],
 )
 def test_a_wrong_setting_is_refused_before_anything_is_written(tmp_path, options, message):
@@ -445,13 +507,31 @@ def test_a_translator_is_sampled_on_pictures_held_out_or_given(sketches, tmp_pat
     assert Image.open(tmp_path / "b.png").width < Image.open(tmp_path / "a.png").width
 
 
-def test_a_picture_is_not_replaced_by_its_translation(sketches, tmp_path):
-    given = tmp_path / "mine.png"
-    Image.new("L", (16, 16)).save(given)
-    before = given.read_bytes()
-    for source in (given, tmp_path):
-        assert "--input" in refusal("sample", sketches, "--input", source, "-o", given)
-    assert given.read_bytes() == before
+@pytest.mark.parametrize("source", ["mine.png", ".", "files", "folders", "link.png"])
+@pytest.mark.parametrize("output", ["mine.png", "link.png"])
+def test_a_picture_is_not_replaced_by_its_translation(
+    sketches, tmp_path, monkeypatch, source, output
+):
+    monkeypatch.chdir(tmp_path)
+    Path("inner").mkdir()
+    Image.new("L", (16, 16)).save("inner/real.png")
+    os.link("inner/real.png", "mine.png")
+    Path("link.png").symlink_to("mine.png")
+    for folder in ("files", "folders"):
+        Path(folder).mkdir()
+    Path("files/other.png").symlink_to("../mine.png")
+    Path("folders/inner").symlink_to("../inner")
+    before = Path("mine.png").read_bytes()
+    monkeypatch.setattr(trained, "load", None)  # it is told before anything is loaded
+    assert "of --input" in refusal("sample", sketches, "--input", source, "-o", output)
+    assert Path("mine.png").read_bytes() == before
+
+
+def test_a_translation_may_be_written_beside_its_pictures(sketches, tmp_path):
+    Image.new("L", (16, 16)).save(tmp_path / "mine.png")
+    for _ in range(2):
+        given = ("--input", tmp_path / "mine.png", "-o", tmp_path / "translated.png")
+        assert call("sample", sketches, *given).exit_code == 0
 
 
 def test_a_path_in_a_card_is_not_read_but_asked_for(tmp_path, monkeypatch):

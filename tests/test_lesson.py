@@ -125,6 +125,12 @@ def test_pick_returns_the_value_of_the_preset():
     assert made.pick(smoke=1, laptop=2, paper=3) == 1
 
 
+def test_a_file_is_no_folder_for_what_a_lesson_writes(tmp_path):
+    (tmp_path / "file").touch()
+    with pytest.raises(CourseError, match=r"out_dir: cannot use .*no folder"):
+        lesson.setup(**VALUES | {"out_dir": str(tmp_path / "file")})
+
+
 def test_keep_gives_each_run_a_folder_of_its_own_and_none_without_out_dir(tmp_path):
     made = lesson.setup(**VALUES | {"out_dir": str(tmp_path)})
     assert made.keep("digits") == {"out_dir": tmp_path / "digits", "resume": True}

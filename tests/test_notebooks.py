@@ -4,8 +4,10 @@ import ast
 import inspect
 
 import pytest
+from nbformat.v4 import new_code_cell
 
 from gancourse import exercises
+from gancourse.batch import kernel
 from gancourse.lesson import CHECK, CLAIM
 from tools import lint, sync
 
@@ -88,3 +90,26 @@ def test_a_lesson_with_out_dir_keeps_runs_each_in_a_folder_of_its_own(path):
     names = [ast.unparse(call.args[0]) for _, call in lint.calls(sync.read(path), "lesson.keep")]
     assert names
     assert len(set(names)) == len(names)
+
+
+def test_a_lesson_that_is_executed_again_with_its_out_dir_goes_on_from_what_it_kept(tmp_path):
+    path = sync.NOTEBOOKS / "05_cgan.ipynb"
+    notebook = sync.read(path)
+    kept = next(n for n, c in enumerate(notebook.cells) if "lesson.keep(" in c.source)
+    # The other trainings before it, which it does not need, are left out; what reads it stays.
+    notebook.cells = [
+        cell
+        for number, cell in enumerate(notebook.cells[: kept + 3])
+        if number == kept or "train(classless" not in cell.source
+    ]
+    # What the lesson reads is drawn; this prints it.
+    notebook.cells.append(new_code_cell("print(gan.step, history.values, history.records)"))
+    given = {"preset": "smoke", "device": "cpu", "out_dir": str(tmp_path / "out")}
+    read = []
+    for _ in range(2):  # each in a fresh kernel
+        executed, error = kernel.execute(notebook, given, cwd=path.parent)
+        assert error is None, error
+        files = {p.name: p.read_bytes() for p in (tmp_path / "out").rglob("*") if p.is_file()}
+        printed = executed.cells[-1].outputs[0].text
+        read.append((printed, files["checkpoint.safetensors"], files["history.jsonl"]))
+    assert read[0] == read[1] and "accuracy" in read[0][0]

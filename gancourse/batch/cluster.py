@@ -9,6 +9,7 @@ from contextlib import contextmanager
 
 from gancourse.batch import execute
 from gancourse.errors import CourseError, printable
+from gancourse.files.streams import say
 
 PATIENCE = 30  # seconds to find a scheduler
 INSTALL = "pip install 'gancourse[cluster]'"
@@ -92,12 +93,16 @@ def client(workers, scheduler):
         ):
             yield dask
         return
+    shown, port = printable(scheduler), scheduler.rpartition(":")[2]
     try:
+        if port.isdecimal() and not 0 < int(port) < 2**16:  # Dask would try it until the end
+            raise ValueError("a port is from 1 to 65535")
+        say(f"connecting to {shown}; it has {PATIENCE} s to answer", err=True)
         dask = Client(scheduler, timeout=PATIENCE)
     except (OSError, ValueError) as error:
         raise CourseError(
-            f"no Dask scheduler answers at {printable(scheduler)} ({printable(error, 200)}). Start "
-            "one with `dask scheduler`, and workers with `dask worker ADDRESS --nthreads 1`."
+            f"no Dask scheduler answers at {shown} ({printable(error, 200)}). Start one "
+            "with `dask scheduler`, and workers with `dask worker ADDRESS --nthreads 1`."
         ) from error
     with dask:
         yield dask

@@ -14,7 +14,7 @@ import nbformat
 from gancourse.batch import lessons, places
 from gancourse.batch import parameters as parameter_cells
 from gancourse.errors import check_seed, choose, printable
-from gancourse.files.paths import reason
+from gancourse.files.paths import folder, reason
 
 # Seconds that a cell may take; a cell of the paper's size may train for days.
 TIMEOUTS = {"smoke": 600, "laptop": 4 * 3600, "paper": None}
@@ -138,8 +138,8 @@ def prepare(paths, given, out=None, timeout=None):
     for root in dict.fromkeys(job.batch for job in jobs if job.variant):
         places.check_page(root / "index.html")
         places.check_page(root / places.RUNS)
-    for folder in dict.fromkeys(job.out for job in jobs):
-        places.make(folder)
+    for place in dict.fromkeys(place for job in jobs for place in (job.batch, job.out)):
+        places.make(place)
     return jobs
 
 
@@ -151,7 +151,7 @@ def complete(values):
     for name, value in values.items():
         check_value(name, value)
     if values.get("out_dir"):
-        values["out_dir"] = str(Path(values["out_dir"]).resolve())
+        values["out_dir"] = str(folder(values["out_dir"], "parameter 'out_dir'").resolve())
     if "data" in values:
         from gancourse.data.own import absolute
 

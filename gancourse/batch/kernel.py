@@ -195,7 +195,8 @@ class _Client(PapermillNotebookClient):
                 return super().execute(stdout=log, stderr=log, **options)
         finally:
             if self.km is not None and self.km.has_kernel:  # stopped while the kernel started
-                self.km.shutdown_kernel(now=True)
+                self.shutdown_kernel = "immediate"
+                self._cleanup_kernel()
 
     def execute_cell(self, cell, cell_index, **options):
         """Execute a cell; also if it does not end, its outputs are complete."""

@@ -26,6 +26,7 @@ ANNOTATIONS = {kind.__name__: (kind,) for kind in KINDS} | {
     "Tuple": (tuple,),
     "Dict": (dict,),
 }
+PLAIN = re.compile(r"[\w.+-]+")  # one of several values, which is a part of a folder's name
 CONSTANTS = {"none": None, "null": None, "true": True, "false": False}
 
 
@@ -168,7 +169,7 @@ def combinations(given, known):
     """Return every combination of values that a request names.
 
     A parameter that takes a number, and the preset, may have several values with commas between:
-    ``-p seed 0,1,2``.
+    ``-p seed 0,1,2``. Each becomes a part of a folder's name.
 
     Parameters
     ----------
@@ -181,12 +182,28 @@ def combinations(given, known):
     list of (str, dict)
         A name for each combination, such as ``"seed=0"``, and its single values. One, with the
         name "", if no parameter has several.
+
+    Raises
+    ------
+    CourseError
+        If one of several values is there twice, is none of its parameter's type, or cannot be a
+        part of a name.
     """
     several = {
         name: [part.strip() for part in text.split(",")]
         for name, text in given.items()
         if "," in text and (name == "preset" or set(known[name].kinds) in ({int}, {float}))
     }
+    for name, texts in several.items():
+        numbers = [convert(name, text, known[name].kinds) for text in texts]
+        for text, number in zip(texts, numbers, strict=True):
+            if numbers.count(number) > 1:
+                raise CourseError(f"parameter {name!r}: {text!r:.80} is there twice: give it once.")
+            if not PLAIN.fullmatch(text):
+                raise CourseError(
+                    f"parameter {name!r}: {text!r:.80} cannot be one of several values, since each "
+                    "names a folder. Use letters, digits and . + - _ alone, or give it by itself."
+                )
     found = []
     for chosen in product(*several.values()):
         values = dict(zip(several, chosen, strict=True))
@@ -212,16 +229,27 @@ def convert(name, text, kinds):
     if kinds == (str,):
         return text
     value = literal(text)
-    if type(value) in (kinds or KINDS):
+    finite = is_finite(value)
+    if finite and type(value) in (kinds or KINDS):
         return value
-    for kind in kinds:
+    for kind in kinds if finite else ():
         if (kind, type(value)) in {(float, int), (tuple, list), (list, tuple)}:
             with suppress(OverflowError):
                 return kind(value)
     if str in kinds:
         return text
     wanted = " or ".join(KINDS[kind] for kind in kinds or KINDS)
-    raise CourseError(f"parameter {name!r} takes {wanted}, not {text!r:.80}.")
+    hint = "" if finite else " A notebook can hold finite numbers alone."
+    raise CourseError(f"parameter {name!r} takes {wanted}, not {text!r:.80}.{hint}")
+
+
+def is_finite(value):
+    """Return whether JSON has all numbers that a value holds: it has no NaN and no infinity."""
+    try:
+        json.dumps(value, allow_nan=False)
+    except ValueError:
+        return False
+    return True
 
 
 def literal(text):

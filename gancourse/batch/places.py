@@ -3,6 +3,7 @@
 A notebook that a reader has changed since, and files that the course did not make, are kept.
 """
 
+import errno
 import os
 from contextlib import ExitStack, contextmanager
 from itertools import count
@@ -105,8 +106,22 @@ def check_page(path):
 
 def free(path):
     """Return a path for an output: ``path``, or one beside it if a reader has changed that."""
-    beside = (path.with_name(f"{path.stem}-{number}{path.suffix}") for number in count(2))
-    return path if is_output(path) else next(other for other in beside if is_output(other))
+    others = (beside(path, number) for number in count(2))
+    return path if is_output(path) else next(other for other in others if is_output(other))
+
+
+def beside(path, number):
+    """Return a path with a number after its name, which is cut if that would be too long."""
+    ending = f"-{number}{path.suffix}"
+    other = path.with_name(path.stem + ending)
+    try:
+        other.lstat()
+    except OSError as error:
+        if error.errno == errno.ENAMETOOLONG:
+            room = len(os.fsencode(path.name)) - len(os.fsencode(ending))
+            stem = os.fsencode(path.stem)[:room].decode(errors="ignore")  # no half of a sign
+            return path.with_name(stem + ending)
+    return other
 
 
 @contextmanager
@@ -116,18 +131,21 @@ def alone(folder):
     Raises
     ------
     CourseError
-        If another batch takes too long.
+        If another batch takes too long, or the folder has no place for a lock.
     """
     with ExitStack() as lock:
         try:
             lock.enter_context(locked(folder / ".gancourse.lock", timeout=LOCK_TIMEOUT))
         except TimeoutError:
             raise CourseError(f"another run is busy in {printable(folder)}.") from None
+        except OSError as error:
+            place = printable(error.filename or folder)
+            raise CourseError(f"cannot use {place}: {paths.reason(error)}.") from error
         yield
 
 
 def make(folder):
-    """Make an output folder, and check that it can be written to.
+    """Make an output folder, and check that it can be written to and locked.
 
     Raises
     ------
@@ -142,3 +160,5 @@ def make(folder):
     except OSError as error:
         why = f"cannot write to the folder {printable(folder)}: {paths.reason(error)}."
         raise CourseError(why) from error
+    with alone(folder):
+        pass

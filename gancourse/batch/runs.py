@@ -5,6 +5,7 @@ import io
 import re
 from html import escape
 from itertools import groupby
+from math import isfinite
 from statistics import fmean, stdev
 
 from bs4 import BeautifulSoup
@@ -138,19 +139,27 @@ def together(cells):
     """Return what the cells of all runs say: their text, or the mean and spread of numbers.
 
     The spread is the standard deviation between runs, whose sum is divided by one less than their
-    number. Of a cell such as "34.3 ± 4.3" the first number counts.
+    number. Of a cell such as "34.3 ± 4.3" the first number counts. Numbers beyond the range of
+    floats, such as 1e999, are texts.
     """
     if len(set(cells)) == 1:
         return cells[0]
+    different = f"{len(set(cells))} different texts"
     matches = [NUMBER.search(cell) for cell in cells]
     if not all(matches):
-        return f"{len(set(cells))} different texts"
+        return different
     texts = [match[0].replace(",", "").replace("−", "-") for match in matches]
     values = [float(text) for text in texts]
+    if not all(map(isfinite, values)):
+        return different
+    try:
+        mean, spread = fmean(values), stdev(values)
+    except OverflowError:
+        return different
     places_after = max(len(text.partition(".")[2]) for text in texts)
     if any("e" in text for text in texts):
-        return f"{fmean(values):.3g} ± {stdev(values):.1g}"
-    return f"{fmean(values):,.{places_after + 1}f} ± {stdev(values):,.{places_after + 1}f}"
+        return f"{mean:.3g} ± {spread:.1g}"
+    return f"{mean:,.{places_after + 1}f} ± {spread:,.{places_after + 1}f}"
 
 
 def html_table(head, rows):

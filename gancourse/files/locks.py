@@ -2,7 +2,8 @@
 
 import errno
 import inspect
-from contextlib import contextmanager
+import stat
+from contextlib import contextmanager, suppress
 
 from gancourse.files.streams import say
 
@@ -18,7 +19,7 @@ def locked(path, timeout=-1, waiting=None):
     Parameters
     ----------
     path : pathlib.Path
-        The file, in a folder that exists; it is made if needed, and stays.
+        The file, in a folder that exists; it is made if needed, is empty, and stays.
     timeout : float
         Seconds to wait for another process; -1 for any time.
     waiting : str, optional
@@ -29,10 +30,11 @@ def locked(path, timeout=-1, waiting=None):
     TimeoutError
         If another process holds the lock for longer.
     OSError
-        If the file cannot be made.
+        If the file cannot be made, or something that is no lock has its name.
     """
     from filelock import FileLock, Timeout
 
+    refuse_other(path)
     path.touch()
     known = inspect.signature(FileLock.__init__).parameters
     # Without locks, the library would leave a file that outlives a killed process.
@@ -56,3 +58,14 @@ def locked(path, timeout=-1, waiting=None):
         yield
     finally:
         lock.release()
+
+
+def refuse_other(path):
+    """Raise FileExistsError if a path is no lock: a link, a pipe, or a file that holds something.
+
+    The library would follow the link, and empty the file.
+    """
+    with suppress(FileNotFoundError):
+        found = path.lstat()
+        if not stat.S_ISREG(found.st_mode) or found.st_size:
+            raise FileExistsError(errno.EEXIST, "something else has this name", str(path))

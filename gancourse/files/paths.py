@@ -11,6 +11,7 @@ PNG = b"\x89PNG\r\n\x1a\n"  # how such a file begins
 # The system's reasons that a user can do something about, and what that is.
 ADVICE = {
     errno.ENOENT: "there is no such file or folder. Check the spelling",
+    errno.EEXIST: "something else has this name. Move it away, or choose another folder",
     errno.ENOTDIR: "a part of the path is a file, not a folder. Choose another folder",
     errno.EISDIR: "it is a folder. Add the name of a file",
     errno.EACCES: "you have no permission. Give yourself one, or choose another folder",
@@ -84,6 +85,33 @@ def given(text, what, file=False):
         pass  # it may be made
     except OSError as error:
         raise CourseError(f"{what}: cannot use {shown}: {reason(error)}.") from error
+    return path
+
+
+def folder(text, what):
+    """Return a folder that a user wrote, in which files can be written; it need not exist yet.
+
+    Parameters
+    ----------
+    text, what
+        See :func:`given`.
+
+    Returns
+    -------
+    pathlib.Path
+
+    Raises
+    ------
+    CourseError
+        If it can be no path, is there and no folder, or if the user may not write there.
+    """
+    path = given(text, what)
+    refused = f"{what}: cannot use {printable(text)}: "
+    if os.path.lexists(path) and not path.is_dir():
+        raise CourseError(f"{refused}it is there, and no folder. Move it away, or choose another.")
+    there = next(place for place in (path, *path.absolute().parents) if place.is_dir())
+    if not os.access(there, os.W_OK | os.X_OK):
+        raise CourseError(f"{refused}{ADVICE[errno.EACCES]}.")
     return path
 
 

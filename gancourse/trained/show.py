@@ -233,17 +233,60 @@ def read_pictures(path, size, channels, n=None):
     DataError
         If there is no picture, or one cannot be read.
     """
-    path = paths.given(path, "the input")
-    if path.is_dir():
-        pictures, others = files.pictures_in(path)
-        if not pictures:
-            raise DataError(f"{path} holds no pictures{files.among(others)}.")
-    elif path.exists():
-        pictures = [files.Picture(path, path.name)]
-    else:
-        raise DataError(f"there is no picture or folder {files.shown(path)}.")
-    records = [files.Record(picture.name, (picture,)) for picture in pictures[:n]]
+    records = [files.Record(picture.name, (picture,)) for picture in pictures_of(path)[:n]]
     found = reading.read(path, records, size).float()
     if channels == 1:  # luma of ITU-R 601, as in Pillow
         found = (found * torch.tensor([0.299, 0.587, 0.114])[:, None, None]).sum(1, keepdim=True)
     return found / 127.5 - 1
+
+
+def pictures_of(path):
+    """Return a picture, or the pictures of a folder in the order of their names, unopened.
+
+    Parameters
+    ----------
+    path : str or pathlib.Path
+
+    Returns
+    -------
+    list of gancourse.data.own.files.Picture
+
+    Raises
+    ------
+    DataError
+        If there is none.
+    """
+    path = paths.given(path, "the input")
+    if path.is_dir():
+        pictures, others = files.pictures_in(path)
+        if not pictures:
+            raise DataError(f"{files.shown(path)} holds no pictures{files.among(others)}.")
+        return pictures
+    if not path.exists():
+        raise DataError(f"there is no picture or folder {files.shown(path)}.")
+    return [files.Picture(path, path.name)]
+
+
+def spare(path, output):
+    """Check that a file which will be written is none of the pictures that are read.
+
+    Parameters
+    ----------
+    path : str or pathlib.Path
+        See :func:`pictures_of`.
+    output : pathlib.Path
+        Links in either path are followed.
+
+    Raises
+    ------
+    DataError
+        If it is one of them, or there is no picture.
+    """
+    if not output.exists():
+        return
+    for picture in pictures_of(path):
+        if picture.path.exists() and output.samefile(picture.path):
+            raise DataError(
+                f"{files.shown(output)} is one of the pictures of --input ({picture}), and would "
+                "be overwritten. Choose another --output."
+            )

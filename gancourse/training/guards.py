@@ -13,13 +13,20 @@ from torch import nn
 from gancourse.errors import CourseError, TrainingDiverged, check_whole
 from gancourse.training import parallel
 
+MOST_ROWS = 2**24  # of a batch; far above all that fits into a memory, and below any overflow
+
+
+def check_batch_size(size):
+    """Raise a CourseError unless a batch may have so many rows, whatever the data and memory."""
+    check_whole("batch_size", size, 1, MOST_ROWS)
+
 
 def check_first_batch(gan, data, run):
     """Raise a CourseError if the data or the networks cannot make the first step.
 
     Batch normalisation of vectors, one a sample, has no variance over a single sample.
     """
-    check_whole("batch_size", gan.cfg.batch_size, 1)
+    check_batch_size(gan.cfg.batch_size)
     parallel.check_batch_size(gan.cfg.batch_size, run)
     size = gan.cfg.batch_size // run.processes
     networks = [part for part in gan.parts().values() if isinstance(part, nn.Module)]
@@ -29,7 +36,8 @@ def check_first_batch(gan, data, run):
             "batch normalisation needs a batch_size of 2 or more, not 1. Take more samples to a "
             "batch (--batch-size), or a GAN without it."
         )
-    batch = data.batch(gan.step, gan.cfg.batch_size, run)
+    with enough_memory(gan):
+        batch = data.batch(gan.step, gan.cfg.batch_size, run)
     parallel.check_share(batch, gan.cfg.batch_size, run)
 
 

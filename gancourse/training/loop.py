@@ -19,9 +19,10 @@ from gancourse.training.guards import (
     stop_button,
 )
 from gancourse.training.history import History
+from gancourse.training.ownership import check_places
 from gancourse.training.progress import make_view
 from gancourse.training.runtime import seed_process, undisturbed
-from gancourse.training.store import Store
+from gancourse.training.store import CHECKPOINT, GENERATOR, HISTORY, SAMPLES, Store
 
 
 def train(
@@ -112,6 +113,8 @@ def train(
     check_first_batch(gan, data, run)
     with store:
         store.open(resume)
+        if store.folder:
+            check_places(store.folder, (CHECKPOINT, GENERATOR, HISTORY), (SAMPLES,))
         parallel.wait(run)  # the first process has found that the folder can be used
         parallel.synchronise(gan, run)
         gan.history.finished = gan.step >= steps

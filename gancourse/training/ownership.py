@@ -2,11 +2,11 @@
 
 from contextlib import ExitStack, contextmanager, suppress
 
-from gancourse.errors import CheckpointError
+from gancourse.errors import CheckpointError, printable
 from gancourse.files import paths
 from gancourse.files.locks import locked
 
-LOCK = ".lock"
+LOCK = ".gancourse-run.lock"  # nobody's file but ours, since it is removed
 
 
 @contextmanager
@@ -33,12 +33,13 @@ def owned(folder):
                 lock.enter_context(locked(folder / LOCK, timeout=0))
             except TimeoutError as error:
                 raise CheckpointError(
-                    f"another run is at work in {folder}. Wait until it ends, stop it, or choose "
-                    "another folder."
+                    f"another run is at work in {printable(folder)}. Wait until it ends, stop it, "
+                    "or choose another folder."
                 ) from error
             except OSError as error:
+                place = printable(error.filename or folder)
                 raise CheckpointError(
-                    f"cannot use {folder} for the run: {paths.reason(error)}."
+                    f"cannot use {place} for the run: {paths.reason(error)}."
                 ) from error
             try:
                 yield
@@ -47,6 +48,26 @@ def owned(folder):
                     (folder / LOCK).unlink()
     finally:
         remove(made)
+
+
+def check_places(folder, files, pictures):
+    """Check that nothing in a run's folder keeps it from writing there.
+
+    Parameters
+    ----------
+    folder : Path
+    files, pictures : collection of str
+        Names of files, and of folders, that the run will write.
+
+    Raises
+    ------
+    CourseError
+        If something else has such a name, or the user may not write there.
+    """
+    for name in files:
+        paths.target(folder / name)
+    for name in pictures:
+        paths.folder(folder / name, "the run's pictures")
 
 
 def missing(folder):

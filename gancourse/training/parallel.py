@@ -19,17 +19,64 @@ import torch
 import torch.distributed as dist
 from torch import nn
 
-from gancourse.errors import CourseError
+from gancourse.errors import CourseError, printable
 
 
-def started_by_torchrun():
-    """Return whether torchrun started this process as one of several."""
-    return int(os.environ.get("WORLD_SIZE", "1")) > 1 and "RANK" in os.environ
+def by_torchrun():
+    """Return what torchrun has told this process, by name; {} unless it is one of several.
+
+    Returns
+    -------
+    dict of str to int
+        WORLD_SIZE, RANK, LOCAL_RANK, MASTER_PORT and TORCHELASTIC_RESTART_COUNT.
+
+    Raises
+    ------
+    CourseError
+        If one is missing or makes no sense: another program has set a part of them.
+    """
+    if "RANK" not in os.environ or os.environ.get("WORLD_SIZE", "1") == "1":
+        return {}
+    processes = _told("WORLD_SIZE", 1)
+    if processes == 1:
+        return {}
+    if not os.environ.get("MASTER_ADDR"):
+        raise _wrong("MASTER_ADDR", "the address of the first process")
+    return {
+        "WORLD_SIZE": processes,
+        "RANK": _told("RANK", 0, processes - 1),
+        "LOCAL_RANK": _told("LOCAL_RANK", 0, processes - 1, "0"),
+        "MASTER_PORT": _told("MASTER_PORT", 1, 65_535),
+        "TORCHELASTIC_RESTART_COUNT": _told("TORCHELASTIC_RESTART_COUNT", 0, default="0"),
+    }
+
+
+def _told(name, least, most=None, default=None):
+    """Return the whole number that an environment variable holds; see :func:`by_torchrun`."""
+    text = os.environ.get(name, default)
+    try:
+        number = int(text)
+    except (TypeError, ValueError):
+        number = least - 1
+    if number < least or (most is not None and number > most):
+        bounds = f"of at least {least}" if most is None else f"from {least} to {most}"
+        raise _wrong(name, f"a whole number {bounds}")
+    return number
+
+
+def _wrong(name, expected):
+    found = os.environ.get(name)
+    found = "is not set" if found is None else f"is {printable(repr(found), 60)}"
+    return CourseError(
+        f"the environment variable {name} {found}; expected {expected}, as torchrun sets it. "
+        "Start several processes with torchrun, or for a single one remove WORLD_SIZE and RANK "
+        "(unset WORLD_SIZE RANK)."
+    )
 
 
 def restarted():
     """Return whether torchrun has started the processes again, after one of them failed."""
-    return started_by_torchrun() and int(os.environ.get("TORCHELASTIC_RESTART_COUNT", "0")) > 0
+    return by_torchrun().get("TORCHELASTIC_RESTART_COUNT", 0) > 0
 
 
 @contextmanager
@@ -51,16 +98,18 @@ def together(device="auto"):
     Raises
     ------
     CourseError
-        If this machine has fewer CUDA devices than processes.
+        If this machine has fewer CUDA devices than processes, if the environment makes no sense
+        (see :func:`by_torchrun`), or if the processes do not find each other.
     """
-    if not started_by_torchrun():
+    told = by_torchrun()
+    if not told:
         yield device
         return
     kind = str(device)
     if kind == "auto":
         kind = "cuda" if torch.cuda.is_available() else "cpu"
     if kind == "cuda":
-        number, here = int(os.environ.get("LOCAL_RANK", "0")), torch.cuda.device_count()
+        number, here = told["LOCAL_RANK"], torch.cuda.device_count()
         if number >= here:
             raise CourseError(
                 f"process {number + 1} on this machine has no CUDA device: PyTorch sees {here}. "
@@ -69,28 +118,31 @@ def together(device="auto"):
             )
         kind = f"cuda:{number}"
         torch.cuda.set_device(number)
-    dist.init_process_group("nccl" if kind.startswith("cuda") else "gloo", **_meeting_point())
+    dist.init_process_group("nccl" if kind.startswith("cuda") else "gloo", **_meeting_point(told))
     try:
         yield kind
     finally:
         dist.destroy_process_group()
 
 
-def _meeting_point():
+def _meeting_point(told):
     """Return where the processes exchange their addresses, anew after each restart.
 
     PyTorch 2.14 would find the addresses of the processes before the restart, which are gone.
     """
-    number, processes = int(os.environ["RANK"]), int(os.environ["WORLD_SIZE"])
+    number, processes = told["RANK"], told["WORLD_SIZE"]
     hosted = os.environ.get("TORCHELASTIC_USE_AGENT_STORE") == "True"  # by torchrun itself
-    store = dist.TCPStore(
-        os.environ["MASTER_ADDR"],
-        int(os.environ["MASTER_PORT"]),
-        processes,
-        is_master=number == 0 and not hosted,
-    )
-    attempt = os.environ.get("TORCHELASTIC_RESTART_COUNT", "0")
-    named = dist.PrefixStore(f"gancourse/{attempt}", store)
+    host, port = os.environ["MASTER_ADDR"], told["MASTER_PORT"]
+    try:
+        store = dist.TCPStore(host, port, processes, is_master=number == 0 and not hosted)
+    except RuntimeError as error:  # of PyTorch's: an address in use, no answer within 5 minutes
+        raise CourseError(
+            f"process {number} of {processes} does not find the others at {printable(host)}:{port} "
+            f"({printable(str(error).partition(chr(10))[0])}). Start all of them with torchrun, "
+            "with an address that each machine reaches (--master-addr) and a free port "
+            "(--master-port)."
+        ) from error
+    named = dist.PrefixStore(f"gancourse/{told['TORCHELASTIC_RESTART_COUNT']}", store)
     return {"store": named, "rank": number, "world_size": processes}
 
 

@@ -13,7 +13,7 @@ from gancourse import plotting
 from gancourse.errors import CheckpointError, CourseError
 from gancourse.files import paths, schema, statefile
 from gancourse.files.streams import say
-from gancourse.files.writing import leftovers
+from gancourse.files.writing import leftovers, write_atomically
 from gancourse.training import checkpoint
 from gancourse.training.guards import diverged
 from gancourse.training.history import History
@@ -25,6 +25,7 @@ SAMPLES = "samples"
 
 # Settings that a resumed run may change; what else differs is another run.
 FREE = ("device", "channels_last", "compile", "threads", "processes")
+MOST_CHANGES = 20  # that a message names: a file may hold any number of settings
 
 
 class Store:
@@ -224,9 +225,11 @@ class Store:
     def _resume(self, state, old, changes):
         where = self.folder / CHECKPOINT
         if changes:
+            more = len(changes) - MOST_CHANGES
+            told = changes[:MOST_CHANGES] + [f"and {more:,} more"] * (more > 0)
             raise CheckpointError(
                 f"{self.folder} holds a run with other settings, at step {state['step']}:\n  "
-                + "\n  ".join(changes)
+                + "\n  ".join(told)
                 + "\nGo on with the old settings, or start the new ones in another folder."
             )
         checkpoint.check(self.gan, state, self._shapes, where)
@@ -246,10 +249,10 @@ class Store:
         history.damaged = lost = max(history.damaged, windows - history.complete)
         if lost:
             aside = set_aside(path)
+            self._write_history()
             kept = f"; the old file is kept as {aside.name}" if aside else ""
             lines = f"{lost} rows are damaged or missing, and are left out{kept}."
             say(f"gancourse: {path}: {lines}", err=True)
-            self._write_history()
 
     # What the run writes besides
 
@@ -317,12 +320,18 @@ def remains(folder):
 
 
 def set_aside(path):
-    """Give a file, if it is there, a name that no other has, and return the new path."""
+    """Keep what a path holds, if anything, under a name that no other has; return the new path.
+
+    A file is copied: it stays until its successor is written, which a full disk may prevent.
+    """
     if not os.path.lexists(path):
         return None
     number, aside = 1, path.with_name(f"{path.name}.damaged")
     while os.path.lexists(aside):
         number += 1
         aside = path.with_name(f"{path.name}.damaged-{number}")
-    path.rename(aside)
+    if path.is_file():
+        write_atomically(aside, path.read_bytes())
+    else:  # a folder, a pipe or a link to nothing has no rows, and would be in the way
+        path.rename(aside)
     return aside

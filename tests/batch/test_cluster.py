@@ -3,17 +3,20 @@
 import csv
 import json
 import logging
+import re
 import sys
+import time
 
 import nbformat
 import papermill
 import pytest
 from click.testing import CliRunner
-from written import claim, executed, shows
+from written import claim, executed, leave, shows
 
-from gancourse.batch import lessons, runs
+from gancourse.batch import cluster, lessons, runs
 from gancourse.batch.parameters import Parameter, combinations
 from gancourse.cli import main
+from gancourse.errors import CourseError
 
 LESSON = (
     "from gancourse.lesson import claim\nfrom gancourse.plotting import table",
@@ -37,6 +40,35 @@ def test_a_number_may_have_several_values_and_a_text_may_have_commas():
     ]
     assert found[0][1] == given | {"seed": "0", "preset": "smoke"}
     assert combinations({"seed": "3"}, known) == [("", {"seed": "3"})]
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "says"),
+    [
+        ("seed", "0,1,0", "'0' is there twice"),
+        ("seed", "0,00", "'0' is there twice"),
+        ("rate", "1, 1.0", "'1' is there twice"),
+        ("preset", "smoke,smoke", "'smoke' is there twice"),
+        ("preset", "smoke,../../../evil", "cannot be one of several values"),
+        ("preset", "smoke,", "cannot be one of several values"),
+        ("preset", "smoke,a\nb", "cannot be one of several values"),
+        ("seed", "1,0#/../../evil", "cannot be one of several values"),
+        ("seed", "0,x", "a whole number, not 'x'"),
+        ("rate", "0,nan", "finite numbers"),
+    ],
+)
+def test_several_values_name_different_folders_in_the_output_folder(name, text, says):
+    known = {"seed": Parameter(0, (int,)), "rate": Parameter(0.1, (float,))}
+    known["preset"] = Parameter("laptop", (str,))
+    with pytest.raises(CourseError, match=re.escape(says)):
+        combinations({name: text}, known)
+
+
+def test_a_parameter_that_is_there_twice_is_refused(lessons, tmp_path):
+    twice = ("-p", "seed", "1", "-p", "seed", "2")
+    result = invoke(lessons[0], *twice, "--out", tmp_path / "out")
+    assert result.exit_code == 2 and "-p 'seed' is there twice" in result.stderr
+    assert not (tmp_path / "out").exists()
 
 
 @pytest.fixture(scope="module")
@@ -131,6 +163,15 @@ def test_a_scheduler_that_does_not_answer_is_named(tmp_path, write, monkeypatch)
     path = write(tmp_path, "mine", "1")
     result = invoke(path, "--out", tmp_path / "out", "--scheduler", "tcp://127.0.0.1:9")
     assert result.exit_code == 2 and "dask scheduler" in result.stderr
+    assert result.stderr.startswith("connecting to tcp://127.0.0.1:9; it has 1 s to answer\n")
+
+
+@pytest.mark.parametrize("port", ["99999", "0", "9" * 5_000])
+def test_a_scheduler_that_cannot_be_is_refused_at_once(tmp_path, write, port):
+    path, start = write(tmp_path, "mine", "1"), time.monotonic()
+    result = invoke(path, "--out", tmp_path / "out", "--scheduler", f"tcp://127.0.0.1:{port}")
+    assert result.exit_code == 2 and "dask scheduler" in result.stderr
+    assert time.monotonic() - start < 15 < cluster.PATIENCE
 
 
 def test_without_dask_the_remedy_is_named(tmp_path, write, monkeypatch):
@@ -145,6 +186,19 @@ def test_a_page_that_is_not_ours_is_kept(tmp_path, write):
     (out / "runs.csv").write_text("mine\n", encoding="utf-8")
     result = invoke(path, "--out", out, "-p", "seed", "0,1")
     assert result.exit_code == 2 and "runs.csv would be overwritten" in result.stderr
+
+
+@pytest.mark.parametrize(
+    "cells", [["1e999", "2e999"], ["1e308", "1.7e308"], ["1e308", "-1.7e308"], ["9" * 400, "1"]]
+)
+def test_numbers_beyond_the_range_of_floats_are_texts(tmp_path, cells):
+    for number, cell in enumerate(cells):
+        (tmp_path / f"seed={number}").mkdir()
+        notebook = executed(shows({"text/html": f"<table><tr><td>{cell}</td></tr></table>"}))
+        leave(notebook, tmp_path / f"seed={number}" / "mine.ipynb")
+    runs.collect(tmp_path)
+    assert runs.together(cells) == "2 different texts"
+    assert (tmp_path / "index.html").is_file()
 
 
 def test_texts_that_differ_and_formulas_are_not_averaged(tmp_path):

@@ -87,6 +87,14 @@ def test_a_folder_of_pictures_is_that_of_the_caller(lessons, tmp_path, monkeypat
     assert len(load(job.parameters["data"])) > 0
 
 
+def test_a_folder_for_a_lessons_files_is_that_of_the_caller(lessons, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    for text, place in (("kept", tmp_path / "kept"), ("~/kept", tmp_path / "home" / "kept")):
+        (job,) = prepare(lessons[:1], {"out_dir": text}, tmp_path / "out")
+        assert job.parameters["out_dir"] == str(place)
+
+
 def test_the_output_folder_follows_the_preset(lessons, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("GANCOURSE_PRESET")
@@ -138,6 +146,25 @@ def test_the_preset_that_an_earlier_run_injected_counts_if_none_is_given(
 def test_a_cell_has_a_time_limit(lessons, tmp_path, preset, timeout, limit):
     (job,) = prepare(lessons[:1], {"preset": preset}, tmp_path / "out", timeout)
     assert job.timeout == limit
+
+
+@pytest.mark.parametrize("seed", ["0", "0,1"])
+@pytest.mark.parametrize(
+    "make",
+    [
+        Path.mkdir,
+        lambda path: path.symlink_to("absent"),
+        lambda path: path.write_text("mine"),
+    ],
+)
+def test_a_folder_that_cannot_be_locked_is_refused_before_anything_runs(
+    lessons, tmp_path, make, seed
+):
+    (tmp_path / "out").mkdir()
+    make(tmp_path / "out" / ".gancourse.lock")
+    with pytest.raises(CourseError, match=r"cannot use .*\.gancourse\.lock.*Move it away"):
+        prepare(lessons, {"seed": seed}, tmp_path / "out")
+    assert [path.name for path in (tmp_path / "out").iterdir()] == [".gancourse.lock"]
 
 
 def test_a_folder_that_cannot_be_made_is_refused(lessons, tmp_path):

@@ -1,5 +1,6 @@
 """Notebooks in a kernel: joined, bounded and checked outputs, and nothing left behind."""
 
+import gc
 import os
 import subprocess
 import sys
@@ -153,6 +154,26 @@ def test_a_kernel_that_cannot_start_says_why(tmp_path, monkeypatch):
     _, error = executed("1", tmp_path=tmp_path)
     assert isinstance(error, RuntimeError)
     assert "Python" in str(error)
+
+
+@pytest.mark.filterwarnings(
+    "error::RuntimeWarning", "error::pytest.PytestUnraisableExceptionWarning"
+)
+def test_a_run_that_is_stopped_while_its_kernel_starts_leaves_no_kernel(tmp_path, monkeypatch):
+    begun = []
+
+    def stopped(client):
+        begun.append(client.km.provisioner.process)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(kernel._Client, "start_new_kernel_client", stopped)
+    _, error = executed("1", tmp_path=tmp_path)
+    assert isinstance(error, KeyboardInterrupt)
+    (process,) = begun
+    ended = process.poll() is not None
+    process.kill()
+    assert ended
+    gc.collect()  # a coroutine that nobody has awaited warns now
 
 
 def test_no_room_for_temporary_files_is_told(tmp_path, monkeypatch):

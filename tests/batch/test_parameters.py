@@ -77,6 +77,7 @@ def test_only_a_code_cell_with_the_tag_has_parameters():
         ("none", (), None),
         ("(1, 2)", (), (1, 2)),
         ("a b", (), "a b"),
+        ("nan", (str, float), "nan"),
         ("{1, 2}", (), "{1, 2}"),  # a set cannot be recorded
     ],
 )
@@ -94,6 +95,11 @@ def test_a_value_has_the_type_of_its_parameter(text, kinds, value):
         ("None", (int,), "a whole number"),
         ("9" * 5_000, (int,), "a whole number"),
         ("9" * 400, (float,), "a number"),
+        ("nan", (float,), "finite numbers"),
+        ("-Infinity", (float, type(None)), "finite numbers"),
+        ("1e999", (), "finite numbers"),
+        ("[1, NaN]", (list,), "finite numbers"),
+        ("{'a': (1e999,)}", (), "finite numbers"),
         ("x", (float,), "a number"),
         ("1", (bool,), "true or false"),
         ("3", (list,), r"a list, as in \[1, 2\]"),

@@ -103,6 +103,21 @@ def test_an_output_goes_beside_one_that_a_reader_has_changed(out):
     assert places.free(path) == out / "mine-3.ipynb"
 
 
+@pytest.mark.skipif(os.name != "posix", reason="a name has 255 bytes at most")
+@pytest.mark.parametrize(
+    ("name", "cut"),
+    [("n" * 249, "n" * 247), ("nnn" + "猫" * 82, "nnn" + "猫" * 81)],
+    ids=["letters", "signs"],
+)
+def test_an_output_beside_one_of_the_longest_name_has_a_shorter_one(out, name, cut):
+    path = out / f"{name}.ipynb"
+    path.write_text("changed", encoding="utf-8")
+    other = places.free(path)
+    assert other == out / f"{cut}-2.ipynb"
+    other.write_text("changed", encoding="utf-8")
+    assert places.free(path) == out / f"{cut}-3.ipynb"
+
+
 def test_one_batch_at_a_time_collects_a_folder(out):
     order = []
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from gancourse.errors import CourseError
-from gancourse.files.paths import given, reason, target
+from gancourse.files.paths import folder, given, reason, target
 
 
 def test_a_path_is_as_it_was_written(tmp_path, monkeypatch):
@@ -44,6 +44,26 @@ def test_a_file_has_a_name():
     assert given("run/", "--out") == Path("run")
     with pytest.raises(CourseError, match="name of a file"):
         given("run/", "-o", file=True)
+
+
+@pytest.mark.parametrize("name", ["file", "/dev/null", "dangling", "file/new"])
+def test_a_folder_to_write_in_is_no_file(tmp_path, name):
+    (tmp_path / "file").touch()
+    (tmp_path / "dangling").symlink_to("absent")
+    with pytest.raises(CourseError, match=r"--out: cannot use .*(a file|no folder)"):
+        folder(tmp_path / name, "--out")
+
+
+def test_a_folder_to_write_in_may_be_new_but_not_in_a_closed_one(tmp_path, monkeypatch):
+    assert folder(tmp_path, "--out") == tmp_path
+    assert folder(tmp_path / "a" / "b", "--out") == tmp_path / "a" / "b"
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert folder("~/new", "--out") == tmp_path / "new"
+    assert [*tmp_path.iterdir()] == []
+    monkeypatch.setattr(os, "access", lambda path, mode: Path(path) != tmp_path)
+    for place in (tmp_path, tmp_path / "a" / "b"):
+        with pytest.raises(CourseError, match="you have no permission"):
+            folder(place, "--out")
 
 
 def test_a_target_is_what_would_be_written(tmp_path):

@@ -5,12 +5,15 @@ import hashlib
 import io
 import threading
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 
 import pytest
 import torch
 from torchvision.models import vgg19
 
+import gancourse
 from gancourse.errors import CourseError
+from gancourse.gans import srgan
 from gancourse.trained import vgg
 
 
@@ -93,3 +96,21 @@ def test_a_file_that_would_run_code_is_refused(serve):
 def test_what_cannot_be_reached_is_named(serve):
     with pytest.raises(CourseError, match=r"127\.0\.0\.1:9"):
         vgg.load("http://127.0.0.1:9/vgg19-01234567.pth")
+
+
+def test_only_what_the_promises_name_downloads_or_unpickles():
+    root = Path(gancourse.__file__).parent
+    found = {}
+    for word in ("urllib.request", "torch.hub", "pickle.", "torch.load", "socket.", "requests."):
+        for path in root.rglob("*.py"):
+            if word in path.read_text(encoding="utf-8"):
+                found.setdefault(path.relative_to(root).as_posix(), set()).add(word)
+    assert found == {
+        "data/archives.py": {"urllib.request"},  # of `gancourse data fetch`
+        "trained/vgg.py": {"torch.hub", "pickle."},  # both told in docs/promises.md
+    }
+
+
+def test_of_the_presets_of_srgan_only_the_papers_needs_a_download():
+    needs = {name for name, cfg in srgan.PRESETS.items() if cfg.features == "vgg19"}
+    assert needs == {"paper"}

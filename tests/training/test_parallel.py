@@ -2,6 +2,7 @@
 
 import json
 import os
+import socket
 import subprocess
 import sys
 import textwrap
@@ -10,9 +11,11 @@ from dataclasses import replace
 import pytest
 import together
 import torch
+from click.testing import CliRunner
 from killed_run import data_for
 
 from gancourse import gans
+from gancourse.cli import main
 from gancourse.data.mixtures import ring
 from gancourse.errors import CourseError
 from gancourse.gans import vanilla
@@ -123,10 +126,70 @@ def test_data_that_give_every_process_the_whole_batch_are_refused():
         guards.check_first_batch(gan, Whole(), run)
 
 
-def test_more_processes_than_cuda_devices_are_refused(monkeypatch):
-    monkeypatch.setenv("WORLD_SIZE", "2")
-    monkeypatch.setenv("RANK", "1")
-    monkeypatch.setenv("LOCAL_RANK", "1")
+TOLD = {"WORLD_SIZE": "2", "RANK": "1", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": "29500"}
+
+
+@pytest.fixture
+def told(monkeypatch):
+    """Set what torchrun tells a process, with changes; None removes a variable."""
+
+    def tell(**changes):
+        for name in (*TOLD, "LOCAL_RANK", "TORCHELASTIC_RESTART_COUNT"):
+            monkeypatch.delenv(name, raising=False)
+        for name, value in (TOLD | changes).items():
+            if value is not None:
+                monkeypatch.setenv(name, value)
+
+    return tell
+
+
+@pytest.mark.parametrize(
+    ("name", "values"),
+    [
+        ("WORLD_SIZE", ["abc", "", "0", "-2", "2.0", "9" * 5_000]),
+        ("RANK", ["x", "", "-1", "2"]),
+        ("LOCAL_RANK", ["x", "-1", "2"]),
+        ("MASTER_ADDR", [None, ""]),
+        ("MASTER_PORT", [None, "http", "0", "70000"]),
+        ("TORCHELASTIC_RESTART_COUNT", ["x", "-1"]),
+    ],
+)
+def test_an_environment_that_makes_no_sense_is_told(told, name, values):
+    for value in values:
+        told(**{name: value})
+        with pytest.raises(CourseError, match=rf"variable {name} is .*torchrun") as refused:
+            parallel.restarted()
+        assert len(str(refused.value)) < 400
+        with pytest.raises(CourseError, match=name), parallel.together("cpu"):
+            pass
+
+
+@pytest.mark.parametrize("changes", [{"RANK": None}, {"WORLD_SIZE": "1"}, {"WORLD_SIZE": None}])
+def test_a_process_that_is_not_one_of_several_joins_nobody(told, changes):
+    told(**{"MASTER_ADDR": None} | changes)
+    assert not parallel.restarted()
+    with parallel.together("auto") as device:
+        assert device == "auto" and parallel.place_in_group() == (0, 1)
+
+
+def test_an_address_in_use_is_told(told):
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        told(RANK="0", MASTER_PORT=str(other.getsockname()[1]))
+        with pytest.raises(CourseError, match="--master-port"), parallel.together("cpu"):
+            pass
+
+
+def test_a_training_is_refused_before_the_data_are_read(told, monkeypatch, tmp_path):
+    told(RANK="x")
+    monkeypatch.setattr("gancourse.runs.prepare", None)
+    command = ["train", "vanilla", "--data", "ring", "--out", str(tmp_path / "run")]
+    result = CliRunner().invoke(main, command)
+    assert result.exit_code == 2 and "RANK is 'x'" in result.stderr
+    assert not (tmp_path / "run").exists()
+
+
+def test_more_processes_than_cuda_devices_are_refused(told, monkeypatch):
+    told(LOCAL_RANK="1")
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
     with pytest.raises(CourseError, match="nproc-per-node"), parallel.together("cuda"):
         pass

@@ -18,7 +18,7 @@ from gancourse.files import statefile
 from gancourse.gans import cyclegan, vanilla
 from gancourse.training import History, runtime
 from gancourse.training.loop import train
-from gancourse.training.ownership import owned
+from gancourse.training.ownership import LOCK, owned
 
 CFG = replace(vanilla.PLANE["smoke"], g_hidden=(8,), d_hidden=(8,), batch_size=16, steps=12)
 
@@ -86,9 +86,9 @@ def test_nothing_but_the_run_is_left_after_its_end(stopped):
 
 
 def test_a_lock_that_a_killed_run_left_keeps_nobody_out(copied):
-    (copied / ".lock").touch()
+    (copied / LOCK).touch()
     gan, _ = fit(copied, resume=True)
-    assert gan.step == 12 and not (copied / ".lock").exists()
+    assert gan.step == 12 and not (copied / LOCK).exists()
 
 
 def test_a_cell_that_was_interrupted_twice_can_be_run_again(tmp_path):
@@ -118,12 +118,32 @@ def test_only_what_a_killed_run_left_is_removed(stopped, tmp_path):
     assert not (folder / ".0123456789abcdef.part").exists()
 
 
-@pytest.mark.parametrize("make", [Path.mkdir, lambda path: path.symlink_to("/dev/null/x")])
-def test_a_folder_in_which_nothing_can_be_locked_is_refused(tmp_path, make):
-    (tmp_path / "run").mkdir()
-    make(tmp_path / "run" / ".lock")
-    with pytest.raises(CheckpointError, match="cannot use"):
-        fit(tmp_path / "run")
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs pipes")
+@pytest.mark.parametrize(
+    "make",
+    [
+        Path.mkdir,
+        os.mkfifo,
+        lambda path: path.symlink_to("/dev/null/x"),
+        lambda path: path.symlink_to("absent"),
+        lambda path: path.symlink_to("mine"),
+        lambda path: path.write_text("mine"),
+    ],
+)
+def test_what_is_no_lock_is_kept_and_its_folder_refused(tmp_path, make):
+    (tmp_path / "mine").write_text("mine")
+    make(tmp_path / LOCK)
+    before = {path: path.lstat().st_mode for path in tmp_path.iterdir()}
+    with pytest.raises(CheckpointError, match=f"cannot use .*{LOCK}.*Move it away"):
+        fit(tmp_path)
+    assert {path: path.lstat().st_mode for path in tmp_path.iterdir()} == before
+    assert (tmp_path / "mine").read_text() == "mine"
+
+
+def test_a_file_called_lock_is_the_users(tmp_path):
+    (tmp_path / ".lock").write_text("mine")
+    fit(tmp_path, steps=1)
+    assert (tmp_path / ".lock").read_text() == "mine"
 
 
 def test_a_folder_that_stays_empty_is_removed_again(tmp_path):
@@ -424,6 +444,23 @@ def test_a_damaged_row_is_told_and_the_file_kept_with_all_other_rows(copied, who
     assert "history.jsonl: 1 rows are damaged or missing" in said and "damaged-2" in said
 
 
+def test_a_damaged_history_stays_until_its_successor_is_written(copied, monkeypatch, capsys):
+    damaged = b"".join(instead(1, b"half\n")(lines(copied)))
+    (copied / "history.jsonl").write_bytes(damaged)
+
+    def fails(*_):
+        raise CourseError("the disk is full")
+
+    with monkeypatch.context() as broken, pytest.raises(CourseError, match="disk is full"):
+        broken.setattr("gancourse.training.history.write_atomically", fails)
+        fit(copied, resume=True)
+    assert (copied / "history.jsonl").read_bytes() == damaged
+    assert "rows are damaged" not in capsys.readouterr().err
+    _, history = fit(copied, resume=True)
+    assert history.steps == [2, 6, 8, 10, 12]
+    assert "history.jsonl: 1 rows are damaged" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("kind", ["folder", "pipe", "dangling link"])
 def test_a_history_that_is_no_file_is_set_aside(copied, capsys, kind):
     path = copied / "history.jsonl"
@@ -536,6 +573,18 @@ def test_another_setting_is_refused_with_a_line_for_each_difference(copied, chan
         resumed(copied, **({"data": ring()} | changes))
 
 
+@pytest.mark.parametrize("place", ["settings", "fields"])
+def test_of_many_differences_the_first_are_told(copied, place):
+    def more(state, header):
+        found = header["settings"] if place == "settings" else header["settings"][place]
+        found.update({f"made up {i}": i for i in range(3_000)})
+
+    spoil(copied, more)
+    with pytest.raises(CheckpointError, match=r"(?s)made up 1:.*and 2,980 more") as told:
+        fit(copied, resume=True, steps=8)
+    assert len(str(told.value)) < 2_000
+
+
 def test_what_may_change_is_said(copied, capsys):
     gan = resumed(copied, ring(), steps=20)
     assert gan.step == 20
@@ -583,4 +632,14 @@ def test_a_batch_that_cannot_be_made_is_refused_and_leaves_no_folder(
 ):
     with pytest.raises(CourseError, match=words):
         resumed(tmp_path / "run", pictures(count), replace(IMAGES, batch_size=batch_size))
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_first_batch_beyond_the_memory_is_told_and_leaves_no_folder(tmp_path):
+    class Large(type(ring())):
+        def batch(self, step, size, run):
+            return {"real": torch.empty(2**60)}  # no machine has as much
+
+    with pytest.raises(CourseError, match=r"out of memory at step 1.*smaller batch_size"):
+        resumed(tmp_path / "run", Large(ring().means, 0.1, "large"))
     assert not (tmp_path / "run").exists()
