@@ -5,6 +5,7 @@ Both write a JSON file into a folder as soon as they know more, and can be begun
 """
 
 import json
+import os
 import stat
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -15,7 +16,7 @@ from gancourse import gans
 from gancourse.bench import memory, quality, speed
 from gancourse.bench.machine import Origin, origin, peak
 from gancourse.bench.sides import TUTORIAL
-from gancourse.errors import CourseError, choose, printable
+from gancourse.errors import CourseError, choose
 from gancourse.files import paths, schema
 from gancourse.files.writing import write_atomically
 from gancourse.training import runtime
@@ -69,13 +70,11 @@ def speed_of(names=(), *, device="auto", preset="laptop", threads=None, full=Fal
     Raises
     ------
     CourseError
-        Before anything is measured: if there is no such GAN or preset, if the file holds something
-        else, or if it cannot be written.
+        Before anything is measured: if there is no such GAN or preset, or the file holds something
+        else, or cannot be written.
     """
     for name in names:
         choose("GAN", name, gans.names())
-    for name in names or gans.names():
-        choose("preset", preset, gans.find(name).PRESETS)
     device = runtime.find_device(device)
     path = speeds_file(out, device.type, preset)
     known = kept(path, list[Speeds]) or []
@@ -301,8 +300,6 @@ def write(path, result):
 def kept(path, kind):
     """Return what a file of results holds that is to be written again; None if there is none yet.
 
-    Its folder is made.
-
     Parameters
     ----------
     path : Path
@@ -314,12 +311,8 @@ def kept(path, kind):
     CourseError
         If it holds something else, which would be lost, or if nothing can be written there.
     """
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        folder = printable(path.parent)
-        raise CourseError(f"cannot write to the folder {folder}: {paths.reason(error)}.") from error
-    if not paths.target(path).exists():
+    paths.folder(path.parent, "the folder of the results")
+    if not os.path.lexists(path) or not paths.target(path).exists():
         return None
     try:
         return read(path, kind)
