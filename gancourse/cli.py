@@ -209,12 +209,12 @@ def tell(job, path, notebook, check_claims):
 @click.option("--device", default="auto", show_default=True, help="auto, cuda, cuda:1, mps, cpu.")
 @click.option(
     "--precision",
-    help="fp32, bf16 or auto [fp32 for small networks, else bf16 where the device has it].",
+    help="fp32, bf16 or auto [bf16 where the device has it and it pays, else fp32].",
 )
 @click.option(
     "--channels-last/--no-channels-last",
     default=None,
-    help="Memory format of convolutions [channels last in large networks without instance norm].",
+    help="Memory format of convolutions [channels last where it pays: not with instance norm].",
 )
 @click.option(
     "--threads", type=click.IntRange(1, 1024), help="CPU threads [1 for small networks, else all]."
@@ -339,12 +339,23 @@ def sample(folder, count, seed, path, given, device, output):
 @click.argument("names", metavar="[GANS]...", nargs=-1)
 @click.option("--full", is_flag=True, help="Time for longer; compiled networks and memory too.")
 @click.option(
+    "--memory",
+    is_flag=True,
+    help="Measure only the peak memory, on the CPU, for what has been timed there.",
+)
+@click.option(
     "--quality",
     "task",
     help="Measure the time to quality instead: modes, acgan-digits, cgan-digits, dcgan-faces or "
     "lsgan-faces.",
 )
-@click.option("--seeds", default=3, show_default=True, help="Trainings of each side (--quality).")
+@click.option(
+    "--seeds",
+    type=click.IntRange(1, 1000),
+    default=3,
+    show_default=True,
+    help="Trainings of each side; those on record with the same settings are kept (--quality).",
+)
 @click.option("--steps", type=click.IntRange(min=1), help="Most steps a training (--quality).")
 @click.option(
     "--earlier",
@@ -361,7 +372,7 @@ def sample(folder, count, seed, path, given, device, output):
     type=Place(folder=True),
     help="Folder of the JSON file [benchmarks/results, in this folder].",
 )
-def bench(names, full, task, seeds, steps, earlier, preset, device, threads, out):
+def bench(names, full, memory, task, seeds, steps, earlier, preset, device, threads, out):
     """Time our trainer against a tutorial's loop, on the same networks, for all GANs or some.
 
     The loop of tutorials: a DataLoader that transforms each picture, fp32, a loss that is read in
@@ -377,6 +388,10 @@ def bench(names, full, task, seeds, steps, earlier, preset, device, threads, out
         ):
             last = race
         say(bench.compared(last))
+    elif memory:
+        for rows in bench.memory_of(names, out=out):
+            for row in rows:
+                say(bench.line(row))
     else:
         options = {"preset": preset, "device": device, "threads": threads, "full": full}
         for rows in bench.speed_of(names, out=out, **options):

@@ -5,6 +5,8 @@ Both write a JSON file into a folder as soon as they know more, and can be begun
 """
 
 import json
+import os
+import stat
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
@@ -13,8 +15,9 @@ import torch
 from gancourse import gans
 from gancourse.bench import memory, quality, speed
 from gancourse.bench.machine import Origin, origin, peak
+from gancourse.bench.sides import TUTORIAL
 from gancourse.errors import CourseError, choose
-from gancourse.files import schema
+from gancourse.files import paths, schema
 from gancourse.files.writing import write_atomically
 from gancourse.training import runtime
 
@@ -35,17 +38,16 @@ class Speeds:
 
 @dataclass(frozen=True, kw_only=True)
 class Race:
-    """A file of times to quality."""
+    """A file of times to quality: trainings with the same settings on the same machine."""
 
-    origin: Origin
     task: str
     marks: list[float]
-    earlier: dict[str, object]
+    settings: dict[str, object]  # see quality.settings_of
     tries: list[quality.Try]
 
 
 def speed_of(names=(), *, device="auto", preset="laptop", threads=None, full=False, out=FOLDER):
-    """Measure the speed of GANs; the file is ``speed-cpu.json``, or that of another device.
+    """Measure the speed of GANs; :func:`speeds_file` names the file.
 
     What the file has of the same GANs is replaced, and the rest stays as it is.
 
@@ -64,12 +66,18 @@ def speed_of(names=(), *, device="auto", preset="laptop", threads=None, full=Fal
     ------
     list of gancourse.bench.speed.Row
         Of one GAN.
+
+    Raises
+    ------
+    CourseError
+        Before anything is measured: if there is no such GAN or preset, or the file holds something
+        else, or cannot be written.
     """
     for name in names:
         choose("GAN", name, gans.names())
     device = runtime.find_device(device)
-    path = Path(out) / f"speed-{device.type}.json"
-    known = read(path, list[Speeds]) if path.exists() else []
+    path = speeds_file(out, device.type, preset)
+    known = kept(path, list[Speeds]) or []
     where = origin(device)  # before the file is written, which changes the checkout
     peaks, all_threads = None, torch.get_num_threads()
     sides = speed.sides_of(device) | (speed.COMPILED if full else {})
@@ -128,6 +136,56 @@ def rows_of(found):
     return sorted((row for one in found for row in one.rows), key=lambda row: row.gan)
 
 
+def memory_of(names=(), *, out=FOLDER):
+    """Measure the peak memory of both sides on the CPU, and put it into the rows of the speeds.
+
+    The sides are the tutorial loop, and ours in its fastest setting. All else in the file stays.
+
+    Parameters
+    ----------
+    names : sequence of str
+        Of GANs; all of the file if there is none.
+    out : path
+        The folder of ``speed-cpu.json``.
+
+    Yields
+    ------
+    list of gancourse.bench.speed.Row
+        Of one GAN: the two that were measured.
+
+    Raises
+    ------
+    CourseError
+        If the speeds of a GAN are not there yet, or this system does not say what a process uses.
+    """
+    if not memory.FORGET.exists():
+        raise CourseError("the peak memory of a process is known on Linux alone.")
+    path = speeds_file(out, "cpu")
+    found = read(path, list[Speeds])
+    known = list(dict.fromkeys(row.gan for row in rows_of(found)))
+    for name in names:
+        choose("GAN", name, known)
+    options = speed.OURS | speed.COMPILED
+    for name in names or known:
+        sides = {row.side: row for row in rows_of(found) if row.gan == name}
+        both = []
+        for row in (sides[TUTORIAL], speed.fastest(sides)):
+            most = memory.of_side(name, row.preset, row.side, options.get(row.side))
+            both.append(replace(row, memory=most))
+        filled = {(row.gan, row.side): row for row in both}
+        found = [
+            replace(one, rows=[filled.get((row.gan, row.side), row) for row in one.rows])
+            for one in found
+        ]
+        write(path, found)
+        yield both
+
+
+def speeds_file(out, kind, preset="laptop"):
+    """Return the path of speeds: ``speed-cpu.json``, or ``speed-cpu-smoke.json`` of a preset."""
+    return Path(out) / f"speed-{kind}{'' if preset == 'laptop' else f'-{preset}'}.json"
+
+
 def precisions(device):
     """Return the precisions that a device has in hardware."""
     return dict.fromkeys(("fp32", runtime.fast_precision(device)))
@@ -136,30 +194,75 @@ def precisions(device):
 def quality_of(name, *, device="auto", seeds=(0, 1, 2), earlier=None, steps=None, out=FOLDER):
     """Measure the time to quality; the file is ``quality-TASK-cpu.json``, or of another device.
 
+    Trainings that the file holds are kept, and are not made again, if they had the same settings on
+    the same machine with the same PyTorch. If they had others, the file is begun anew.
+
     Parameters
     ----------
     name : str
         One of :data:`gancourse.bench.quality.TASKS`.
-    device, seeds, earlier, steps
-        See :func:`gancourse.bench.quality.race`. On a CPU one thread is used.
+    device : str
+        On a CPU one thread is used.
+    seeds : sequence of int
+    earlier, steps
+        See ``sides_of`` and ``settings_of`` of :mod:`gancourse.bench.quality`.
     out : path
 
     Yields
     ------
     Race
-        With the trainings that are done so far.
+        With the trainings that are done so far, first those that are kept.
+
+    Raises
+    ------
+    CourseError
+        Before anything is measured: if the file holds something else, or cannot be written.
     """
     task = quality.TASKS[choose("task", name, quality.TASKS)]
     device = runtime.find_device(device)
     if device.type == "cpu":
         runtime.use_threads(1)
-    where, tries = origin(device), []
-    for one in quality.race(name, device, seeds, earlier=earlier, steps=steps):
-        tries.append(one)
-        marks = [float(mark) for mark in task.marks]
-        race = Race(origin=where, task=name, marks=marks, earlier=earlier or {}, tries=tries)
-        write(Path(out) / f"quality-{name}-{device.type}.json", race)
+    sides = quality.sides_of(task, device, earlier=earlier)
+    settings = quality.settings_of(task, sides, steps)
+    marks = [float(mark) for mark in task.marks]
+    race = Race(task=name, marks=marks, settings=settings, tries=[])
+    path = Path(out) / f"quality-{name}-{device.type}.json"
+    known = kept(path, Race)
+    if known is not None:
+        others = differences(known, race, origin(device))
+        if others:
+            print(f"{path}: begun anew, for it was measured with {' and '.join(others)}")
+        else:
+            race = known
+    yield race
+    done = {(one.side, one.seed) for one in race.tries}
+    for one in quality.race(name, device, seeds, sides, settings["steps"], done=done):
+        race = replace(race, tries=[*race.tries, one])
+        write(path, race)
         yield race
+
+
+def differences(known, race, here):
+    """Return in words why trainings on record cannot stand beside new ones.
+
+    Parameters
+    ----------
+    known, race : Race
+        On record, and to be made.
+    here : gancourse.bench.machine.Origin
+
+    Returns
+    -------
+    list of str
+        Empty if they can. The date and the commit may differ.
+    """
+    found = []
+    if (known.task, known.marks, known.settings) != (race.task, race.marks, race.settings):
+        found.append("other settings")
+    places = {replace(one.origin, date=here.date, commit=here.commit) for one in known.tries}
+    if places - {here}:
+        found.append("another machine or PyTorch")
+    return found
 
 
 def earlier_fields(path, task):
@@ -194,9 +297,34 @@ def write(path, result):
     write_atomically(path, json.dumps(result, default=asdict, indent=1).encode() + b"\n")
 
 
+def kept(path, kind):
+    """Return what a file of results holds that is to be written again; None if there is none yet.
+
+    Parameters
+    ----------
+    path : Path
+    kind : type
+        What the file may hold.
+
+    Raises
+    ------
+    CourseError
+        If it holds something else, which would be lost, or if nothing can be written there.
+    """
+    paths.folder(path.parent, "the folder of the results")
+    if not os.path.lexists(path) or not paths.target(path).exists():
+        return None
+    try:
+        return read(path, kind)
+    except CourseError as error:
+        raise CourseError(f"{error} It is not replaced. Choose another folder.") from error
+
+
 def read(path, kind):
     """Return what :func:`write` wrote, checked; raise a CourseError if it is something else."""
     try:
+        if not stat.S_ISREG(Path(path).stat().st_mode):  # opening a pipe would wait for ever
+            raise CourseError(f"cannot read {path}: it is a folder or a device, not a file.")
         text = Path(path).read_bytes()
     except OSError as error:
         raise CourseError(f"cannot read {path}: {error.strerror}.") from error

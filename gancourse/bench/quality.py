@@ -1,5 +1,7 @@
 """How long a GAN trains until its samples are good, in our loop and in others, over seeds."""
 
+import itertools
+import json
 import statistics
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field, replace
@@ -7,9 +9,9 @@ from dataclasses import asdict, dataclass, field, replace
 import torch
 
 from gancourse import metrics, runs
-from gancourse.bench.machine import Clock
+from gancourse.bench.machine import Clock, Origin, origin
 from gancourse.bench.sides import TUTORIAL, Ours, Tutorial
-from gancourse.errors import CourseError, choose
+from gancourse.errors import CourseError
 from gancourse.files import schema
 from gancourse.trained import show
 
@@ -56,6 +58,8 @@ class Try:
     ----------
     side : str
     seed : int
+    origin : Origin
+        Where and when; the commit is that of the beginning.
     curve : list of tuple
         Step, seconds of training so far, and the value.
     seconds : list of float or None
@@ -64,6 +68,7 @@ class Try:
 
     side: str
     seed: int
+    origin: Origin
     curve: list[tuple[int, float, float]]
     seconds: list[float | None]
 
@@ -110,8 +115,8 @@ TASKS = {
 }
 
 
-def race(name, device, seeds, *, preset="laptop", earlier=None, steps=None, say=print):
-    """Train each side with each seed until all marks are reached or the steps are made.
+def sides_of(task, device, *, preset="laptop", earlier=None):
+    """Return the sides of a task: the loop, its plan and its options, by the side's name.
 
     Sides: ``preset``, our loop with the preset; ``tutorial``, a tutorial's loop with the same
     configuration; ``earlier``, our loop with other values for some fields, if they are given. Our
@@ -119,15 +124,65 @@ def race(name, device, seeds, *, preset="laptop", earlier=None, steps=None, say=
 
     Parameters
     ----------
+    task : Task
+    device : torch.device
+    preset : str
+    earlier : dict, optional
+        Fields of the configuration and their values, as JSON has them.
+
+    Returns
+    -------
+    dict of str to tuple
+    """
+    plan = runs.prepare(task.gan, task.data, preset, **task.changes)
+    rows = {} if task.data == "ring" else {"rows": len(plan.data)}
+    sides = {"preset": (Ours, plan, plan.settings(device)), TUTORIAL: (Tutorial, plan, rows)}
+    if earlier:
+        other = replace(plan, cfg=changed(plan.cfg, earlier))
+        sides["earlier"] = (Ours, other, other.settings(device))
+    return sides
+
+
+def settings_of(task, sides, steps=None):
+    """Return what decides how long the sides of a task take, as JSON has it.
+
+    Parameters
+    ----------
+    task : Task
+    sides : dict
+        From :func:`sides_of`.
+    steps : int, optional
+        The most that are made; if left out, as many as the longest configuration has.
+
+    Returns
+    -------
+    dict
+        ``data``, ``steps``, ``every``, and for each side its configuration and options.
+    """
+    found = {
+        "data": task.data,
+        "steps": steps or max(plan.cfg.steps for _, plan, _ in sides.values()),
+        "every": task.every,
+        "sides": {name: asdict(plan.cfg) | more for name, (_, plan, more) in sides.items()},
+    }
+    return json.loads(json.dumps(found))
+
+
+def race(name, device, seeds, sides, most, *, done=(), say=print):
+    """Train each side with each seed until all marks are reached or the steps are made.
+
+    Parameters
+    ----------
     name : str
         One of ``TASKS``.
     device : torch.device
     seeds : sequence of int
-    preset : str
-    earlier : dict, optional
-        Fields of the configuration and their values, as JSON has them.
-    steps : int, optional
-        The most; if left out, as many as the longer configuration has.
+    sides : dict
+        From :func:`sides_of`.
+    most : int
+        Steps of a training.
+    done : collection of tuple
+        Pairs of a side and a seed that are left out.
     say : callable
         Is told how each training went.
 
@@ -136,22 +191,16 @@ def race(name, device, seeds, *, preset="laptop", earlier=None, steps=None, say=
     Try
         As soon as it is done. The sides take turns, seed by seed.
     """
-    task = TASKS[choose("task", name, TASKS)]
-    plan = runs.prepare(task.gan, task.data, preset, **task.changes)
-    sides = {"preset": (Ours, plan), TUTORIAL: (Tutorial, plan)}
-    if earlier:
-        sides["earlier"] = (Ours, replace(plan, cfg=changed(plan.cfg, earlier)))
-    most = steps or max(other.cfg.steps for _, other in sides.values())
-    measure = task.measure(plan)
-    for seed in seeds:
-        for side, (loop, its_plan) in sides.items():
-            options = its_plan.settings(device) if loop is Ours else {}
-            if loop is Tutorial and task.data != "ring":
-                options = {"rows": len(plan.data)}
-            one = run_to_marks(loop(its_plan, str(device), seed, **options), task, measure, most)
-            one = Try(side=side, seed=seed, **one)
-            say(f"{name} {side} seed {seed}: {in_words(task, one)}")
-            yield one
+    task, here = TASKS[name], origin(device)
+    measure = task.measure(sides["preset"][1])
+    for seed, side in itertools.product(seeds, sides):
+        if (side, seed) in done:
+            continue
+        loop, plan, options = sides[side]
+        found = run_to_marks(loop(plan, str(device), seed, **options), task, measure, most)
+        one = Try(side=side, seed=seed, origin=here, **found)
+        say(f"{name} {side} seed {seed}: {in_words(task, one)}")
+        yield one
 
 
 def changed(cfg, fields):

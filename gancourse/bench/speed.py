@@ -100,6 +100,11 @@ class Row:
         return 1 - sum(self.shares.get(kind, 0) for kind in parts.ARITHMETIC)
 
 
+def fastest(sides):
+    """Return the fastest of our rows of a GAN, by side, against the tutorial loop in its turns."""
+    return max((row for side, row in sides.items() if side != TUTORIAL), key=lambda r: r.ratio[1])
+
+
 def prepare(name, preset="laptop", **changes):
     """Return the :class:`gancourse.runs.Plan` of a GAN on its data of the benchmark."""
     problem = None

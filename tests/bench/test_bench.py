@@ -1,8 +1,10 @@
 """The benchmark: both sides train the same GAN, take turns, and say where their time goes."""
 
-import dataclasses
 import itertools
 import json
+import os
+from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import torch
@@ -91,22 +93,23 @@ def test_shares_sum_to_one_and_name_what_the_loop_does(loop):
 
 def test_a_file_grows_by_the_gans_that_are_named(tmp_path, monkeypatch):
     monkeypatch.setattr(speed, "measure", fake_rows)
+    (tmp_path / "speed-cpu.json").write_text("the speeds of the laptop preset")
     for name in ("vanilla", "dcgan", "vanilla"):
         arguments = ["bench", name, "--preset", "smoke", "--device", "cpu", "--out", str(tmp_path)]
         result = CliRunner().invoke(main, arguments)
         assert result.exit_code == 0 and f"{name} " in result.output, result.output
-    (found,) = bench.read(tmp_path / "speed-cpu.json", list[bench.Speeds])
+    (found,) = bench.read(tmp_path / "speed-cpu-smoke.json", list[bench.Speeds])
     assert [row.gan for row in found.rows] == ["dcgan", "vanilla"]
     assert found.origin.kind == "cpu" and found.peaks["fp32"] > 0
 
 
 def test_rows_that_are_kept_keep_their_origin(tmp_path, monkeypatch):
     monkeypatch.setattr(speed, "measure", fake_rows)
-    path = tmp_path / "speed-cpu.json"
+    path = tmp_path / "speed-cpu-smoke.json"
     list(bench.speed_of(("vanilla", "dcgan"), device="cpu", preset="smoke", out=tmp_path))
     (first,) = bench.read(path, list[bench.Speeds])
-    old = dataclasses.replace(first.origin, date="2026-01-01", commit="before")
-    bench.write(path, [dataclasses.replace(first, origin=old)])
+    old = replace(first.origin, date="2026-01-01", commit="before")
+    bench.write(path, [replace(first, origin=old)])
     list(bench.speed_of(("vanilla",), device="cpu", preset="smoke", out=tmp_path))
     found = bench.read(path, list[bench.Speeds])
     assert [(one.origin.commit, [row.gan for row in one.rows]) for one in found] == [
@@ -115,18 +118,88 @@ def test_rows_that_are_kept_keep_their_origin(tmp_path, monkeypatch):
     ]
 
 
+def test_all_gans_replace_their_own_rows_one_by_one(tmp_path, monkeypatch):
+    monkeypatch.setattr(speed, "measure", fake_rows)
+    here = machine.origin(CPU)
+    before = [
+        bench.Speeds(origin=replace(here, commit="before"), peaks={}, rows=fake_rows(plan, CPU))
+        for plan in map(Named, ("dcgan", "vanilla", "wgan"))
+    ]
+    bench.write(tmp_path / "speed-cpu-smoke.json", before)
+    monkeypatch.setattr(gans, "names", lambda: ["vanilla", "dcgan"])
+    next(bench.speed_of(device="cpu", preset="smoke", out=tmp_path))  # stopped after the first
+    found = bench.read(tmp_path / "speed-cpu-smoke.json", list[bench.Speeds])
+    assert [(one.origin.commit, [row.gan for row in one.rows]) for one in found] == [
+        ("before", ["dcgan", "wgan"]),
+        (here.commit, ["vanilla"]),
+    ]
+
+
+@pytest.fixture
+def refused(tmp_path, monkeypatch):
+    """A command that must be refused before it measures; the fixture returns the message."""
+    monkeypatch.setattr(speed, "measure", None)
+    monkeypatch.setattr(bench, "peak", None)
+    monkeypatch.setattr(quality, "run_to_marks", None)
+    monkeypatch.chdir(tmp_path)
+
+    def call(words):
+        result = CliRunner().invoke(main, ["bench", *words.split(), "--device", "cpu"])
+        assert result.exit_code == 2, result.output
+        return result.stderr
+
+    return call
+
+
+COMMANDS = {"speed": "vanilla", "quality-modes": "--quality modes"}
+
+
+@pytest.mark.parametrize("kind", COMMANDS)
+@pytest.mark.parametrize("text", ["my notes", "", '{"a": 1}', "[1]"])
+def test_a_file_that_is_not_of_the_benchmark_is_not_replaced(refused, kind, text):
+    file = Path(f"{kind}-cpu.json")
+    file.write_text(text)
+    message = refused(f"{COMMANDS[kind]} --out .")
+    assert file.name in message and "not replaced. Choose another folder." in message
+    assert file.read_text() == text
+
+
+@pytest.mark.parametrize("kind", COMMANDS)
+@pytest.mark.parametrize("out", [" --out benchmarks", ""])  # by default benchmarks/results
+def test_a_file_in_place_of_the_folder_is_told(refused, kind, out):
+    Path("benchmarks").write_text("mine")
+    assert "cannot use benchmarks" in refused(COMMANDS[kind] + out)
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs pipes")
+@pytest.mark.parametrize("make", [os.mkdir, os.mkfifo])
+def test_what_is_no_file_is_not_waited_for(refused, make):
+    for name in ("pipe", "speed-cpu.json", "quality-modes-cpu.json"):
+        make(name)
+    assert "cannot read pipe: it is a" in refused("--quality modes --earlier pipe --out new")
+    for command in COMMANDS.values():
+        assert "not a file" in refused(f"{command} --out .")
+    if memory.FORGET.exists():
+        assert "not a file" in refused("--memory --out .")
+
+
+@pytest.mark.parametrize("seeds", ["0", "-3", "1001"])
+def test_a_race_has_some_seeds(refused, seeds):
+    assert "not in the range 1<=x<=1000" in refused(f"--quality modes --seeds {seeds}")
+
+
 def test_the_largest_peak_of_a_machine_is_that_of_all_its_rows():
     origin = machine.Origin(date="", commit="", device="a", kind="cpu", python="", torch="")
-    other = dataclasses.replace(origin, device="b")
+    other = replace(origin, device="b")
     known = [
         bench.Speeds(origin=where, peaks={"fp32": 2e9}, rows=fake_rows(plan, CPU))
         for where, plan in ((origin, Named("one")), (other, Named("two")))
     ]
-    new = dataclasses.replace(origin, date="later")
+    new = replace(origin, date="later")
     new = bench.Speeds(origin=new, peaks={"fp32": 1e9}, rows=fake_rows(Named("three"), CPU))
     found = bench.together(known, new)
     assert [one.peaks["fp32"] for one in found] == [2e9, 2e9, 2e9]
-    new = dataclasses.replace(new, peaks={"fp32": 4e9})
+    new = replace(new, peaks={"fp32": 4e9})
     found = bench.together(known, new)
     assert [one.rows[0].of_peak for one in found] == [0.125, 0.25, 0.125]
 
@@ -157,6 +230,34 @@ def test_what_is_outside_of_the_arithmetic_is_the_rest():
 def test_memory_is_that_of_training():
     assert 1e5 < memory.of_side("vanilla", "smoke", "fp32", {}) < 1e9
     assert memory.of_side("vanilla", "smoke", "fp32", {"precision": "fp16"}) is None
+
+
+@pytest.mark.skipif(not memory.FORGET.exists(), reason="only Linux says what a process has used")
+def test_memory_is_put_into_the_rows_of_both_sides_and_the_rest_stays(tmp_path, monkeypatch):
+    here = machine.origin(CPU)
+    before = [
+        bench.Speeds(
+            origin=replace(here, commit=gan),
+            peaks={"fp32": 1e9},
+            rows=[
+                replace(row, side=side, ratio=(ratio,) * 3)
+                for side, ratio in (("tutorial", 1.0), ("fp32", 1.2), ("bf16", 1.5))
+                for row in fake_rows(Named(gan), CPU)
+            ],
+        )
+        for gan in ("dcgan", "vanilla")
+    ]
+    bench.write(tmp_path / "speed-cpu.json", before)
+    monkeypatch.setattr(memory, "of_side", lambda gan, preset, side, options: len(side))
+    words = ["bench", "--memory", "--out", str(tmp_path)]
+    result = CliRunner().invoke(main, [*words, "vanilla"])
+    assert result.exit_code == 0, result.output
+    after = bench.read(tmp_path / "speed-cpu.json", list[bench.Speeds])
+    assert [row.memory for row in bench.rows_of(after)] == [None, None, None, 8, None, 4]
+    emptied = [replace(one, rows=[replace(row, memory=None) for row in one.rows]) for one in after]
+    assert emptied == before
+    result = CliRunner().invoke(main, [*words, "acgan"])
+    assert result.exit_code == 2 and "there are: dcgan, vanilla" in result.output
 
 
 @pytest.mark.parametrize("text", ["", "[]", '{"origin": 1}', '{"rows": []}'])
@@ -195,7 +296,55 @@ def test_a_race_has_each_side_and_seed_and_earlier_fields(tmp_path):
     assert [(one.side, one.seed) for one in race.tries] == [
         (side, seed) for seed in (0, 1) for side in ("preset", "tutorial", "earlier")
     ]
-    assert race.earlier["lr_g"] == 0.5 and race.tries[0].curve[-1][0] == 60
+    assert race.settings["sides"]["earlier"]["lr_g"] == 0.5
+    assert race.settings["steps"] == race.tries[0].curve[-1][0] == 60
+
+
+@pytest.fixture
+def trained(monkeypatch):
+    """Trainings that take no time; returns the seeds of those that were begun, side by side."""
+    begun = []
+
+    def run_to_marks(side, task, measure, most):
+        begun.append((type(side).__name__, side.run.seed))
+        if len(begun) == 4:
+            raise KeyboardInterrupt
+        return {"curve": [(most, 1.0, 2.0)], "seconds": [None]}
+
+    monkeypatch.setattr(quality, "run_to_marks", run_to_marks)
+    return begun
+
+
+def test_a_race_goes_on_with_the_trainings_that_are_missing(tmp_path, trained, monkeypatch):
+    words = ["bench", "--quality", "modes", "--device", "cpu", "--out", str(tmp_path), "--seeds"]
+    assert CliRunner().invoke(main, [*words, "3"]).exit_code == 130  # stopped in seed 1
+    file = tmp_path / "quality-modes-cpu.json"
+    stopped = bench.read(file, bench.Race)
+    assert [(one.side, one.seed) for one in stopped.tries] == [
+        *(("preset", 0), ("tutorial", 0), ("preset", 1)),
+    ]
+    monkeypatch.setattr(machine, "commit", lambda: "later")
+    result = CliRunner().invoke(main, [*words, "2"])
+    assert trained[4:] == [("Tutorial", 1)], result.output
+    found = bench.read(file, bench.Race)
+    assert found.tries[:3] == stopped.tries and found.tries[3].origin.commit == "later"
+    again = CliRunner().invoke(main, [*words, "2"])
+    assert len(trained) == 5 and "preset     8: 0 of 2 seeds" in again.output
+
+
+@pytest.mark.parametrize("change", ["settings", "machine"])
+def test_a_race_with_other_settings_or_on_another_machine_begins_anew(
+    tmp_path, trained, monkeypatch, change
+):
+    words = "bench --quality modes --device cpu --seeds 1 --out".split()
+    CliRunner().invoke(main, [*words, str(tmp_path)])
+    more = ["--steps", "50"] if change == "settings" else []
+    if change == "machine":
+        monkeypatch.setattr(machine, "cpu_name", lambda: "another")
+    trained.clear()
+    result = CliRunner().invoke(main, [*words, str(tmp_path), *more])
+    assert len(trained) == 2 and "begun anew" in result.output and change in result.output
+    assert len(bench.read(tmp_path / "quality-modes-cpu.json", bench.Race).tries) == 2
 
 
 def test_an_earlier_field_that_does_not_exist_is_refused():
@@ -207,7 +356,8 @@ def test_an_earlier_field_that_does_not_exist_is_refused():
 
 def test_a_summary_pairs_the_sides_by_seed():
     def one(side, seed, *seconds):
-        return quality.Try(side=side, seed=seed, curve=[], seconds=list(seconds))
+        here = machine.origin(CPU)
+        return quality.Try(side=side, seed=seed, origin=here, curve=[], seconds=list(seconds))
 
     tries = [
         *(one("preset", 0, 2.0, None), one("tutorial", 0, 4.0, None)),

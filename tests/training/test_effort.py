@@ -48,20 +48,28 @@ def test_small_steps_take_one_thread_and_others_as_many_as_pytorch(
 
 
 @pytest.mark.parametrize(
-    ("name", "data", "preset", "precision", "turned"),
+    ("name", "data", "preset", "kind", "precision", "turned"),
     [
-        ("vanilla", "ring", "laptop", "fp32", False),  # small
-        ("dcgan", "toons:16", "smoke", "fp32", False),  # small
-        ("dcgan", "toons:16", "laptop", "bf16", True),
-        ("pix2pix", "sketch2face:16", "laptop", "bf16", False),  # has instance norm
+        ("vanilla", "ring", "laptop", "cpu", "fp32", False),  # small
+        ("vanilla", "digits", "laptop", "cpu", "fp32", False),  # 1.0 billion, without convolutions
+        ("wgan", "digits", "smoke", "cpu", "bf16", True),  # 0.04 billion, with convolutions
+        ("wgan", "digits", "laptop", "cpu", "bf16", True),
+        ("wgan_gp", "digits", "laptop", "cpu", "bf16", True),
+        ("wgan_gp", "ring", "laptop", "cpu", "fp32", False),  # without convolutions
+        ("began", "digits", "laptop", "cpu", "bf16", True),
+        ("began", "digits", "laptop", "cuda", "fp32", False),  # bound by its launch
+        ("dcgan", "toons:16", "laptop", "cpu", "bf16", True),
+        ("dcgan", "toons:16", "laptop", "cuda", "bf16", True),
+        ("pix2pix", "sketch2face:16", "laptop", "cpu", "bf16", False),  # has instance norm
     ],
 )
-def test_large_steps_are_made_in_bf16_and_channels_last_where_it_pays(
-    monkeypatch, name, data, preset, precision, turned
+def test_steps_are_made_in_bf16_and_channels_last_where_it_pays(
+    monkeypatch, name, data, preset, kind, precision, turned
 ):
     monkeypatch.setattr(runtime, "fast_precision", lambda device: "bf16")
-    found = runs.prepare(name, data, preset).settings(torch.device("cpu"))
-    assert found == {"precision": precision, "channels_last": turned}
+    plan, device = runs.prepare(name, data, preset), torch.device(kind)
+    assert plan.settings(device) == {"precision": precision, "channels_last": turned}
+    assert plan.settings(device, fast="fp32") == {"precision": "fp32", "channels_last": turned}
 
 
 def test_a_run_says_how_it_computes():

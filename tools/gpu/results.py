@@ -153,9 +153,11 @@ def recorded(folder, kind):
     CourseError
         If a file is something else.
     """
-    files = {f"speed-{kind}.json": bench.Speeds, f"gpu-{kind}.json": Results}
-    paths = {Path(folder) / name: list[what] for name, what in files.items()}
-    return tuple(bench.read(path, what) if path.exists() else [] for path, what in paths.items())
+    paths = {bench.speeds_file(folder, kind): bench.Speeds}
+    paths[Path(folder) / f"gpu-{kind}.json"] = Results
+    return tuple(
+        bench.read(path, list[what]) if path.exists() else [] for path, what in paths.items()
+    )
 
 
 def record(folder, found):
@@ -173,12 +175,12 @@ def record(folder, found):
     """
     kind = found.origin.kind
     speeds, rest = recorded(folder, kind)
-    files = {f"gpu-{kind}.json": together(rest, found)}
+    files = {Path(folder) / f"gpu-{kind}.json": together(rest, found)}
     if found.speed:
-        files[f"speed-{kind}.json"] = bench.together(speeds, found.speed)
-    for name, value in files.items():
-        bench.write(Path(folder) / name, value)
-    return [*files]
+        files[bench.speeds_file(folder, kind)] = bench.together(speeds, found.speed)
+    for path, value in files.items():
+        bench.write(path, value)
+    return [path.name for path in files]
 
 
 def together(known, new):
