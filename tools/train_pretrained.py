@@ -102,7 +102,7 @@ RECIPES = {
     ),
     # Judge FID 15.05. After half the steps, with a decay of 1.00018, it was 19.0, and with batches
     # of 64, on a GPU, 18.7. With an r1 of 2 it was 56 after 2,500 steps, with this 53. D knows its
-    # faces only a little better than others: its mean logits are .39 on seen and .30 on unseen ones.
+    # faces only a little better than others: its mean logits are .39 on seen and .30 on unseen.
     "dcgan-toons": Recipe(
         model="dcgan",
         data="toons",
