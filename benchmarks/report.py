@@ -161,7 +161,7 @@ def threads(found):
         return ""
     least, *more = sorted(counts)
     text = f"On the CPU {least} thread{'s' * (least > 1)} computed"
-    return text + "".join(f"; for {', '.join(counts[n])} it was {n}" for n in more) + "."
+    return text + "".join(f", and {n} for {' and '.join(counts[n])}" for n in more) + "."
 
 
 def short_table(machines):

@@ -120,7 +120,7 @@ def test_the_readme_says_how_many_threads_each_gan_had(page):
     assert "\nOn the CPU 1 thread computed.\n" in page[1]
     changed(threads=lambda row: 1 + (row.gan == "dcgan"))
     text = (report.HERE.parent / "README.md").read_text()
-    assert "On the CPU 1 thread computed; for dcgan it was 2." in text
+    assert "On the CPU 1 thread computed, and 2 for dcgan." in text
 
 
 def test_the_page_says_which_gan_was_measured_where_and_when(page):
