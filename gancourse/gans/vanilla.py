@@ -304,7 +304,7 @@ def build(cfg, run):
 
 
 def train_step(gan, batch, run):
-    """Update D once, then G once: algorithm 1 of the paper with k = 1.
+    """Update D once, then G once: algorithm 1 of the paper with k = 1, and with -log D for G.
 
     Parameters
     ----------
