@@ -304,7 +304,8 @@ def test_odd_outputs_do_not_end_a_batch_or_spoil_its_folder(tmp_path, write):
         "index.html",
         "claims.json",
     }
-    assert invoke(tmp_path / "other.ipynb", "--out", out).exit_code == 0
+    again = invoke(tmp_path / "other.ipynb", "--out", out)
+    assert again.exit_code == 0, again.output
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="sends a signal as a POSIX terminal does")

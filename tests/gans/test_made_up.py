@@ -67,7 +67,7 @@ def test_a_run_that_was_stopped_in_either_stage_ends_bit_for_bit_like_a_whole_on
     module, folder, tmp_path, stopped, monkeypatch
 ):
     plan = runs.prepare("madeup", DATA, "smoke")
-    run = runtime.start("cpu", 0)
+    run = runtime.start("cpu", 0, **plan.settings(torch.device("cpu")))
     with monkeypatch.context() as patch:
         for stage in module.STAGES:
             patch.setattr(module, stage, stopping(getattr(module, stage), stopped))

@@ -216,7 +216,7 @@ def read_attributes(path):
     if not rows or count[0].strip() != str(len(rows)):
         raise DataError(
             f"{path} should begin with the number of its pictures, {len(rows):,}, not with "
-            f"{shown(count[0])!r}. It is cut off, or of another form."
+            f"{shown(count[0].strip())!r}. It is cut off, or of another form."
             if count
             else f"{path} is empty"
         )
