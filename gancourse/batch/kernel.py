@@ -6,6 +6,7 @@ import logging
 import os
 import shutil
 import stat
+import sys
 import tempfile
 import time
 from pathlib import Path
@@ -30,6 +31,7 @@ START_TIMEOUT = 180  # seconds until a kernel answers; a busy machine takes more
 LEFT_OUT = f"[what follows is left out: a notebook keeps {MAX_OUTPUT >> 20} MB of output]\n"
 MALFORMED = "[an output of an unknown shape is left out]\n"
 PREFIX, LOCK = "gancourse-run-", ".lock"  # of a run's temporary folder
+SOCKET_FOLDER = 85  # bytes of the path of a folder with sockets; a socket's may have 103
 LOG = "kernel.log"  # what a kernel prints outside of a cell
 ENGINE = "gancourse"
 
@@ -181,10 +183,14 @@ class _Client(PapermillNotebookClient):
 
     def create_kernel_manager(self):
         """Return a manager of this interpreter's kernel, with its files in our folder."""
+        # Of kernels that start at once two may choose the same port, since a port is chosen some
+        # time before the kernel takes it. Sockets in our folder are nobody else's.
+        has_sockets = sys.platform != "win32" and len(os.fsencode(self.folder)) <= SOCKET_FOLDER
         self.km = self.kernel_manager_class(
             kernel_name=self.kernel_name,
             kernel_spec_manager=KernelSpecManager(kernel_dirs=[]),  # no other "python3"
             connection_file=os.path.join(self.folder, "kernel.json"),
+            transport="ipc" if has_sockets else "tcp",
         )
         return self.km
 

@@ -149,6 +149,18 @@ def test_a_cell_that_kills_its_kernel_fails_the_notebook(tmp_path):
     assert notebook.cells[0].outputs[0].text == "first\n"
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="has no such sockets")
+@pytest.mark.parametrize("longest, transport", [(kernel.SOCKET_FOLDER, "ipc"), (5, "tcp")])
+def test_kernels_share_no_ports_unless_the_path_of_their_sockets_is_too_long(
+    tmp_path, monkeypatch, longest, transport
+):
+    monkeypatch.setattr(kernel, "SOCKET_FOLDER", longest)
+    source = "import json, ipykernel\njson.loads(ipykernel.get_connection_info())['transport']"
+    notebook, error = executed(source, tmp_path=tmp_path)
+    assert error is None
+    assert notebook.cells[0].outputs[0].data["text/plain"] == repr(transport)
+
+
 def test_a_kernel_that_cannot_start_says_why(tmp_path, monkeypatch):
     monkeypatch.setenv("PYTHONHOME", str(tmp_path))
     _, error = executed("1", tmp_path=tmp_path)
