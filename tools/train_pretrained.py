@@ -101,7 +101,7 @@ RECIPES = {
         aims={"judge_fid": 5},
     ),
     # Judge FID 15.05. After half the steps, with a decay of 1.00018, it was 19.0, and with batches
-    # of 64, on a GPU, 18.7. With an r1 of 2 it was 56 after 2,500 steps, with this 53. D knows its
+    # of 64, on a GPU, 18.7. With an r1 of 2 it was 56 after 2,500 steps, in place of 53. D knows its
     # faces only a little better than others: its mean logits are .39 on seen and .30 on unseen.
     "dcgan-toons": Recipe(
         model="dcgan",
@@ -155,8 +155,8 @@ RECIPES = {
         precision="fp32",
         aims={"judge_fid": 7},
     ),
-    # D reads the whole face: with the lesson's patches of 34 pixels, faces had several colours of
-    # skin, and an L1 error of 0.216.
+    # D reads the whole face. With the lesson's patches of 34 pixels, step sizes of 2e-4 and 8,000
+    # steps, faces had several colours of skin, and an L1 error of 0.216.
     "pix2pix-sketch2face": Recipe(
         model="pix2pix",
         data="sketch2face",
