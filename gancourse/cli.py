@@ -133,9 +133,9 @@ def main():
 def run(names, given, out, check_claims, missing, workers, scheduler, timeout):
     """Execute LESSONS: numbers or names (01 02), "all", or notebooks of your own.
 
-    The output folder gets each executed notebook and its page, index.html and claims.json. A
-    notebook that a reader has changed there is not overwritten, nor is a file that the course
-    did not make; pages are made again. If a lesson fails, the others still run.
+    The output folder gets each executed notebook and its page, index.html and claims.json. What
+    a reader has changed there is not overwritten, nor is a file that the course did not make. If
+    a lesson fails, the others still run.
 
     A number may have several values (-p seed 0,1,2). Then each run has a folder, such as seed=0,
     and index.html has the mean and the spread of all claims and tables.

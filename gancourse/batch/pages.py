@@ -16,7 +16,7 @@ from latex2mathml import converter
 from nbconvert import HTMLExporter
 from nbconvert.filters.markdown_mistune import InvalidNotebook, IPythonRenderer, MarkdownWithMath
 
-from gancourse.batch import lessons, places
+from gancourse.batch import lessons
 
 STYLE = Path(__file__).with_name("report.css").read_text(encoding="utf-8")
 NEEDS_A_KERNEL = ("application/vnd.jupyter.widget-view+json", "application/javascript")
@@ -31,7 +31,6 @@ def page(heading, body, nav=""):
 <html lang="en">
 <head>
 <meta charset="utf-8">
-{places.MARK}
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <meta name="color-scheme" content="light dark">
 <title>{escape(heading)}</title>

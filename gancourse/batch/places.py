@@ -4,6 +4,8 @@ A notebook that a reader has changed since, and files that the course did not ma
 """
 
 import errno
+import hashlib
+import json
 import os
 from contextlib import ExitStack, contextmanager
 from itertools import count
@@ -13,10 +15,11 @@ from gancourse.batch import lessons
 from gancourse.errors import CourseError, printable
 from gancourse.files import paths, schema
 from gancourse.files.locks import locked
+from gancourse.files.writing import write_atomically
 
-MARK = '<meta name="generator" content="gancourse">'  # in the head of each page of ours
+LEFT = ".gancourse.left.json"  # the digests of the pages and tables that batches have left
+MOST_LEFT = 10 * 2**20  # bytes of that file
 RUNS = "runs.csv"  # the claims of several runs
-RUNS_HEAD = ("lesson", "run", "claim", "holds", "value")  # its columns
 LOCK_TIMEOUT = 60  # seconds; collecting the pages of a folder takes a few
 
 
@@ -80,28 +83,52 @@ def check_page(path):
     Raises
     ------
     CourseError
-        If the course did not make it.
+        If it is not as a batch has left it.
     """
-    if not os.path.lexists(path):
-        return
-    if path.is_file():
-        try:
-            if path.suffix == ".json":
-                schema.read(list[lessons.Claim], path.read_bytes(), "the claims", CourseError)
-                return
-            with open(path, "rb") as file:
-                if path.suffix == ".csv":
-                    ours = ",".join(RUNS_HEAD).encode()
-                    if file.readline().strip() == ours:
-                        return
-                elif MARK.encode() in file.read(1000):
-                    return
-        except (CourseError, OSError):
-            pass
-    raise CourseError(
-        f"{printable(path)} would be overwritten, and the course did not make it: move it away, "
-        "or choose another --out."
-    )
+    if os.path.lexists(path) and digest(path) not in digests(path.parent).get(link(path.name), ()):
+        raise CourseError(
+            f"{printable(path)} would be overwritten, and it is not what a run has left there: "
+            "move it away, or choose another --out."
+        )
+
+
+def write(path, text):
+    """Write a page, claims.json or runs.csv, in a folder that this process has :func:`alone`.
+
+    Raises
+    ------
+    CourseError
+        If the file that is there is not as a batch has left it, or cannot be written.
+    """
+    check_page(path)
+    new = text.encode("utf-8", "replace")
+    # The digests come first, that of the predecessor with them: a kill may come before the page.
+    both = [hashlib.sha256(new).hexdigest(), *filter(None, [digest(path)])]
+    left = digests(path.parent) | {link(path.name): both}
+    write_atomically(path.with_name(LEFT), json.dumps(left, indent=1).encode())
+    write_atomically(path, new)
+
+
+def digest(path):
+    """Return the digest of a file's bytes; None if it is no file, or cannot be read."""
+    from pooch import file_hash
+
+    try:
+        return file_hash(path) if path.is_file() else None
+    except OSError:
+        return None
+
+
+def digests(folder):
+    """Return the digests that batches have noted in a folder, by the address of each file."""
+    path = folder / LEFT
+    try:
+        if path.is_file() and path.stat().st_size <= MOST_LEFT:
+            content = path.read_bytes()
+            return schema.read(dict[str, list[str]], content, "the digests", CourseError)
+    except (CourseError, OSError):
+        pass
+    return {}
 
 
 def free(path):

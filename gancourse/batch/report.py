@@ -11,7 +11,6 @@ from PIL import Image
 from gancourse.batch import lessons, places
 from gancourse.batch.pages import lesson_page, page
 from gancourse.errors import CourseError, printable
-from gancourse.files.writing import write_atomically
 
 THUMBNAILS = 6  # figures on a lesson's card, at most
 THUMBNAIL_SIZE = (640, 420)  # pixels, at most
@@ -132,7 +131,8 @@ def add(path, notebook, folder):
         html = page(printable(path.stem), f'<pre class="problem">{escape(why)}</pre>')
         problems.append(why)
     try:
-        write(path.with_name(places.page(path.stem)), html)
+        with places.alone(path.parent):
+            places.write(path.with_name(places.page(path.stem)), html)
         collect(path.parent)
     except CourseError as error:
         problems.append(str(error))
@@ -151,7 +151,7 @@ def collect(folder):
     Raises
     ------
     CourseError
-        If a page that the course did not make would be overwritten, or cannot be written.
+        If a page is not as a batch has left it, or cannot be written.
     """
     with places.alone(folder):
         cards, found, records, seconds = [], [], [], 0
@@ -168,8 +168,9 @@ def collect(folder):
         summary = f"{len(cards)} {lesson} · {seconds:.0f} s · {verdict(found)}"
         heading = f"gancourse: {printable(folder.name)}"
         body = f'<h1>{escape(heading)}</h1>\n<p class="summary">{summary}</p>\n'
-        write(folder / "index.html", page(heading, body + "\n".join(cards)))
-        write(folder / "claims.json", json.dumps(records, indent=1, ensure_ascii=False) + "\n")
+        places.write(folder / "index.html", page(heading, body + "\n".join(cards)))
+        table = json.dumps(records, indent=1, ensure_ascii=False) + "\n"
+        places.write(folder / "claims.json", table)
 
 
 def left_by_a_run(path):
@@ -182,15 +183,3 @@ def left_by_a_run(path):
         return lessons.read(path)
     except (CourseError, OSError):
         return None
-
-
-def write(path, text):
-    """Write a page or claims.json, unless another file of this name is there.
-
-    Raises
-    ------
-    CourseError
-        If the file is not ours, or cannot be written.
-    """
-    places.check_page(path)
-    write_atomically(path, text.encode("utf-8", "replace"))

@@ -12,9 +12,10 @@ from bs4 import BeautifulSoup
 
 from gancourse.batch import lessons, places
 from gancourse.batch.pages import page
-from gancourse.batch.report import left_by_a_run, show_value, write
+from gancourse.batch.report import left_by_a_run, show_value
 from gancourse.errors import printable
 
+HEAD = ("lesson", "run", "claim", "holds", "value")
 NUMBER = re.compile(r"[-−]?\d[\d,]*\.?\d*(?:e[-+]?\d+)?")
 
 
@@ -29,7 +30,7 @@ def collect(folder):
     Raises
     ------
     CourseError
-        If a page that the course did not make would be overwritten, or cannot be written.
+        If a page is not as a batch has left it, or cannot be written.
     """
     with places.alone(folder):
         runs = sorted(found(folder), key=lambda run: run[:2])
@@ -43,11 +44,11 @@ def collect(folder):
                 ]
             parts.append(section(lesson, group))
         file = io.StringIO()
-        csv.writer(file, lineterminator="\n").writerows([places.RUNS_HEAD, *map(safe, rows)])
-        write(folder / places.RUNS, file.getvalue())
+        csv.writer(file, lineterminator="\n").writerows([HEAD, *map(safe, rows)])
+        places.write(folder / places.RUNS, file.getvalue())
         heading = f"gancourse: {printable(folder.name)}"
         body = f"<h1>{escape(heading)}</h1>\n" + "\n".join(parts)
-        write(folder / "index.html", page(heading, body))
+        places.write(folder / "index.html", page(heading, body))
 
 
 def safe(row):
@@ -113,18 +114,29 @@ def claim_rows(claims):
 
 
 def tables_of(notebook):
-    """Return the tables that a notebook shows, each a list of rows of text, the headings first."""
+    """Return the tables that a notebook shows, each a list of rows of text, the headings first.
+
+    Of a table that holds tables, as layouts do, only the inner ones count.
+    """
     tables = []
     for cell in notebook.cells:
         for output in cell.get("outputs", []):
             html = output.get("data", {}).get("text/html", "")
-            for table in BeautifulSoup("".join(html), "html.parser").find_all("table"):
+            for table in innermost(BeautifulSoup("".join(html), "html.parser"), "table"):
                 rows = [
-                    [cell.get_text(" ", strip=True) for cell in row.find_all(["td", "th"])]
-                    for row in table.find_all("tr")
+                    [cell.get_text(" ", strip=True) for cell in innermost(row, ["td", "th"])]
+                    for row in innermost(table, "tr")
                 ]
                 tables.append([row for row in rows if row])
     return tables
+
+
+def innermost(element, kinds):
+    """Return the elements of some kinds that hold none of these.
+
+    Reading also those around them takes a time that grows with the square of the depth.
+    """
+    return [found for found in element.find_all(kinds) if found.find(kinds) is None]
 
 
 def same_tables(of_runs):

@@ -13,13 +13,18 @@ The first process writes all files. Goyal et al. 2017, arXiv:1706.02677, describ
 """
 
 import os
+import socket
 from contextlib import contextmanager
+from threading import Timer
 
 import torch
 import torch.distributed as dist
 from torch import nn
 
 from gancourse.errors import CourseError, printable
+from gancourse.files.streams import say
+
+PATIENCE = 10  # seconds until a process says that it waits for the others
 
 
 def by_torchrun():
@@ -133,15 +138,23 @@ def _meeting_point(told):
     number, processes = told["RANK"], told["WORLD_SIZE"]
     hosted = os.environ.get("TORCHELASTIC_USE_AGENT_STORE") == "True"  # by torchrun itself
     host, port = os.environ["MASTER_ADDR"], told["MASTER_PORT"]
+    waiting = f"gancourse: process {number} of {processes} waits for the others at {host}:{port}"
+    reminder = Timer(PATIENCE, say, [f"{waiting}, for 5 minutes at most"], {"err": True})
+    reminder.daemon = True
+    reminder.start()
     try:
+        socket.getaddrinfo(host, port)  # PyTorch would ask for a wrong name again and again
         store = dist.TCPStore(host, port, processes, is_master=number == 0 and not hosted)
-    except RuntimeError as error:  # of PyTorch's: an address in use, no answer within 5 minutes
+    # RuntimeError is PyTorch's: an address in use, no answer within 5 minutes. The others: no name.
+    except (OSError, ValueError, RuntimeError) as error:
         raise CourseError(
             f"process {number} of {processes} does not find the others at {printable(host)}:{port} "
             f"({printable(str(error).partition(chr(10))[0])}). Start all of them with torchrun, "
             "with an address that each machine reaches (--master-addr) and a free port "
             "(--master-port)."
         ) from error
+    finally:
+        reminder.cancel()
     named = dist.PrefixStore(f"gancourse/{told['TORCHELASTIC_RESTART_COUNT']}", store)
     return {"store": named, "rank": number, "world_size": processes}
 

@@ -201,6 +201,23 @@ def test_numbers_beyond_the_range_of_floats_are_texts(tmp_path, cells):
     assert (tmp_path / "index.html").is_file()
 
 
+@pytest.mark.parametrize(
+    ("html", "expected"),
+    [
+        ("<table>" * 3_000 + "<tr><td>a</td></tr>" + "</table>" * 3_000, [[["a"]]]),
+        ("<table><tr>" + "<td>" * 3_000 + "a</table>", [[["a"]]]),
+        (
+            "<table><tr><td><table><tr><td>a</td></tr></table></td><td>b</td></tr></table>",
+            [[["a"]]],
+        ),
+        ("<table><tr><th>a</th></tr><tr><td>1</td></tr></table>" * 2, [[["a"], ["1"]]] * 2),
+    ],
+    ids=["deep", "open cells", "layout", "two"],
+)
+def test_of_tables_in_tables_the_inner_ones_are_read(html, expected):
+    assert runs.tables_of(executed(shows({"text/html": html}))) == expected
+
+
 def test_texts_that_differ_and_formulas_are_not_averaged(tmp_path):
     for number, value in enumerate(("=1+1", "up")):
         folder = tmp_path / f"seed={number}"

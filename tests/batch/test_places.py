@@ -2,6 +2,7 @@
 
 import os
 import threading
+from contextlib import suppress
 
 import nbformat
 import pytest
@@ -10,6 +11,8 @@ from written import executed, leave, text
 from gancourse.batch import lessons, places
 from gancourse.batch.pages import page
 from gancourse.errors import CourseError
+
+PAGES = ("mine.html", "index.html", "claims.json")
 
 
 @pytest.fixture
@@ -30,10 +33,54 @@ def out(tmp_path):
 def test_outputs_of_an_earlier_run_may_be_replaced(source, out):
     places.check(source, out)
     leave(executed(text("# A")), out / "mine.ipynb")
-    for name in ("mine.html", "index.html"):
-        (out / name).write_text(page("a", "b"), encoding="utf-8")
-    (out / "claims.json").write_text('[{"lesson": "a", "text": "b", "holds": null}]', "utf-8")
-    places.check(source, out)
+    for _ in range(2):
+        for name in PAGES:
+            places.write(out / name, page("a", "b"))
+        places.check(source, out)
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_a_page_that_a_reader_has_changed_is_kept(source, out, name):
+    for other in PAGES:
+        places.write(out / other, "a")
+    (out / name).write_text("my notes", encoding="utf-8")
+    with pytest.raises(CourseError, match=rf"{name} would be overwritten.*another --out"):
+        places.check(source, out)
+    with pytest.raises(CourseError, match=name):
+        places.write(out / name, "b")
+    assert (out / name).read_text(encoding="utf-8") == "my notes"
+
+
+@pytest.mark.parametrize("before", [None, "a"])
+@pytest.mark.parametrize("written", [0, 1, 2])
+def test_a_kill_while_a_page_is_written_leaves_a_page_of_ours(out, monkeypatch, before, written):
+    path, write, left = out / "index.html", places.write_atomically, written
+    if before:
+        places.write(path, before)
+
+    def killed(*arguments):
+        nonlocal left
+        if not left:
+            raise KeyboardInterrupt
+        left -= 1
+        write(*arguments)
+
+    monkeypatch.setattr(places, "write_atomically", killed)
+    with suppress(KeyboardInterrupt):
+        places.write(path, "b")
+    monkeypatch.undo()
+    places.write(path, "c")
+    assert path.read_text(encoding="utf-8") == "c"
+
+
+@pytest.mark.parametrize("content", ["", "[]", '{"index.html": 3}', "[" * 9_999, None])
+def test_without_its_note_a_page_is_kept(out, content):
+    places.write(out / "index.html", "a")
+    note = out / places.LEFT
+    note.unlink()
+    note.mkdir() if content is None else note.write_text(content, encoding="utf-8")
+    with pytest.raises(CourseError, match=r"index\.html would be overwritten"):
+        places.check_page(out / "index.html")
 
 
 @pytest.mark.parametrize("how", ["same", "link", "hard link", "folder link"])
@@ -80,7 +127,7 @@ def test_saving_an_output_again_is_no_change(source, out):
     places.check(source, out)
 
 
-@pytest.mark.parametrize("name", ["mine.ipynb", "mine.html", "index.html", "claims.json"])
+@pytest.mark.parametrize("name", ["mine.ipynb", *PAGES])
 @pytest.mark.parametrize("kind", ["text", "empty", "folder", "dangling link"])
 def test_what_the_course_did_not_make_is_kept(source, out, name, kind):
     path = out / name

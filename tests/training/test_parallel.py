@@ -6,6 +6,7 @@ import socket
 import subprocess
 import sys
 import textwrap
+import threading
 from dataclasses import replace
 
 import pytest
@@ -18,6 +19,7 @@ from gancourse import gans
 from gancourse.cli import main
 from gancourse.data.mixtures import ring
 from gancourse.errors import CourseError
+from gancourse.files import streams
 from gancourse.gans import vanilla
 from gancourse.training import guards, parallel, runtime
 
@@ -170,6 +172,33 @@ def test_a_process_that_is_not_one_of_several_joins_nobody(told, changes):
     assert not parallel.restarted()
     with parallel.together("auto") as device:
         assert device == "auto" and parallel.place_in_group() == (0, 1)
+
+
+@pytest.mark.parametrize("name", ["no.such.name.invalid", "a" * 70 + ".invalid", "-"])
+def test_a_name_without_an_address_is_told_at_once(told, name):
+    told(MASTER_ADDR=name)
+    with pytest.raises(CourseError, match="does not find the others"), parallel.together("cpu"):
+        pass
+
+
+def test_a_process_that_waits_for_the_others_says_so(told, capsys, monkeypatch):
+    said = threading.Event()
+
+    def slow(*arguments, **named):
+        assert said.wait(60)
+        raise RuntimeError("no answer")
+
+    def say(text, err):
+        streams.say(text, err)
+        said.set()
+
+    monkeypatch.setattr(parallel, "PATIENCE", 0)
+    monkeypatch.setattr(parallel, "say", say)
+    monkeypatch.setattr(parallel.dist, "TCPStore", slow)
+    told()
+    with pytest.raises(CourseError, match="no answer"), parallel.together("cpu"):
+        pass
+    assert "process 1 of 2 waits for the others at 127.0.0.1:29500" in capsys.readouterr().err
 
 
 def test_an_address_in_use_is_told(told):
