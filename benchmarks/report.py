@@ -334,8 +334,8 @@ def main():
             "the share of the time that is not their arithmetic, and *of the peak* is how much of "
             "the speed of a large matrix product the fastest setting reaches.\n",
             f"The peak is a large matrix product ({peaks_of(found)}). On one thread of a CPU, "
-            "seconds are those in which the process computed. A peak of memory is that of a process "
-            "of its own, in another run (`gancourse bench --memory` on a CPU).\n",
+            "seconds are those in which the process computed. A peak of memory is that of a "
+            "process of its own, in another run (`gancourse bench --memory` on a CPU).\n",
             f"## Where the time goes: {kind}\n",
             "By PyTorch's profiler, which makes small operations look slower than they are.\n",
             profile_table(rows),
