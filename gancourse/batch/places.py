@@ -1,6 +1,6 @@
 """Where a batch writes, and what it may replace there: only what a batch has left.
 
-A notebook that a reader has changed since, and files that the course did not make, are kept.
+What a reader has changed since, and files that the course did not make, are kept.
 """
 
 import errno
