@@ -238,7 +238,7 @@ the_code.solution(
     "The targets are the labels in a random order (a). D's class loss is taken on real pictures "
     "alone, G's on fakes (not b). With both sets G gets c_dim + c2_dim + 2 planes; D gets no mask "
     "and only has c_dim + c2_dim outputs (not c). The gradient is taken with ones for all patches, "
-    "which sums them (d). D has convolutions and LeakyReLU and no norm: one over the batch would "
-    "mix pictures, but the penalty needs the slope of each (not e). The binary cross-entropy is "
-    "a sum, divided by the number of pictures (f).",
+    "which sums them (d). D has convolutions and LeakyReLU and no norm at all (not e). The penalty "
+    "needs the slope of each picture: it rules out batch norm, which mixes them, but not instance "
+    "norm. The binary cross-entropy is a sum, divided by the number of pictures (f).",
 )
