@@ -16,6 +16,7 @@ from gancourse import bench
 from gancourse.bench import parts, quality, speed
 from gancourse.bench.sides import TUTORIAL
 from gancourse.bench.speed import fastest
+from tools import waits
 
 HERE = Path(__file__).parent
 MARKS = ("<!-- speed: written by benchmarks/report.py -->", "<!-- end of speed -->")
@@ -232,6 +233,21 @@ def seconds(row):
     return f"{row['mean']:.1f}{error} ({row['reached']} of {row['seeds']})"
 
 
+def waits_table(found):
+    """Return the table of explorers: when each is there, and how fast its slowest control answers.
+
+    Parameters
+    ----------
+    found : tools.waits.Waits
+    """
+    lines = []
+    for row in found.rows:
+        slowest = max(row.moves, key=row.moves.get)
+        lines.append([f"{row.lesson}: {row.widget}", f"{row.first:.2f}", slowest])
+        lines[-1].append(f"{row.moves[slowest]:.0f}")
+    return table(["explorer", "there after, s", "slowest control", "answers in, ms"], lines)
+
+
 def plot(rows, path):
     """Draw how many times as fast each of our settings is, one line for each GAN."""
     groups = by_gan(rows)
@@ -348,6 +364,19 @@ def main():
     if races:
         text += ["## Time to quality\n", quality_table(races), AVERAGE]
         text += ["".join(f"- {race.task}: {trained(race)}\n" for race in races)]
+    path = HERE / "results" / "waits-cpu.json"
+    if path.exists():
+        found = bench.read(path, waits.Waits)
+        text += [
+            "## How long a reader waits\n",
+            f"`import gancourse` takes {max(0.0, found.imports):.2f} s of a core beyond "
+            "`import torch`. Each explorer below was shown by its own cell of a lesson (`python -m "
+            "tools.waits`: smoke preset, one thread). Seconds are those in which the kernel "
+            "computed, from the start of the cell, the still picture included; a control was moved "
+            "four times, and its number is the median. The browser's share is not in it. "
+            f"{origins({found.origin: ''})}\n",
+            waits_table(found),
+        ]
     text += ["## Against a script of others\n", PEERS]
     (HERE / "README.md").write_text("\n".join(text), encoding="utf-8")
     if machines:

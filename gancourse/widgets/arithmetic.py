@@ -189,7 +189,7 @@ class Arithmetic(NoiseExplorer):
         self.sum = Board([""] * 9, 3, SUM_TILE)
         self.note = widgets.HTML()
         self.follow(self.seed_box, self.noise)
-        self._drawn = None
+        self._drawn = self._grouped = None
         self.update()
 
         terms = "".join(
@@ -221,7 +221,7 @@ class Arithmetic(NoiseExplorer):
         return self.stacked(parts, COLUMNS * (TILE + GAP) + 20)
 
     def update(self):
-        """Draw the groups and their sum; the board too, if its faces are others."""
+        """Draw the sum; the board and the groups too, if their faces are others."""
         seed = self.seed_box.value
         if seed != self._drawn:
             self.z = self.draw_z(self.candidates, seed)
@@ -233,22 +233,10 @@ class Arithmetic(NoiseExplorer):
             for index in group
         }
         self.board.mark(marks)
-
-        zero = torch.zeros_like(self.z[0])
-        places = [
-            [z for *_, z in group] + [zero] * (self.per_group - len(group)) for group in self.chosen
-        ]
-        n = 3 * self.per_group
-        images = ask(self.generator, torch.stack([*chain(*places), *self.means()]))
-        self.faces.show(images[:n])
-        self.averages.show(images[n:])
-        empty = {
-            row * self.per_group + i: "empty"
-            for row, group in enumerate(self.chosen)
-            for i in range(len(group), self.per_group)
-        }
-        self.faces.mark(empty)
-        self.averages.mark({row: "empty" for row, group in enumerate(self.chosen) if not group})
+        faces = [[face[:2] for face in group] for group in self.chosen]
+        if faces != self._grouped:
+            self._show_groups()
+            self._grouped = faces
 
         try:
             total = self.total(self.noise.value)
@@ -264,6 +252,24 @@ class Arithmetic(NoiseExplorer):
             f'<div role="status">Length of z: <b>{total[4].norm():.2f}</b> for the sum, about '
             f"{self.lengths.mean():.2f} for a sample.</div>"
         )
+
+    def _show_groups(self):
+        """Draw the faces of the groups, and the mean of each."""
+        zero = torch.zeros_like(self.z[0])
+        places = [
+            [z for *_, z in group] + [zero] * (self.per_group - len(group)) for group in self.chosen
+        ]
+        n = 3 * self.per_group
+        images = ask(self.generator, torch.stack([*chain(*places), *self.means()]))
+        self.faces.show(images[:n])
+        self.averages.show(images[n:])
+        empty = {
+            row * self.per_group + i: "empty"
+            for row, group in enumerate(self.chosen)
+            for i in range(len(group), self.per_group)
+        }
+        self.faces.mark(empty)
+        self.averages.mark({row: "empty" for row, group in enumerate(self.chosen) if not group})
 
     def choose(self, index):
         """Put a face of the board into the active group; if it is there, take it out."""

@@ -47,6 +47,17 @@ def line_slopes(theta):
     return float((theta > 0) - (theta < 0)), 0.0
 
 
+def place(moving, theta):
+    """Move a line of fakes, the ways to it and the four marks to where theta says."""
+    line, *ways = moving[:-4]
+    line.set_data([theta, theta], [0, 1])
+    for way, y in zip(ways, np.linspace(0.05, 0.95, POINTS), strict=True):
+        way.set_data([0, theta], [y, y])
+    heights = (*line_distances(theta), *line_slopes(theta))
+    for mark, height in zip(moving[-4:], heights, strict=True):
+        mark.set_data([theta], [height])
+
+
 class ParallelLines(Explorer):
     """Move a line of fakes, and see two distances to the line of real points.
 
@@ -87,8 +98,12 @@ class ParallelLines(Explorer):
             step=0.05,
             readout_format="+.2f",
         )
-        self.figure = self.still()
-        FigureCanvasAgg(self.figure)
+        self.figure, self.moving = self._panels()
+        canvas = FigureCanvasAgg(self.figure)
+        for artist in self.moving:
+            artist.set_animated(True)  # not drawn with the rest, which is drawn once
+        canvas.draw()
+        self.rest = canvas.copy_from_bbox(self.figure.bbox)
         self.image = widgets.Image(layout=widgets.Layout(width="100%"))
         self.told = widgets.HTML()
         steps = [
@@ -114,9 +129,11 @@ class ParallelLines(Explorer):
     def update(self):
         """Draw the line and the marks where the slider stands."""
         theta = round(self.theta.value, 6)
-        self._move(theta)
+        place(self.moving, theta)
         canvas = self.figure.canvas
-        canvas.draw()
+        canvas.restore_region(self.rest)
+        for artist in self.moving:
+            artist.axes.draw_artist(artist)
         show(self.image, Image.fromarray(np.asarray(canvas.buffer_rgba())[:, :, :3].copy()))
         wasserstein, js = line_distances(theta)
         slopes = line_slopes(theta)
@@ -125,9 +142,15 @@ class ParallelLines(Explorer):
             f"JS = {js:.3f}, gradient {slopes[1]:.0f}"
         )
 
-    @mpl.rc_context(STYLE)
     def still(self):
         """Draw the lines, both distances and their derivatives, at the first theta."""
+        figure, moving = self._panels()
+        place(moving, self.start)
+        return figure
+
+    @mpl.rc_context(STYLE)
+    def _panels(self):
+        """Return the figure, and the artists in it that theta moves: see :func:`place`."""
         figure = Figure(figsize=(WIDTH / 100, HEIGHT / 100), dpi=200)
         plane, distance, slope = figure.subplots(1, 3)
         figure.get_layout_engine().set(wspace=0.06)
@@ -156,14 +179,4 @@ class ParallelLines(Explorer):
             for ax in (distance, slope)
             for colour in (FAKE, REAL)
         ]
-        self._moving = line, ways, marks
-        self._move(self.start)
-        return figure
-
-    def _move(self, theta):
-        line, ways, marks = self._moving
-        line.set_data([theta, theta], [0, 1])
-        for way, y in zip(ways, np.linspace(0.05, 0.95, POINTS), strict=True):
-            way.set_data([0, theta], [y, y])
-        for mark, value in zip(marks, (*line_distances(theta), *line_slopes(theta)), strict=True):
-            mark.set_data([theta], [value])
+        return figure, [line, *ways, *marks]

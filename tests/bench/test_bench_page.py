@@ -10,6 +10,7 @@ from benchmarks import report
 from gancourse import bench
 from gancourse.bench import parts, quality, speed
 from gancourse.bench.machine import Origin
+from tools import waits
 from tools.gpu import results
 
 RESULTS = Path(report.__file__).parent / "results"
@@ -45,11 +46,21 @@ def page(tmp_path, monkeypatch):
         for seed in (0, 1)
         for side, seconds in (("preset", 2.0 + seed), ("tutorial", 8.0))
     ]
+    moves = {"redraw": 12.0, "Truncation": 31.4}
+    wait = waits.Wait(lesson="02_dcgan", widget="LatentExplorer", first=1.256, moves=moves)
+    found = waits.Waits(origin=origin, imports=-0.01, rows=[wait])
+    bench.write(here / "results" / "waits-cpu.json", found)
     race = bench.Race(task="modes", marks=[8.0, 9.0], settings={}, tries=tries)
     bench.write(here / "results" / "quality-modes-cpu.json", race)
     (tmp_path / "README.md").write_text(f"before\n{report.MARKS[0]}\nold\n{report.MARKS[1]}\nafter")
     report.main()
     return (here / "README.md").read_text(), (tmp_path / "README.md").read_text()
+
+
+def test_the_page_says_how_long_a_reader_waits(page):
+    text, _ = page
+    assert "| 02_dcgan: LatentExplorer | 1.26 | Truncation | 31 |" in text
+    assert "takes 0.00 s of a core beyond `import torch`" in text  # noise can be below 0
 
 
 def test_the_page_has_the_speeds_the_profile_and_the_times_to_quality(page):

@@ -174,6 +174,19 @@ def test_the_noise_moves_the_eight_and_not_the_sum():
     assert not torch.equal(drawn(tool.sum, 0), before[1])
 
 
+def test_the_noise_draws_the_sum_alone():
+    asked = []
+    tool = Arithmetic(
+        Noise(lambda z: asked.append(len(z)) or generate(z), DIM), candidates=24, suggest=SUGGEST
+    )
+    tool.ui  # noqa: B018
+    asked.clear()
+    tool.noise.value = 1.0
+    assert asked == [9]
+    tool.remove(0)
+    assert asked[1:] == [3 * tool.per_group + 3, 9]
+
+
 def test_the_still_picture_has_the_groups_or_else_the_numbered_candidates():
     figure = explorer(suggest=SUGGEST, groups=("a cat", "no cat", "a dog")).still()
     groups, total = figure.findobj(Tiles)

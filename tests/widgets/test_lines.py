@@ -49,6 +49,18 @@ def test_the_picture_follows_the_slider():
     tool.theta.value = -1.2
     second = np.asarray(Image.open(io.BytesIO(tool.image.value)))
     assert first.shape == second.shape and (first != second).any()
+    tool.still()  # another figure: what the slider moves is its own
+    tool.theta.value = 0.6
+    assert (np.asarray(Image.open(io.BytesIO(tool.image.value))) == first).all()
+
+
+def test_a_move_draws_what_moves_alone(monkeypatch):
+    tool = ParallelLines(0.6)
+    tool.ui  # noqa: B018
+    monkeypatch.setattr(tool.figure, "draw", lambda *_: pytest.fail("the whole figure is drawn"))
+    before = tool.image.value
+    tool.theta.value = -1.2
+    assert tool.problem.value == "" and tool.image.value != before
 
 
 def test_the_still_picture_has_a_title_above_each_panel():

@@ -4,6 +4,7 @@ from types import SimpleNamespace
 
 import pytest
 import torch
+from torchvision.transforms.functional import gaussian_blur
 
 from gancourse.errors import CourseError
 from gancourse.widgets import MeasureBench
@@ -65,6 +66,7 @@ def test_blur_leaves_a_flat_picture_and_changes_noise():
     tool = bench(pictures=noise)
     spreads = [tool.features[blur][:, 1].mean().item() for blur in (0.0, 2.0)]
     assert spreads[1] < spreads[0] / 3
+    torch.testing.assert_close(tool.blurred[1.5], gaussian_blur(noise, [13, 13], [1.5, 1.5]))
 
 
 def test_a_still_picture_has_a_row_for_each_measure_and_a_column_for_each_slider():
