@@ -164,7 +164,7 @@ def test_pieces_are_chosen_by_their_name_or_their_kind():
 @pytest.mark.parametrize("only", ["", "speed:cyclegan speed:stargan"])
 def test_make_passes_the_pieces_on(only):
     command = ["make", "--dry-run", "--no-print-directory", "gpu", f"ONLY={only}"]
-    printed = subprocess.run(command, cwd=plan.ROOT, capture_output=True, text=True).stdout
+    printed = subprocess.run(command, cwd=results.ROOT, capture_output=True, text=True).stdout
     assert f"--only {only}".strip() == printed[printed.index("--only") :].strip()
 
 

@@ -26,7 +26,7 @@ from gancourse.files import schema
 from gancourse.training import runtime
 from gancourse.training.graphs import replayed
 from tools.gpu import curves, results
-from tools.gpu.plan import ROOT, file_name, say
+from tools.gpu.results import ROOT, file_name, say
 
 # How far a step may be from that of the CPU in fp32: of the losses, of the gradients. G's gradient
 # comes after D's first step of Adam, which has the same size however small a gradient is: rounding

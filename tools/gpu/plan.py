@@ -16,9 +16,8 @@ from pathlib import Path
 from gancourse import bench, gans
 from gancourse.errors import choose
 from tools.gpu import curves, results
+from tools.gpu.results import BENCHMARKS, ROOT, file_name, say
 
-ROOT = Path(__file__).resolve().parents[2]
-BENCHMARKS = ROOT / bench.FOLDER
 RESERVE = 8.0  # seconds at the end, for what is written last
 GRACE = 3.0  # seconds that a piece has for its last words
 
@@ -286,11 +285,6 @@ class Process:
             pass
 
 
-def file_name(piece):
-    """Return the name of a piece's files."""
-    return piece.replace(":", "-")
-
-
 def main(device, seconds, out, only=()):
     """Carry out the plan; see the Makefile.
 
@@ -342,8 +336,3 @@ def main(device, seconds, out, only=()):
         finally:
             gathered.write()
     say(f"see {out / results.RESULTS}; `make gpu-take FOLDER={out}` keeps what is better")
-
-
-def say(text):
-    """Print a line at once."""
-    print(text, flush=True)

@@ -17,6 +17,8 @@ from gancourse.files import schema, statefile
 from gancourse.files.schema import Count, Finite
 from gancourse.files.writing import write_atomically
 
+ROOT = Path(__file__).resolve().parents[2]
+BENCHMARKS = ROOT / bench.FOLDER
 RESULTS, LOG, WEIGHTS = "results.json", "log.txt", "weights-{}.zip"
 FILE = 15 * 2**20  # bytes of a file, at most
 ZIPS = 5
@@ -335,3 +337,13 @@ def unpack(folder, names, out):
                     yield name, path
         except (zipfile.BadZipFile, OSError, NotImplementedError, RuntimeError) as error:
             raise CourseError(f"{zipped} cannot be read: {printable(error, 100)}.") from error
+
+
+def file_name(piece):
+    """Return the name of a piece's files."""
+    return piece.replace(":", "-")
+
+
+def say(text):
+    """Print a line at once."""
+    print(text, flush=True)

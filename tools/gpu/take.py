@@ -14,7 +14,7 @@ from gancourse.files.writing import write_atomically
 from gancourse.training import checkpoint
 from tools import train_pretrained
 from tools.gpu import results
-from tools.gpu.plan import BENCHMARKS, say
+from tools.gpu.results import BENCHMARKS, say
 
 # What a card may say besides what this machine finds out itself.
 ABOUT = ("preset", "changes", "seed", "precision", "device", "seconds", "torch", "date", "commit")
