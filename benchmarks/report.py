@@ -327,7 +327,8 @@ def main():
         "Our trainer against the loop as tutorials write it: a DataLoader that transforms each "
         "picture, fp32, a loss that is read in every step, Adam in its default form. Networks, "
         "batches and data are the same, and both sides take turns in one process. A ratio is the "
-        "median over the turns, with the lowest and the highest.\n",
+        "median over the turns, with the lowest and the highest. A + after a commit: files of the "
+        "checkout differed from it.\n",
         "Measure again: `make bench` (minutes), `make bench FULL=--full`; time to quality: "
         "`gancourse bench --quality acgan-digits --seeds 5 --earlier benchmarks/earlier.json` (the "
         "laptop presets of commit ad24039). On a GPU: `make gpu`.\n",

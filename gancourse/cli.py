@@ -214,7 +214,7 @@ def tell(job, path, notebook, check_claims):
 @click.option(
     "--channels-last/--no-channels-last",
     default=None,
-    help="Memory format of convolutions [channels last where it pays: not with instance norm].",
+    help="Memory format of convolutions [channels last where it pays: not with InstanceNorm2d].",
 )
 @click.option(
     "--threads", type=click.IntRange(1, 1024), help="CPU threads [1 for small networks, else all]."

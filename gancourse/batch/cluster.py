@@ -12,7 +12,7 @@ from gancourse.errors import CourseError, printable
 from gancourse.files.streams import say
 
 PATIENCE = 30  # seconds to find a scheduler
-INSTALL = "pip install 'gancourse[cluster]'"
+INSTALL = "pip install distributed"
 
 
 def results(jobs, workers=1, scheduler=None):
