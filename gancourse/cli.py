@@ -145,6 +145,8 @@ def run(names, given, out, check_claims, missing, workers, scheduler, timeout):
     jobs = execute.prepare(lessons.find(names), by_name("-p", given), out, timeout)
     from gancourse.batch import cluster, runs
 
+    cluster.reach(scheduler)
+    execute.make_folders(jobs)
     done = [job for job in jobs if missing and execute.is_done(job)]
     for job in done:
         say(f"{job.shown}  is done already")
@@ -173,7 +175,8 @@ def tell(job, path, notebook, check_claims):
 
     outcome = lessons.outcome(notebook)
     claims, malformed = lessons.claims(notebook)
-    problems = [*outcome.notes, *malformed, *report.add(path, notebook, job.path.parent)]
+    pages = report.add(path, notebook, job.path.parent)
+    problems = [*outcome.notes, *malformed, *pages]
     done, total = outcome.cells
     summary = f"{done}/{total} cells  {outcome.seconds:.1f} s  {report.verdict(claims)}"
     say(f"{job.shown}  {summary}  {outcome.status}")
@@ -185,7 +188,7 @@ def tell(job, path, notebook, check_claims):
     for problem in problems:
         say(indent(problem, "  "), err=True)
     broken = check_claims and bool(malformed or any(claim.holds is False for claim in claims))
-    return int(outcome.status == "failed" or broken)
+    return int(outcome.status == "failed" or broken or bool(pages))
 
 
 # GANs

@@ -45,8 +45,8 @@ def results(jobs, workers=1, scheduler=None):
             try:
                 with execute.signals_interrupt():
                     path, _ = execute.run(job)
-            except CourseError as error:
-                yield job, None, str(error)
+            except Exception as error:  # the others still run
+                yield job, None, reason(error)
             else:
                 yield job, path, ""
         return
@@ -69,12 +69,26 @@ def run(job):
 
 
 def reason(error):
-    """Return why a worker did not execute a job."""
+    """Return why a job was not executed."""
     if isinstance(error, CourseError):
         return str(error)
     name = type(error).__name__
     advice = " Perhaps its memory ran out." if name == "KilledWorker" else ""
     return f"the worker failed: {name}: {printable(error, 300)}.{advice}"
+
+
+def reach(scheduler):
+    """Check that a Dask scheduler answers, before anything is written; None means there is none.
+
+    Raises
+    ------
+    CourseError
+        If it does not, or Dask is not installed.
+    """
+    if scheduler is not None:
+        say(f"connecting to {printable(scheduler)}; it has {PATIENCE} s to answer", err=True)
+        with client(1, scheduler):
+            pass
 
 
 @contextmanager
@@ -97,7 +111,6 @@ def client(workers, scheduler):
     try:
         if port.isdecimal() and not 0 < int(port) < 2**16:  # Dask would try it until the end
             raise ValueError("a port is from 1 to 65535")
-        say(f"connecting to {shown}; it has {PATIENCE} s to answer", err=True)
         dask = Client(scheduler, timeout=PATIENCE)
     except (OSError, ValueError) as error:
         raise CourseError(

@@ -3,9 +3,10 @@
 import json
 import os
 import signal
+import tempfile
 import threading
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -13,8 +14,9 @@ import nbformat
 
 from gancourse.batch import lessons, places
 from gancourse.batch import parameters as parameter_cells
-from gancourse.errors import check_seed, choose, printable
+from gancourse.errors import CourseError, check_seed, choose, printable
 from gancourse.files.paths import folder, reason
+from gancourse.files.writing import write_atomically
 
 # Seconds that a cell may take; a cell of the paper's size may train for days.
 TIMEOUTS = {"smoke": 600, "laptop": 4 * 3600, "paper": None}
@@ -87,7 +89,7 @@ def check_value(name, value):
 
 
 def prepare(paths, given, out=None, timeout=None):
-    """Check a request before anything runs, and make the output folders.
+    """Check a request before anything runs or is written.
 
     Parameters
     ----------
@@ -109,8 +111,8 @@ def prepare(paths, given, out=None, timeout=None):
     Raises
     ------
     CourseError
-        If a lesson has no parameter of a given name, if a value is not valid, if something would
-        be overwritten that no run has left, or if a folder cannot be made.
+        If a lesson has no parameter of a given name, if a value is not valid, or if something
+        would be overwritten that no run has left.
     """
     jobs = []
     for path in paths:
@@ -122,7 +124,8 @@ def prepare(paths, given, out=None, timeout=None):
             if set(lessons.PARAMETERS) <= known.keys():  # a notebook of one's own may mean others
                 complete(values)
             preset = find_preset(notebook, known, values)
-            target = Path(out or Path("build") / preset).resolve() / variant
+            root = out or folder(Path("build") / preset, "the output folder")
+            target = Path(root).resolve() / variant
             places.check(path, target)
             limit = TIMEOUTS[preset] if timeout is None else timeout or None
             jobs.append(
@@ -138,9 +141,19 @@ def prepare(paths, given, out=None, timeout=None):
     for root in dict.fromkeys(job.batch for job in jobs if job.variant):
         places.check_page(root / "index.html")
         places.check_page(root / places.RUNS)
+    return jobs
+
+
+def make_folders(jobs):
+    """Make the output folders of jobs.
+
+    Raises
+    ------
+    CourseError
+        If one cannot be made, written to or locked.
+    """
     for place in dict.fromkeys(place for job in jobs for place in (job.batch, job.out)):
         places.make(place)
-    return jobs
 
 
 def complete(values):
@@ -170,8 +183,8 @@ def is_done(job):
     left = lessons.read(target)
     outcome = lessons.outcome(left)
     same = (outcome.status, outcome.preset) == ("done", job.preset)
-    parameters = json.loads(json.dumps(job.parameters))  # a tuple is a list in a notebook
-    same = same and json.loads(json.dumps(outcome.parameters)) == parameters
+    given, then = (json.dumps(p, sort_keys=True) for p in (job.parameters, outcome.parameters))
+    same = same and given == then  # as text, in which 1, 1.0 and true are different
     return same and lessons.sources(left) == lessons.sources(lessons.read(job.path))
 
 
@@ -189,9 +202,10 @@ def find_preset(notebook, known, values):
 def run(job):
     """Execute one lesson and leave the executed notebook in the job's output folder.
 
-    An earlier output stays as it is until the lesson has ended, is interrupted or fails; then it
-    is replaced at once. If the process is killed, the earlier output remains. If a reader has
-    changed the earlier output meanwhile, the new one is written beside it.
+    An earlier output stays as it is until the lesson has ended; then it is replaced at once. If
+    the process is killed, the earlier output remains. If a reader has changed it meanwhile, or if
+    it is that of a run which was done and this one fails or is interrupted, the new output is
+    written beside it.
 
     Parameters
     ----------
@@ -208,10 +222,9 @@ def run(job):
     Raises
     ------
     CourseError
-        If the notebook cannot be written.
+        If the notebook cannot be written; the message names a temporary file that holds it.
     """
     from gancourse.batch import kernel
-    from gancourse.files.writing import write_atomically
 
     start = time.perf_counter()
     # In a kernel the variable would win over the parameter.
@@ -232,10 +245,10 @@ def run(job):
     begun = [cell.execution_count for cell in code if cell.execution_count is not None]
     # The last cell that began did not end if the run was cut short.
     done = len(begun) if error is None else max(0, len(begun) - 1)
-    target = places.free(job.out / job.path.name)
+    target, why = places.free(job.out / job.path.name, status(error))
     notes = kernel.notes(notebook)
-    if target.name != job.path.name:
-        notes.append(f"{printable(job.path.name)} was changed during the run, and is kept")
+    if why:
+        notes.append(f"{printable(job.path.name)} {why}")
     outcome = lessons.Outcome(
         status=status(error),
         error=problem(error, begun, job.timeout),
@@ -249,8 +262,30 @@ def run(job):
     shown = {"input_path": printable(job.path), "output_path": printable(target)}
     notebook.metadata.papermill.update(shown)
     notebook.metadata.setdefault("gancourse", {})["run"] = asdict(outcome)
-    write_atomically(target, (nbformat.writes(notebook) + "\n").encode())
+    leave(target, (nbformat.writes(notebook) + "\n").encode())
     return target, notebook
+
+
+def leave(target, content):
+    """Write an executed notebook; where that fails, keep it in a temporary file.
+
+    Raises
+    ------
+    CourseError
+        Says why, and names the temporary file.
+    """
+    try:
+        with suppress(OSError):  # the next line says why
+            target.parent.mkdir(parents=True, exist_ok=True)
+        write_atomically(target, content)
+    except CourseError as problem:
+        try:
+            number, kept = tempfile.mkstemp(suffix=".ipynb", prefix="gancourse-")
+            with open(number, "wb") as file:
+                file.write(content)
+        except OSError:
+            raise problem from None
+        raise CourseError(f"{problem} What was executed is in {printable(kept)}.") from problem
 
 
 def status(error):

@@ -1,6 +1,7 @@
 """A notebook executed by papermill in a kernel of its own, with bounds on time and on output."""
 
 import contextlib
+import importlib.util
 import json
 import logging
 import os
@@ -71,13 +72,16 @@ def execute(notebook, parameters, *, cwd, timeout=None, progress=False):
     """
     logging.getLogger("papermill").setLevel(logging.CRITICAL)
     with _temporary_folder() as folder:
-        before, after = folder / "notebook.ipynb", folder / "executed.ipynb"
-        nbformat.write(notebook, before)
-        error = None
+        before = folder / "notebook.ipynb"
+        try:
+            nbformat.write(notebook, before)
+        except OSError as problem:
+            raise no_room(problem) from problem
+        kept, error = [], None  # in memory: a disk may be full
         try:
             papermill.execute_notebook(
-                before,
-                after,
+                str(before).replace("{", "{{").replace("}", "}}"),  # papermill fills in braces
+                None,
                 parameters,
                 engine_name=ENGINE,
                 kernel_name="python3",
@@ -88,6 +92,7 @@ def execute(notebook, parameters, *, cwd, timeout=None, progress=False):
                 start_timeout=START_TIMEOUT,
                 timeout=timeout,
                 folder=str(folder),
+                kept=kept,
             )
         except (
             papermill.PapermillExecutionError,
@@ -96,12 +101,19 @@ def execute(notebook, parameters, *, cwd, timeout=None, progress=False):
             OSError,
             KeyboardInterrupt,
         ) as problem:
-            if not after.exists():
+            if not kept:
                 raise
             error = problem
         if isinstance(error, RuntimeError):
             error = RuntimeError(f"{error} {_last_words(folder / LOG)}".strip())
-        return lessons.read(after), error
+        return lessons.parse(nbformat.writes(kept[0]), "what was executed"), error
+
+
+def no_room(error):
+    """Return what to tell the user where no temporary file can be written."""
+    return CourseError(
+        f"a lesson needs room for temporary files: {paths.reason(error)}. TMPDIR names it."
+    )
 
 
 def _last_words(log):
@@ -116,9 +128,7 @@ def _temporary_folder():
     try:
         folder = tempfile.TemporaryDirectory(prefix=PREFIX, ignore_cleanup_errors=True)
     except OSError as error:
-        raise CourseError(
-            f"a lesson needs room for temporary files: {paths.reason(error)}. TMPDIR names it."
-        ) from error
+        raise no_room(error) from error
     with folder as name, locked(Path(name) / LOCK):
         if not _is_free(Path(name) / LOCK):  # else this drive has no locks
             _remove_abandoned(Path(name).parent)
@@ -150,9 +160,10 @@ class _Engine(Engine):
 
     @classmethod
     def execute_managed_notebook(
-        cls, nb_man, kernel_name, start_timeout, timeout, folder, **unused
+        cls, nb_man, kernel_name, start_timeout, timeout, folder, kept, **unused
     ):
-        """Execute the notebook that ``nb_man`` holds."""
+        """Execute the notebook that ``nb_man`` holds, and put it into the list ``kept``."""
+        kept.append(nb_man.nb)
         client = _Client(
             nb_man,
             folder=folder,
@@ -192,6 +203,9 @@ class _Client(PapermillNotebookClient):
             connection_file=os.path.join(self.folder, "kernel.json"),
             transport="ipc" if has_sockets else "tcp",
         )
+        # "-m ipykernel_launcher" would take a file of that name beside the lesson.
+        launcher = importlib.util.find_spec("ipykernel_launcher").origin
+        self.km.kernel_spec.argv = [sys.executable, launcher, "-f", "{connection_file}"]
         return self.km
 
     def execute(self, **options):

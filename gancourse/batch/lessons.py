@@ -18,6 +18,19 @@ from gancourse.files import paths, schema
 PARAMETERS = ("preset", "seed", "device", "data", "out_dir")  # of every lesson of the course
 PRESETS = ("smoke", "laptop", "paper")  # from the smallest to the largest
 DEFAULT_PRESET = "laptop"
+SHOWN = ("display_data", "execute_result", "update_display_data")  # outputs that have data
+# Metadata that a program writes, and no reader: of a notebook and of its cells.
+OF_PROGRAMS = {"gancourse", "papermill", "kernelspec", "language_info", "widgets", "orig_nbformat"}
+OF_EDITORS = {
+    "papermill",
+    "execution",
+    "ExecuteTime",
+    "trusted",
+    "collapsed",
+    "scrolled",
+    "jupyter",
+}
+OF_EDITORS |= {"jp-MarkdownHeadingCollapsed", "vscode", "colab", "id", "outputId"}
 CLAIM = "application/vnd.gancourse.claim+json"  # the MIME type of what claim() records
 MAX_NOTEBOOK = 200 * 2**20  # bytes of a notebook that is read
 MAX_TITLE = 200  # characters
@@ -79,7 +92,10 @@ def folder():
 
 def by_number():
     """Return the course's lessons in order: ``{"01": Path(".../01_vanilla_gan.ipynb"), ...}``."""
-    return {path.name.split("_")[0]: path for path in sorted(folder().glob("[0-9]*_*.ipynb"))}
+    found = {}
+    for path in sorted(folder().glob("[0-9]*_*.ipynb")):
+        found.setdefault(path.name.split("_")[0], path)  # not a copy with a longer name
+    return found
 
 
 def find(names):
@@ -154,6 +170,18 @@ def read(path):
         raise CourseError(f"cannot read {shown}: {paths.reason(error)}.") from error
     except UnicodeDecodeError as error:
         raise CourseError(f"{shown} is not a notebook: it is no UTF-8 text.") from error
+    return parse(text, shown)
+
+
+def parse(text, shown):
+    """Return the notebook that a text holds; see :func:`read`.
+
+    Parameters
+    ----------
+    text : str
+    shown : str
+        What it is, for messages.
+    """
     schema.read(_Notebook, text, f"{shown} is not a notebook", CourseError)
     import nbformat  # takes a second to import, and a lesson that runs needs none of it
 
@@ -165,7 +193,10 @@ def read(path):
 
 
 def _repaired(notebook):
-    """Return a valid notebook of the newest minor version, without metadata of a wrong shape."""
+    """Return a valid notebook of the newest minor version, without what has a wrong shape.
+
+    That is metadata, outputs of a text, and data of an output that has none.
+    """
     import nbformat
 
     with warnings.catch_warnings():
@@ -178,6 +209,12 @@ def _repaired(notebook):
     for name in ("gancourse", "papermill"):
         if not isinstance(notebook.metadata.get(name, {}), dict):
             del notebook.metadata[name]
+    for cell in notebook.cells:
+        if cell.cell_type != "code":
+            cell.pop("outputs", None)
+        for output in cell.get("outputs", []):
+            if output.output_type not in SHOWN:
+                output.pop("data", None)
     return notebook
 
 
@@ -191,24 +228,29 @@ def outcome(notebook):
 
 
 def fingerprint(notebook):
-    """Return a digest of what a reader can change in a notebook: sources, tags and outputs."""
+    """Return a digest of what a reader can change in a notebook: sources, metadata and outputs."""
     cells = [
         [
             cell.cell_type,
             cell.source,
             cell.get("attachments"),
-            cell.metadata.get("tags", []),
+            {"tags": [], **_without(cell.metadata, OF_EDITORS)},
             [{**output, "execution_count": None} for output in cell.get("outputs", [])],
         ]
         for cell in notebook.cells
     ]
-    return hashlib.sha256(json.dumps(cells, sort_keys=True).encode()).hexdigest()
+    whole = [cells, _without(notebook.metadata, OF_PROGRAMS | OF_EDITORS)]
+    return hashlib.sha256(json.dumps(whole, sort_keys=True).encode()).hexdigest()
+
+
+def _without(metadata, keys):
+    return {key: value for key, value in metadata.items() if key not in keys}
 
 
 def sources(notebook):
-    """Return the kind and the source of each cell, but for what papermill has injected."""
+    """Return kind, source and attachments of each cell, but for what papermill has injected."""
     return [
-        (cell.cell_type, cell.source)
+        (cell.cell_type, cell.source, cell.get("attachments") or {})
         for cell in notebook.cells
         if "injected-parameters" not in cell.metadata.get("tags", [])
     ]

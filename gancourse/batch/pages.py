@@ -1,7 +1,8 @@
 """An executed lesson as a page: one file that can be read offline and mailed.
 
 It fetches no script, font or picture, and its equations are MathML, which browsers draw by
-themselves.
+themselves. Whatever a lesson's text or outputs hold, its policy lets a browser run no script and
+show no picture that is not in the page.
 """
 
 import os
@@ -23,6 +24,8 @@ NEEDS_A_KERNEL = ("application/vnd.jupyter.widget-view+json", "application/javas
 MAX_PICTURE = 10 * 2**20  # bytes of a file that a page takes in
 MAX_TEX = 5_000  # characters of an equation that is translated
 MAX_TEXT = 200_000  # characters of a text that is formatted
+MAX_BRACKETS = 2_000  # of "[" and of "<" in it; the formatter's time grows with their square
+POLICY = "default-src 'none'; img-src data:; media-src data:; style-src 'unsafe-inline'"
 
 
 def page(heading, body, nav=""):
@@ -33,6 +36,7 @@ def page(heading, body, nav=""):
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <meta name="color-scheme" content="light dark">
+<meta http-equiv="Content-Security-Policy" content="{POLICY}">
 <title>{escape(heading)}</title>
 <style>
 {STYLE}</style>
@@ -70,8 +74,9 @@ class Text(IPythonRenderer):
 
     def _src_to_base64(self, src):
         """Return a file of the lesson's folder as a data URI; nbconvert would open a pipe, too."""
-        path = os.path.join(self.path, src)
-        small = os.path.isfile(path) and os.path.getsize(path) <= MAX_PICTURE
+        path = os.path.realpath(os.path.join(self.path, src))  # a link may lead anywhere
+        inside = path.startswith(os.path.join(os.path.realpath(self.path), ""))
+        small = inside and os.path.isfile(path) and os.path.getsize(path) <= MAX_PICTURE
         return super()._src_to_base64(src) if small else None
 
 
@@ -102,7 +107,7 @@ def lesson_page(notebook, name, folder):
 
     @pass_context
     def markdown(context, source):
-        if len(source) > MAX_TEXT:
+        if len(source) > MAX_TEXT or max(map(source.count, "[<")) > MAX_BRACKETS:
             return f"<pre>{escape(source)}</pre>"
         pasted = context["cell"].get("attachments", {})
         renderer = Text(
@@ -119,7 +124,8 @@ def lesson_page(notebook, name, folder):
         for output in cell.get("outputs", []):
             for kind in NEEDS_A_KERNEL:
                 output.get("data", {}).pop(kind, None)
-    exporter = HTMLExporter(template_name="basic")
+    # By default templates of the current folder come first, and a template is a program.
+    exporter = HTMLExporter(template_name="basic", extra_template_basedirs=[])
     exporter.register_filter("markdown2html", markdown)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of outputs that no page can show

@@ -7,6 +7,7 @@ import errno
 import hashlib
 import json
 import os
+import re
 from contextlib import ExitStack, contextmanager
 from itertools import count
 from urllib.parse import quote
@@ -18,14 +19,19 @@ from gancourse.files.locks import locked
 from gancourse.files.writing import write_atomically
 
 LEFT = ".gancourse.left.json"  # the digests of the pages and tables that batches have left
-MOST_LEFT = 10 * 2**20  # bytes of that file
+MOST_LEFT = 2**20  # bytes of that file
+CHANGED = (
+    "{} would be overwritten, and it is not what a run has left there: move it away, or choose "
+    "another --out."
+)
 RUNS = "runs.csv"  # the claims of several runs
 LOCK_TIMEOUT = 60  # seconds; collecting the pages of a folder takes a few
 
 
 def page(name):
     """Return the file name of a lesson's page; index.html is that of the batch."""
-    return f"{name}.ipynb.html" if name.casefold() == "index" else f"{name}.html"
+    taken = re.fullmatch(r"index(\.ipynb)*", name.casefold())
+    return f"{name}.ipynb.html" if taken else f"{name}.html"
 
 
 def link(file):
@@ -46,7 +52,7 @@ def check(source, folder):
     Raises
     ------
     CourseError
-        Names the file that would be lost.
+        Names the file that would be lost, or that cannot be written.
     """
     target = folder / source.name
     if target.exists() and target.samefile(source):
@@ -55,26 +61,32 @@ def check(source, folder):
             "--out."
         )
     if not is_output(target):
-        raise CourseError(
-            f"{printable(target)} would be overwritten, and it is not what a run has left there: "
-            "move it away, or choose another --out."
-        )
-    for file in (folder / page(source.stem), folder / "index.html", folder / "claims.json"):
+        raise CourseError(CHANGED.format(printable(target)))
+    digests(folder)
+    files = (folder / page(source.stem), folder / "index.html", folder / "claims.json")
+    for file in files:
         check_page(file)
+    for file in (target, *files):
+        if os.path.lexists(file):
+            paths.target(file)
 
 
 def is_output(path):
     """Return whether a notebook is as a run has left it, or is not there."""
-    if not os.path.lexists(path):
-        return True
-    if not path.is_file():
-        return False
+    return not os.path.lexists(path) or left(path) is not None
+
+
+def left(path):
+    """Return the outcome of the run that left a notebook; None if it is not as a run left it."""
+    if path.is_symlink() or not path.is_file():
+        return None
     try:
         notebook = lessons.read(path)
     except CourseError:
-        return False
+        return None
     outcome = lessons.outcome(notebook)
-    return outcome is not None and outcome.left == lessons.fingerprint(notebook)
+    same = outcome is not None and outcome.left == lessons.fingerprint(notebook)
+    return outcome if same else None
 
 
 def check_page(path):
@@ -86,10 +98,7 @@ def check_page(path):
         If it is not as a batch has left it.
     """
     if os.path.lexists(path) and digest(path) not in digests(path.parent).get(link(path.name), ()):
-        raise CourseError(
-            f"{printable(path)} would be overwritten, and it is not what a run has left there: "
-            "move it away, or choose another --out."
-        )
+        raise CourseError(CHANGED.format(printable(path)))
 
 
 def write(path, text):
@@ -104,37 +113,68 @@ def write(path, text):
     new = text.encode("utf-8", "replace")
     # The digests come first, that of the predecessor with them: a kill may come before the page.
     both = [hashlib.sha256(new).hexdigest(), *filter(None, [digest(path)])]
-    left = digests(path.parent) | {link(path.name): both}
-    write_atomically(path.with_name(LEFT), json.dumps(left, indent=1).encode())
+    noted = digests(path.parent) | {link(path.name): both}
+    write_atomically(path.with_name(LEFT), json.dumps(noted, indent=1).encode())
     write_atomically(path, new)
 
 
 def digest(path):
-    """Return the digest of a file's bytes; None if it is no file, or cannot be read."""
+    """Return the digest of a file's bytes; None if it is a link or no file, or cannot be read."""
     from pooch import file_hash
 
     try:
-        return file_hash(path) if path.is_file() else None
+        return file_hash(path) if path.is_file() and not path.is_symlink() else None
     except OSError:
         return None
 
 
 def digests(folder):
-    """Return the digests that batches have noted in a folder, by the address of each file."""
+    """Return the digests that batches have noted in a folder, by the address of each file.
+
+    Raises
+    ------
+    CourseError
+        If something else has the name of the note, which writing it would replace.
+    """
     path = folder / LEFT
+    if not os.path.lexists(path):
+        return {}
     try:
-        if path.is_file() and path.stat().st_size <= MOST_LEFT:
+        if path.is_file() and not path.is_symlink() and path.stat().st_size <= MOST_LEFT:
             content = path.read_bytes()
             return schema.read(dict[str, list[str]], content, "the digests", CourseError)
     except (CourseError, OSError):
         pass
-    return {}
+    raise CourseError(CHANGED.format(printable(path)))
 
 
-def free(path):
-    """Return a path for an output: ``path``, or one beside it if a reader has changed that."""
+def free(path, status):
+    """Return a path for an output, and why it is another than ``path``.
+
+    Parameters
+    ----------
+    path : Path
+    status : str
+        Of the run whose output it is; see :class:`gancourse.batch.lessons.Outcome`.
+
+    Returns
+    -------
+    path : Path
+        ``path``, or a free name beside it if a reader has changed what is there, or if a run that
+        was not done would replace the output of one that was.
+    why : str
+    """
+    if not os.path.lexists(path):
+        return path, ""
+    outcome = left(path)
+    if outcome is None:
+        why = "was changed during the run, and is kept"
+    elif outcome.status == "done" and status != "done":
+        why = "is what an earlier run has left, which was done; it is kept"
+    else:
+        return path, ""
     others = (beside(path, number) for number in count(2))
-    return path if is_output(path) else next(other for other in others if is_output(other))
+    return next(other for other in others if not os.path.lexists(other)), why
 
 
 def beside(path, number):

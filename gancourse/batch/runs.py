@@ -9,6 +9,7 @@ from math import isfinite
 from statistics import fmean, stdev
 
 from bs4 import BeautifulSoup
+from bs4.exceptions import ParserRejectedMarkup
 
 from gancourse.batch import lessons, places
 from gancourse.batch.pages import page
@@ -16,6 +17,7 @@ from gancourse.batch.report import left_by_a_run, show_value
 from gancourse.errors import printable
 
 HEAD = ("lesson", "run", "claim", "holds", "value")
+MAX_TABLE = 20_000  # characters; the parser's time grows with the square of some faults
 NUMBER = re.compile(r"[-−]?\d[\d,]*\.?\d*(?:e[-+]?\d+)?")
 
 
@@ -116,13 +118,21 @@ def claim_rows(claims):
 def tables_of(notebook):
     """Return the tables that a notebook shows, each a list of rows of text, the headings first.
 
-    Of a table that holds tables, as layouts do, only the inner ones count.
+    Of a table that holds tables, as layouts do, only the inner ones count. What has more than
+    MAX_TABLE characters is left out.
     """
     tables = []
     for cell in notebook.cells:
         for output in cell.get("outputs", []):
-            html = output.get("data", {}).get("text/html", "")
-            for table in innermost(BeautifulSoup("".join(html), "html.parser"), "table"):
+            html = "".join(output.get("data", {}).get("text/html", ""))
+            begin, end = html.find("<table"), html.rfind("</table>")
+            if not 0 <= begin < end <= begin + MAX_TABLE:
+                continue
+            try:
+                soup = BeautifulSoup(html[begin:end], "html.parser")
+            except ParserRejectedMarkup:
+                continue
+            for table in innermost(soup, "table"):
                 rows = [
                     [cell.get_text(" ", strip=True) for cell in innermost(row, ["td", "th"])]
                     for row in innermost(table, "tr")

@@ -4,6 +4,7 @@ import hashlib
 import os
 import re
 import stat
+import time
 from contextlib import contextmanager, suppress
 
 from gancourse.errors import CourseError, printable
@@ -13,6 +14,8 @@ try:
     import fcntl
 except ImportError:  # Windows
     fcntl = None
+
+PATIENCE = 60  # seconds; the largest checkpoint takes a few
 
 
 def write_atomically(path, *parts):
@@ -45,20 +48,32 @@ def write_atomically(path, *parts):
         ) from error
 
 
+def _taken(folder):
+    """Take the lock of a folder; return False if another process holds it."""
+    try:
+        fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
 @contextmanager
 def _locked(folder):
     """Keep other writers out of a folder, where the system can; a killed process frees it.
 
-    Yields the folder's file descriptor, or None. The folder is flushed at the end, without which
-    a power cut could undo a renaming.
+    Yields the folder's file descriptor, or None. Whoever holds the lock for longer than PATIENCE
+    writes no file of the course, or was stopped: then it is ignored. The folder is flushed at the
+    end, without which a power cut could undo a renaming.
     """
     opened = None
     with suppress(OSError, AttributeError):  # Windows; a folder that may not be read
         opened = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
         if opened is not None and fcntl:
+            end = time.monotonic() + PATIENCE
             with suppress(OSError):  # some network drives
-                fcntl.flock(opened, fcntl.LOCK_EX)
+                while not _taken(opened) and time.monotonic() < end:
+                    time.sleep(0.02)
         yield opened
     finally:
         if opened is not None:

@@ -204,15 +204,18 @@ def test_numbers_beyond_the_range_of_floats_are_texts(tmp_path, cells):
 @pytest.mark.parametrize(
     ("html", "expected"),
     [
-        ("<table>" * 3_000 + "<tr><td>a</td></tr>" + "</table>" * 3_000, [[["a"]]]),
+        ("<table>" * 1_000 + "<tr><td>a</td></tr>" + "</table>" * 1_000, [[["a"]]]),
         ("<table><tr>" + "<td>" * 3_000 + "a</table>", [[["a"]]]),
         (
             "<table><tr><td><table><tr><td>a</td></tr></table></td><td>b</td></tr></table>",
             [[["a"]]],
         ),
         ("<table><tr><th>a</th></tr><tr><td>1</td></tr></table>" * 2, [[["a"], ["1"]]] * 2),
+        ("<table><tr><td>a</td></tr><![foo bar]></table>", []),
+        ("<table><tr><td>" + "<a " * 100_000 + "</td></tr></table>", []),
+        ("</table><table>", []),
     ],
-    ids=["deep", "open cells", "layout", "two"],
+    ids=["deep", "open cells", "layout", "two", "rejected", "large", "turned round"],
 )
 def test_of_tables_in_tables_the_inner_ones_are_read(html, expected):
     assert runs.tables_of(executed(shows({"text/html": html}))) == expected
@@ -252,3 +255,26 @@ def test_papermill_writes_a_lesson_into_a_bucket(tmp_path, write, monkeypatch):
         assert json.loads(text)["cells"][-1]["outputs"][0]["text"] == ["7\n"]
     finally:
         bucket.stop()
+
+
+def test_a_defect_in_one_job_does_not_stop_the_others(tmp_path, write, monkeypatch):
+    paths = [write(tmp_path, name, "1") for name in ("first", "second")]
+
+    def run(job):
+        if job.name == "first":
+            raise TypeError("what nobody expected")
+        return tmp_path / "second.ipynb", None
+
+    monkeypatch.setattr(cluster.execute, "run", run)
+    jobs = cluster.execute.prepare(paths, {}, tmp_path / "out")
+    (_, none, problem), (_, path, nothing) = cluster.results(jobs)
+    assert none is None and "TypeError: what nobody expected" in problem
+    assert path.name == "second.ipynb" and nothing == ""
+
+
+def test_a_scheduler_that_does_not_answer_leaves_no_folder(tmp_path, write):
+    out = tmp_path / "out"
+    path = write(tmp_path, "mine", "1")
+    result = invoke(path, "--out", out, "--scheduler", "tcp://127.0.0.1:99999")
+    assert result.exit_code == 2 and "no Dask scheduler answers" in result.stderr
+    assert not out.exists()

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import sysconfig
+import tempfile
 import time
 from pathlib import Path
 
@@ -15,7 +16,9 @@ import nbformat
 import pytest
 from click.testing import CliRunner
 from PIL import Image
+from written import executed, leave
 
+from gancourse.batch import execute
 from gancourse.batch.execute import prepare
 from gancourse.batch.lessons import fingerprint, read
 from gancourse.cli import main
@@ -162,15 +165,23 @@ def test_a_folder_that_cannot_be_locked_is_refused_before_anything_runs(
 ):
     (tmp_path / "out").mkdir()
     make(tmp_path / "out" / ".gancourse.lock")
+    jobs = prepare(lessons, {"seed": seed}, tmp_path / "out")
     with pytest.raises(CourseError, match=r"cannot use .*\.gancourse\.lock.*Move it away"):
-        prepare(lessons, {"seed": seed}, tmp_path / "out")
+        execute.make_folders(jobs)
     assert [path.name for path in (tmp_path / "out").iterdir()] == [".gancourse.lock"]
 
 
 def test_a_folder_that_cannot_be_made_is_refused(lessons, tmp_path):
     (tmp_path / "file").touch()
     with pytest.raises(CourseError, match="file"):
-        prepare(lessons, {}, tmp_path / "file" / "out")
+        execute.make_folders(prepare(lessons, {}, tmp_path / "file" / "out"))
+
+
+def test_a_default_folder_that_cannot_be_used_is_refused(lessons, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    os.symlink("build", "build")
+    with pytest.raises(CourseError, match=r"the output folder: .*links lead in a circle"):
+        prepare(lessons, {})
 
 
 # Running
@@ -266,6 +277,79 @@ def test_an_output_that_is_edited_during_the_run_is_kept(tmp_path, write):
     assert (out / "mine.ipynb").read_text(encoding="utf-8") == "my notes"
     assert read(out / "mine-2.ipynb").metadata.gancourse.run.status == "done"
     assert "./mine-2.html" in (out / "index.html").read_text(encoding="utf-8")
+
+
+def test_a_run_that_fails_keeps_what_an_earlier_one_has_done(tmp_path, write):
+    out, mark = tmp_path / "out", tmp_path / "mark"
+    path = write(tmp_path, "mine", f"open({str(mark)!r}, 'x').close()")
+    assert invoke(path, "--out", out).exit_code == 0
+    result = invoke(path, "--out", out)
+    assert result.exit_code == 1 and "mine.ipynb is what an earlier run has left" in result.stderr
+    states = [
+        read(out / f"{name}.ipynb").metadata.gancourse.run.status for name in ("mine", "mine-2")
+    ]
+    assert states == ["done", "failed"]
+
+
+def test_what_was_executed_is_kept_if_it_cannot_be_written(tmp_path, write, monkeypatch):
+    def full(path, content):
+        raise CourseError(f"cannot write {path}: the disk is full.")
+
+    out, rest = tmp_path / "out", tmp_path / "rest"
+    rest.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(rest))
+    monkeypatch.setattr(execute, "write_atomically", full)
+    result = invoke(write(tmp_path, "mine", "print('hours')"), "--out", out)
+    (kept,) = rest.iterdir()
+    assert result.exit_code == 1
+    assert f"the disk is full. What was executed is in {kept}." in result.stderr
+    assert read(kept).cells[-1].outputs[0].text == "hours\n"
+
+
+def test_a_folder_that_the_lesson_removes_is_made_again(tmp_path, write):
+    out = tmp_path / "out"
+    result = invoke(
+        write(tmp_path, "mine", f"__import__('shutil').rmtree({str(out)!r})"), "--out", out
+    )
+    assert result.exit_code == 0, result.output
+    assert read(out / "mine.ipynb").metadata.gancourse.run.status == "done"
+
+
+def test_a_page_that_cannot_be_written_counts_as_a_failure(tmp_path, write):
+    out = tmp_path / "out"
+    edit = f"open({str(out / 'mine.html')!r}, 'w').write('my notes')"
+    result = invoke(write(tmp_path, "mine", edit), "--out", out)
+    assert result.exit_code == 1 and "mine.html would be overwritten" in result.stderr
+    assert (out / "mine.html").read_text(encoding="utf-8") == "my notes"
+
+
+@pytest.mark.parametrize(
+    ("given", "then", "done"),
+    [
+        ({"x": 1}, {"x": 1}, True),
+        ({"x": (0, 1)}, {"x": [0, 1]}, True),
+        ({"x": True}, {"x": 1}, False),
+        ({"x": 1.0}, {"x": 1}, False),
+    ],
+)
+def test_done_means_with_the_same_parameters(tmp_path, write, given, then, done):
+    path, out = write(tmp_path, "mine", "1"), tmp_path / "out"
+    out.mkdir()
+    leave(executed(*read(path).cells, preset="smoke", parameters=then), out / "mine.ipynb")
+    job = execute.Job(path=path, parameters=given, preset="smoke", out=out, timeout=None)
+    assert execute.is_done(job) is done
+
+
+def test_a_picture_that_was_pasted_into_a_lesson_is_a_change(tmp_path, write):
+    path, out = write(tmp_path, "mine", "1"), tmp_path / "out"
+    out.mkdir()
+    leave(executed(*read(path).cells, preset="smoke"), out / "mine.ipynb")
+    job = execute.Job(path=path, parameters={}, preset="smoke", out=out, timeout=None)
+    assert execute.is_done(job)
+    book = read(path)
+    book.cells[0].attachments = {"a.png": {"image/png": pixel()}}
+    nbformat.write(book, path)
+    assert not execute.is_done(job)
 
 
 def test_a_cell_that_takes_too_long_is_named_and_the_others_run(tmp_path, write):

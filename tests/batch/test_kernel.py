@@ -1,9 +1,11 @@
 """Notebooks in a kernel: joined, bounded and checked outputs, and nothing left behind."""
 
+import errno
 import gc
 import os
 import subprocess
 import sys
+import tempfile
 import time
 
 import pytest
@@ -210,3 +212,39 @@ def test_the_folder_of_a_killed_run_is_removed_by_a_later_one_and_that_of_a_live
         with kernel._temporary_folder():
             assert (left.exists(), live.exists()) == (False, True)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_file_beside_the_lesson_does_not_start_in_place_of_the_kernel(tmp_path):
+    (tmp_path / "ipykernel_launcher.py").write_text("open('mark', 'w')\n")
+    (tmp_path / "ipykernel.py").write_text("open('mark', 'w')\n")
+    (tmp_path / "neighbour.py").write_text("answer = 42\n")
+    notebook, error = executed("import neighbour\nprint(neighbour.answer)", tmp_path=tmp_path)
+    assert error is None and notebook.cells[0].outputs[0].text == "42\n"
+    assert not (tmp_path / "mark").exists()
+
+
+def test_a_temporary_folder_may_have_braces_in_its_name(tmp_path, monkeypatch):
+    place = tmp_path / "t{x}"
+    place.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(place))
+    notebook, error = executed("print(1)", tmp_path=tmp_path)
+    assert error is None and notebook.cells[0].outputs[0].text == "1\n"
+
+
+def test_a_full_temporary_folder_is_named(tmp_path, monkeypatch):
+    def full(*_):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(kernel.nbformat, "write", full)
+    with pytest.raises(CourseError, match=r"temporary files: the disk is full.*TMPDIR"):
+        executed("1", tmp_path=tmp_path)
+
+
+def test_no_copy_of_the_results_is_written_into_the_temporary_folder(tmp_path, monkeypatch):
+    place = tmp_path / "temporary"
+    place.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(place))
+    sizes = "import glob, os\nprint('x' * 100_000)\nmark = 1"
+    count = f"print(sum(map(os.path.getsize, glob.glob({str(place)!r} + '/*/*.ipynb'))) < 10_000)"
+    notebook, _ = executed(sizes, count, tmp_path=tmp_path)
+    assert notebook.cells[1].outputs[0].text == "True\n"

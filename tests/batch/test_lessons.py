@@ -166,3 +166,19 @@ def test_a_request_is_checked_without_importing_pytorch(tmp_path):
     )
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert result.stdout.strip() == "set()", result.stderr
+
+
+def test_of_notebooks_with_one_number_the_shortest_name_is_the_lesson(lessons, write):
+    write(lessons[0].parent, "01_vanilla_gan_mine", "1")
+    assert find(["01"]) == lessons[:1] and find(["all"]) == lessons
+
+
+def test_outputs_of_a_text_and_data_of_a_stream_are_dropped(tmp_path):
+    book = new_notebook(cells=[new_markdown_cell("a"), new_code_cell("b")])
+    book = json.loads(json.dumps(book))
+    book["cells"][0]["outputs"] = None
+    stream = {"output_type": "stream", "name": "stdout", "text": "x", "data": 3}
+    book["cells"][1]["outputs"] = [stream]
+    (tmp_path / "odd.ipynb").write_text(json.dumps(book))
+    words, code = read(tmp_path / "odd.ipynb").cells
+    assert "outputs" not in words and "data" not in code.outputs[0]

@@ -97,3 +97,42 @@ def test_the_page_has_colours_for_light_and_dark():
     assert all(f"{name}:" in dark.partition("* {")[0] for name in names)
     assert "url(" not in pages.STYLE
     assert "@import" not in pages.STYLE
+
+
+def test_a_template_in_the_current_folder_is_not_used(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for name in ("basic", "classic", "base"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "index.html.j2").write_text("{{ 6 * 7 }} from elsewhere")
+        (tmp_path / name / "conf.json").write_text('{"base_template": "nowhere"}')
+    html = pages.lesson_page(executed(text("# Title", "", "words")), "name", tmp_path)
+    assert "words" in html and "from elsewhere" not in html
+
+
+def test_a_link_that_leads_out_of_the_lessons_folder_is_not_embedded(tmp_path):
+    folder = tmp_path / "lessons"
+    folder.mkdir()
+    Image.new("RGB", (2, 2)).save(tmp_path / "private.png")
+    Image.new("RGB", (2, 2)).save(folder / "own.png")
+    (folder / "link.png").symlink_to(tmp_path / "private.png")
+    (folder / "inner.png").symlink_to("own.png")
+    for name, embedded in (("link.png", False), ("inner.png", True), ("../private.png", False)):
+        html = pages.lesson_page(executed(text(f"# A\n\n![x]({name})")), "name", folder)
+        assert ("data:image" in html.partition("<body>")[2]) is embedded, name
+
+
+def test_the_policy_of_a_page_forbids_scripts_and_what_is_not_in_it():
+    policies = [
+        attrs["content"]
+        for tag, attrs in Page(pages.page("a", "b")).found
+        if attrs.get("http-equiv") == "Content-Security-Policy"
+    ]
+    (policy,) = (dict(part.split(" ", 1) for part in p.split("; ")) for p in policies)
+    assert policy["default-src"] == "'none'" and policy["img-src"] == "data:"
+    assert "script-src" not in policy
+
+
+@pytest.mark.parametrize("odd", ["[", "![", "[^a]", "<!--"])
+def test_a_text_of_brackets_alone_is_shown_as_it_is(odd, tmp_path):
+    html = pages.lesson_page(executed(text("# A"), text(odd * 30_000)), "name", tmp_path)
+    assert "<pre>" in html

@@ -73,14 +73,69 @@ def test_a_kill_while_a_page_is_written_leaves_a_page_of_ours(out, monkeypatch, 
     assert path.read_text(encoding="utf-8") == "c"
 
 
-@pytest.mark.parametrize("content", ["", "[]", '{"index.html": 3}', "[" * 9_999, None])
-def test_without_its_note_a_page_is_kept(out, content):
+def test_without_its_note_a_page_is_kept(out):
     places.write(out / "index.html", "a")
-    note = out / places.LEFT
-    note.unlink()
-    note.mkdir() if content is None else note.write_text(content, encoding="utf-8")
+    (out / places.LEFT).unlink()
     with pytest.raises(CourseError, match=r"index\.html would be overwritten"):
         places.check_page(out / "index.html")
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda note: note.write_text(""),
+        lambda note: note.write_text("my thesis"),
+        lambda note: note.write_text("[]"),
+        lambda note: note.write_text('{"index.html": 3}'),
+        lambda note: note.write_text("[" * 9_999),
+        lambda note: note.write_text(" " * 2 * places.MOST_LEFT),
+        lambda note: note.symlink_to(note.parent.parent / "thesis.txt"),
+        lambda note: note.symlink_to("nowhere"),
+        lambda note: note.mkdir(),
+    ],
+    ids=["empty", "text", "list", "numbers", "deep", "large", "link", "dangling link", "folder"],
+)
+def test_what_has_the_name_of_the_note_and_is_none_is_refused(source, out, tmp_path, make):
+    (tmp_path / "thesis.txt").write_text("{}", encoding="utf-8")
+    make(out / places.LEFT)
+    with pytest.raises(CourseError, match=r"left\.json would be overwritten.*move it away"):
+        places.check(source, out)
+    with pytest.raises(CourseError, match=r"left\.json would be overwritten"):
+        places.write(out / "index.html", "a")
+    assert (tmp_path / "thesis.txt").read_text(encoding="utf-8") == "{}"
+
+
+@pytest.mark.parametrize("name", ["mine.ipynb", "index.html"])
+def test_a_link_to_an_output_elsewhere_is_refused(source, out, tmp_path, name):
+    other = tmp_path / "other"
+    other.mkdir()
+    leave(executed(text("# A")), other / "mine.ipynb")
+    places.write(other / "index.html", "a")
+    places.write(out / "index.html", "a")
+    (out / "index.html").unlink()
+    (out / name).symlink_to(other / name)
+    with pytest.raises(CourseError, match=name):
+        places.check(source, out)
+
+
+@pytest.mark.parametrize("name", ["mine.ipynb", *PAGES])
+def test_what_may_not_be_written_is_told_before_anything_runs(source, out, monkeypatch, name):
+    leave(executed(text("# A")), out / "mine.ipynb")
+    for page_name in PAGES:
+        places.write(out / page_name, "a")
+    places.check(source, out)
+    may = os.access
+    monkeypatch.setattr(
+        os, "access", lambda path, mode: str(path)[-9:] != name[-9:] and may(path, mode)
+    )
+    with pytest.raises(CourseError, match=f"cannot write .*{name}: you have no permission"):
+        places.check(source, out)
+
+
+def test_pages_have_names_of_their_own():
+    names = ["index", "Index", "index.ipynb", "index.ipynb.ipynb", "mine"]
+    found = [places.page(name).casefold() for name in names]
+    assert "index.html" not in found and len(set(found)) == len(names) - 1  # Index is index
 
 
 @pytest.mark.parametrize("how", ["same", "link", "hard link", "folder link"])
@@ -105,6 +160,9 @@ def test_a_lesson_is_not_its_own_output(source, out, how):
         lambda book: book.cells.append(text("my notes")),
         lambda book: book.cells[0].update(source="other"),
         lambda book: book.cells.clear(),
+        lambda book: book.cells[0].metadata.update(slideshow={"slide_type": "skip"}),
+        lambda book: book.cells[0].metadata.update(tags=["mine"]),
+        lambda book: book.metadata.update(authors=[{"name": "A. Reader"}]),
         lambda book: book.metadata.pop("gancourse"),
         lambda book: book.metadata.gancourse.run.pop("left"),
         lambda book: book.metadata.gancourse.update(run=[]),
@@ -123,6 +181,7 @@ def test_saving_an_output_again_is_no_change(source, out):
     leave(executed(text("# A")), out / "mine.ipynb")
     book = lessons.read(out / "mine.ipynb")
     book.metadata["language_info"] = {"name": "python"}
+    book.cells[0].metadata.update(collapsed=True, jupyter={"source_hidden": True})
     nbformat.write(book, out / "mine.ipynb")
     places.check(source, out)
 
@@ -143,11 +202,23 @@ def test_what_the_course_did_not_make_is_kept(source, out, name, kind):
 
 def test_an_output_goes_beside_one_that_a_reader_has_changed(out):
     path = out / "mine.ipynb"
-    assert places.free(path) == path
+    assert places.free(path, "done") == (path, "")
     path.write_text("changed", encoding="utf-8")
-    assert places.free(path) == out / "mine-2.ipynb"
-    (out / "mine-2.ipynb").write_text("changed", encoding="utf-8")
-    assert places.free(path) == out / "mine-3.ipynb"
+    other, why = places.free(path, "done")
+    assert other == out / "mine-2.ipynb" and "changed" in why
+    leave(executed(text("# A lesson called mine-2")), out / "mine-2.ipynb")
+    assert places.free(path, "done")[0] == out / "mine-3.ipynb"
+
+
+@pytest.mark.parametrize("earlier", ["done", "failed", "interrupted"])
+@pytest.mark.parametrize("now", ["done", "failed", "interrupted"])
+def test_what_was_done_is_replaced_only_by_what_is_done(out, earlier, now):
+    path = out / "mine.ipynb"
+    leave(executed(text("# A"), status=earlier), path)
+    other, why = places.free(path, now)
+    kept = earlier == "done" and now != "done"
+    assert other.name == ("mine-2.ipynb" if kept else "mine.ipynb")
+    assert ("earlier run" in why) is kept
 
 
 @pytest.mark.skipif(os.name != "posix", reason="a name has 255 bytes at most")
@@ -159,10 +230,10 @@ def test_an_output_goes_beside_one_that_a_reader_has_changed(out):
 def test_an_output_beside_one_of_the_longest_name_has_a_shorter_one(out, name, cut):
     path = out / f"{name}.ipynb"
     path.write_text("changed", encoding="utf-8")
-    other = places.free(path)
+    other, _ = places.free(path, "done")
     assert other == out / f"{cut}-2.ipynb"
     other.write_text("changed", encoding="utf-8")
-    assert places.free(path) == out / f"{cut}-3.ipynb"
+    assert places.free(path, "done")[0] == out / f"{cut}-3.ipynb"
 
 
 def test_one_batch_at_a_time_collects_a_folder(out):

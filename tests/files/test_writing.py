@@ -175,3 +175,15 @@ def test_a_file_as_a_folder_and_a_name_too_long_are_told(tmp_path):
         write_atomically(tmp_path / "file" / "c", b"x")
     with pytest.raises(CourseError, match="too long"):
         write_atomically(tmp_path / ("n" * 300), b"x")
+
+
+@pytest.mark.skipif(not writing.fcntl, reason="this system has no such locks")
+def test_a_lock_that_somebody_else_keeps_does_not_stop_the_writing(tmp_path, monkeypatch):
+    monkeypatch.setattr(writing, "PATIENCE", 0.1)
+    folder = os.open(tmp_path, os.O_RDONLY)
+    try:
+        writing.fcntl.flock(folder, writing.fcntl.LOCK_EX)  # as flock(1) does
+        write_atomically(tmp_path / "c", b"new")
+    finally:
+        os.close(folder)
+    assert (tmp_path / "c").read_bytes() == b"new"
