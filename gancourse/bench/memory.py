@@ -1,7 +1,4 @@
-"""The most memory that training needs on a CPU, measured in a process of its own.
-
-python -m gancourse.bench.memory vanilla smoke tutorial
-"""
+"""The most memory that training needs on a CPU, measured in a process of its own."""
 
 import ctypes
 import json
@@ -11,6 +8,11 @@ import sys
 from pathlib import Path
 
 STATUS, FORGET = Path("/proc/self/status"), Path("/proc/self/clear_refs")
+# Python would import from the current folder first: a file torch.py there, for instance.
+ALONE = (
+    "import sys; sys.path = [place for place in sys.path if place]; "
+    "from gancourse.bench import memory; memory.main(*sys.argv[1:])"
+)
 
 
 def of_side(name, preset, side, options):
@@ -27,7 +29,7 @@ def of_side(name, preset, side, options):
     """
     if not FORGET.exists():
         return None
-    words = [sys.executable, "-m", __name__, name, preset, side, json.dumps(options)]
+    words = [sys.executable, "-c", ALONE, name, preset, side, json.dumps(options)]
     done = subprocess.run(words, capture_output=True, text=True, check=False)
     return int(done.stdout.split()[-1]) if done.returncode == 0 else None
 
@@ -52,7 +54,3 @@ def main(name, preset, side, options="{}"):
     loop = Tutorial(plan, "cpu") if side == TUTORIAL else Ours(plan, "cpu", **json.loads(options))
     loop.go(5)
     print(in_use("VmHWM") - before)
-
-
-if __name__ == "__main__":
-    main(*sys.argv[1:])
