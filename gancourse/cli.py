@@ -158,7 +158,12 @@ def run(names, given, out, check_claims, missing, workers, scheduler, timeout):
             bad += 1
             say(f"{job.shown}  {problem}", err=True)
             continue
-        notebook = lessons.read(path)
+        try:
+            notebook = lessons.read(path)
+        except CourseError as error:  # a worker's disk may be another
+            bad += 1
+            say(f"{job.shown}  {error}", err=True)
+            continue
         bad += tell(job, path, notebook, check_claims)
         if lessons.outcome(notebook).status == "interrupted":
             raise KeyboardInterrupt

@@ -5,6 +5,7 @@ must see the same files under the same paths.
 """
 
 import logging
+import platform
 from contextlib import contextmanager
 
 from gancourse.batch import execute
@@ -46,7 +47,7 @@ def results(jobs, workers=1, scheduler=None):
                 with execute.signals_interrupt():
                     path, _ = execute.run(job)
             except Exception as error:  # the others still run
-                yield job, None, reason(error)
+                yield job, None, reason(error, "the lesson could not be run")
             else:
                 yield job, path, ""
         return
@@ -65,16 +66,19 @@ def results(jobs, workers=1, scheduler=None):
 
 def run(job):
     """Execute a job in a worker, and return the path of the executed notebook."""
-    return execute.run(job)[0]
+    try:
+        return execute.run(job)[0]
+    except CourseError as error:
+        raise CourseError(f"on {printable(platform.node())}: {error}") from error
 
 
-def reason(error):
+def reason(error, what="the worker failed"):
     """Return why a job was not executed."""
     if isinstance(error, CourseError):
         return str(error)
     name = type(error).__name__
     advice = " Perhaps its memory ran out." if name == "KilledWorker" else ""
-    return f"the worker failed: {name}: {printable(error, 300)}.{advice}"
+    return f"{what}: {name}: {printable(error, 300)}.{advice}"
 
 
 def reach(scheduler):

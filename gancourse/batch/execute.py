@@ -16,6 +16,7 @@ from gancourse.batch import lessons, places
 from gancourse.batch import parameters as parameter_cells
 from gancourse.errors import CourseError, check_seed, choose, printable
 from gancourse.files.paths import folder, reason
+from gancourse.files.streams import say
 from gancourse.files.writing import write_atomically
 
 # Seconds that a cell may take; a cell of the paper's size may train for days.
@@ -141,6 +142,7 @@ def prepare(paths, given, out=None, timeout=None):
     for root in dict.fromkeys(job.batch for job in jobs if job.variant):
         places.check_page(root / "index.html")
         places.check_page(root / places.RUNS)
+        places.digests(root)
     return jobs
 
 
@@ -178,14 +180,17 @@ def is_done(job):
     changed since.
     """
     target = job.out / job.path.name
-    if not (target.is_file() and places.is_output(target)):
+    outcome = places.left(target, job.path.name)
+    if outcome is None or (outcome.status, outcome.preset) != ("done", job.preset):
         return False
-    left = lessons.read(target)
-    outcome = lessons.outcome(left)
-    same = (outcome.status, outcome.preset) == ("done", job.preset)
-    given, then = (json.dumps(p, sort_keys=True) for p in (job.parameters, outcome.parameters))
-    same = same and given == then  # as text, in which 1, 1.0 and true are different
-    return same and lessons.sources(left) == lessons.sources(lessons.read(job.path))
+    # As text, in which 1, 1.0 and true are different, and a tuple is a list.
+    given, then = (
+        json.dumps(json.loads(json.dumps(values)), sort_keys=True)
+        for values in (job.parameters, outcome.parameters)
+    )
+    return given == then and lessons.sources(lessons.read(target)) == lessons.sources(
+        lessons.read(job.path)
+    )
 
 
 def find_preset(notebook, known, values):
@@ -222,7 +227,8 @@ def run(job):
     Raises
     ------
     CourseError
-        If the notebook cannot be written; the message names a temporary file that holds it.
+        If the notebook cannot be written. The message names a temporary file that holds it, if
+        there is room for one.
     """
     from gancourse.batch import kernel
 
@@ -258,6 +264,7 @@ def run(job):
         parameters=job.parameters,
         notes=notes,
         left=lessons.fingerprint(notebook),
+        lesson=job.path.name,
     )
     shown = {"input_path": printable(job.path), "output_path": printable(target)}
     notebook.metadata.papermill.update(shown)
@@ -267,25 +274,40 @@ def run(job):
 
 
 def leave(target, content):
-    """Write an executed notebook; where that fails, keep it in a temporary file.
+    """Write an executed notebook; where that fails or is stopped, keep it in a temporary file.
 
     Raises
     ------
     CourseError
-        Says why, and names the temporary file.
+        Says why it cannot be written, and names the temporary file.
     """
     try:
         with suppress(OSError):  # the next line says why
-            target.parent.mkdir(parents=True, exist_ok=True)
+            target.parent.mkdir(exist_ok=True)  # the lesson may have removed it
         write_atomically(target, content)
-    except CourseError as problem:
-        try:
-            number, kept = tempfile.mkstemp(suffix=".ipynb", prefix="gancourse-")
-            with open(number, "wb") as file:
-                file.write(content)
-        except OSError:
-            raise problem from None
-        raise CourseError(f"{problem} What was executed is in {printable(kept)}.") from problem
+    except (CourseError, KeyboardInterrupt) as problem:
+        kept = rescued(content)
+        if not kept:
+            raise
+        where = f"What was executed is in {printable(kept)}."
+        if isinstance(problem, CourseError):
+            raise CourseError(f"{problem} {where}") from problem
+        say(where, err=True)
+        raise
+
+
+def rescued(content):
+    """Write a notebook into a temporary file; return its path, or None if there is no room."""
+    number, path = None, None
+    try:
+        number, path = tempfile.mkstemp(suffix=".ipynb", prefix="gancourse-")
+        with open(number, "wb") as file:
+            file.write(content)
+    except OSError:
+        if path:
+            os.unlink(path)
+        return None
+    return path
 
 
 def status(error):

@@ -1,7 +1,6 @@
 """A notebook executed by papermill in a kernel of its own, with bounds on time and on output."""
 
 import contextlib
-import importlib.util
 import json
 import logging
 import os
@@ -35,12 +34,18 @@ PREFIX, LOCK = "gancourse-run-", ".lock"  # of a run's temporary folder
 SOCKET_FOLDER = 85  # bytes of the path of a folder with sockets; a socket's may have 103
 LOG = "kernel.log"  # what a kernel prints outside of a cell
 ENGINE = "gancourse"
+# Without the lesson's folder on the path, until IPython puts it after the standard library's:
+# "-m ipykernel_launcher" would take a file of that name beside the lesson.
+LAUNCH = (
+    "import sys; sys.path = [place for place in sys.path if place]; "
+    "from ipykernel import kernelapp; kernelapp.launch_new_instance()"
+)
 
 
 def execute(notebook, parameters, *, cwd, timeout=None, progress=False):
     """Execute a notebook in a new kernel of this interpreter, whatever kernel the notebook names.
 
-    The kernel's connection file and what papermill writes are in a temporary folder, which is
+    The kernel's connection file and what papermill reads are in a temporary folder, which is
     removed at the end. A kernel ends by itself a second after the process that started it.
 
     Parameters
@@ -163,6 +168,7 @@ class _Engine(Engine):
         cls, nb_man, kernel_name, start_timeout, timeout, folder, kept, **unused
     ):
         """Execute the notebook that ``nb_man`` holds, and put it into the list ``kept``."""
+        nbformat.writes(nb_man.nb)  # what cannot be written fails before it is executed
         kept.append(nb_man.nb)
         client = _Client(
             nb_man,
@@ -203,9 +209,7 @@ class _Client(PapermillNotebookClient):
             connection_file=os.path.join(self.folder, "kernel.json"),
             transport="ipc" if has_sockets else "tcp",
         )
-        # "-m ipykernel_launcher" would take a file of that name beside the lesson.
-        launcher = importlib.util.find_spec("ipykernel_launcher").origin
-        self.km.kernel_spec.argv = [sys.executable, launcher, "-f", "{connection_file}"]
+        self.km.kernel_spec.argv = [sys.executable, "-c", LAUNCH, "-f", "{connection_file}"]
         return self.km
 
     def execute(self, **options):

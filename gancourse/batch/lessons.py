@@ -20,17 +20,11 @@ PRESETS = ("smoke", "laptop", "paper")  # from the smallest to the largest
 DEFAULT_PRESET = "laptop"
 SHOWN = ("display_data", "execute_result", "update_display_data")  # outputs that have data
 # Metadata that a program writes, and no reader: of a notebook and of its cells.
-OF_PROGRAMS = {"gancourse", "papermill", "kernelspec", "language_info", "widgets", "orig_nbformat"}
-OF_EDITORS = {
-    "papermill",
-    "execution",
-    "ExecuteTime",
-    "trusted",
-    "collapsed",
-    "scrolled",
-    "jupyter",
-}
-OF_EDITORS |= {"jp-MarkdownHeadingCollapsed", "vscode", "colab", "id", "outputId"}
+OF_PROGRAMS = {"gancourse", "papermill", "kernelspec", "language_info", "widgets", "toc"}
+OF_PROGRAMS |= {"orig_nbformat", "orig_nbformat_minor", "accelerator", "jupytext", "celltoolbar"}
+OF_EDITORS = {"papermill", "execution", "ExecuteTime", "executionInfo", "trusted", "collapsed"}
+OF_EDITORS |= {"scrolled", "jupyter", "jp-MarkdownHeadingCollapsed", "vscode", "pycharm", "colab"}
+OF_EDITORS |= {"id", "outputId"}
 CLAIM = "application/vnd.gancourse.claim+json"  # the MIME type of what claim() records
 MAX_NOTEBOOK = 200 * 2**20  # bytes of a notebook that is read
 MAX_TITLE = 200  # characters
@@ -55,6 +49,8 @@ class Outcome:
         What the reader should know besides.
     left : str
         The :func:`fingerprint` of the notebook that the run left.
+    lesson : str
+        The file name of the notebook that was run; that of the output may be another.
     """
 
     status: Literal["done", "failed", "interrupted"]
@@ -65,6 +61,7 @@ class Outcome:
     parameters: dict[str, object]
     notes: list[str] = field(default_factory=list)
     left: str = ""
+    lesson: str = ""
 
 
 @dataclass(frozen=True)
@@ -93,8 +90,9 @@ def folder():
 def by_number():
     """Return the course's lessons in order: ``{"01": Path(".../01_vanilla_gan.ipynb"), ...}``."""
     found = {}
-    for path in sorted(folder().glob("[0-9]*_*.ipynb")):
-        found.setdefault(path.name.split("_")[0], path)  # not a copy with a longer name
+    # The shortest name comes first: a copy is not the lesson.
+    for path in sorted(folder().glob("[0-9]*_*.ipynb"), key=lambda path: path.stem):
+        found.setdefault(path.name.split("_")[0], path)
     return found
 
 
@@ -150,7 +148,7 @@ def find(names):
 def read(path):
     """Read a notebook of any version of the format, as the newest.
 
-    Metadata of a wrong shape are dropped.
+    What has a wrong shape is dropped: metadata, outputs of a text, data of an output that has none.
 
     Raises
     ------
@@ -193,10 +191,7 @@ def parse(text, shown):
 
 
 def _repaired(notebook):
-    """Return a valid notebook of the newest minor version, without what has a wrong shape.
-
-    That is metadata, outputs of a text, and data of an output that has none.
-    """
+    """Return a valid notebook of the newest minor version, without what has a wrong shape."""
     import nbformat
 
     with warnings.catch_warnings():

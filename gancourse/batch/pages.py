@@ -26,6 +26,7 @@ MAX_TEX = 5_000  # characters of an equation that is translated
 MAX_TEXT = 200_000  # characters of a text that is formatted
 MAX_BRACKETS = 2_000  # of "[" and of "<" in it; the formatter's time grows with their square
 POLICY = "default-src 'none'; img-src data:; media-src data:; style-src 'unsafe-inline'"
+POLICY += "; base-uri 'none'; form-action 'none'"
 
 
 def page(heading, body, nav=""):
@@ -74,6 +75,8 @@ class Text(IPythonRenderer):
 
     def _src_to_base64(self, src):
         """Return a file of the lesson's folder as a data URI; nbconvert would open a pipe, too."""
+        if "\0" in src:
+            return None
         path = os.path.realpath(os.path.join(self.path, src))  # a link may lead anywhere
         inside = path.startswith(os.path.join(os.path.realpath(self.path), ""))
         small = inside and os.path.isfile(path) and os.path.getsize(path) <= MAX_PICTURE

@@ -262,7 +262,8 @@ def literal(text):
     for read in (int, float, ast.literal_eval, json.loads):
         try:
             value = read(text)
-            json.dumps(value)  # sets, bytes and the like cannot be recorded in a notebook
+            # Sets, bytes and keys of several types cannot be recorded in a notebook.
+            json.dumps(value, sort_keys=True)
             return value
         except (ValueError, TypeError, SyntaxError, RecursionError, MemoryError, OverflowError):
             pass

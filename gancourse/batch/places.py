@@ -60,7 +60,7 @@ def check(source, folder):
             f"{printable(target)} is the lesson itself and would be overwritten: choose another "
             "--out."
         )
-    if not is_output(target):
+    if os.path.lexists(target) and left(target, source.name) is None:
         raise CourseError(CHANGED.format(printable(target)))
     digests(folder)
     files = (folder / page(source.stem), folder / "index.html", folder / "claims.json")
@@ -71,13 +71,20 @@ def check(source, folder):
             paths.target(file)
 
 
-def is_output(path):
-    """Return whether a notebook is as a run has left it, or is not there."""
-    return not os.path.lexists(path) or left(path) is not None
+def left(path, lesson):
+    """Return the outcome of the run that left a notebook.
 
+    Parameters
+    ----------
+    path : Path
+    lesson : str
+        The file name of the lesson.
 
-def left(path):
-    """Return the outcome of the run that left a notebook; None if it is not as a run left it."""
+    Returns
+    -------
+    gancourse.batch.lessons.Outcome or None
+        None if the notebook is not there, or is not as a run of this lesson has left it.
+    """
     if path.is_symlink() or not path.is_file():
         return None
     try:
@@ -86,7 +93,7 @@ def left(path):
         return None
     outcome = lessons.outcome(notebook)
     same = outcome is not None and outcome.left == lessons.fingerprint(notebook)
-    return outcome if same else None
+    return outcome if same and (outcome.lesson or path.name) == lesson else None
 
 
 def check_page(path):
@@ -134,7 +141,7 @@ def digests(folder):
     Raises
     ------
     CourseError
-        If something else has the name of the note, which writing it would replace.
+        If the note cannot be read, or something else has its name, which writing would replace.
     """
     path = folder / LEFT
     if not os.path.lexists(path):
@@ -143,7 +150,9 @@ def digests(folder):
         if path.is_file() and not path.is_symlink() and path.stat().st_size <= MOST_LEFT:
             content = path.read_bytes()
             return schema.read(dict[str, list[str]], content, "the digests", CourseError)
-    except (CourseError, OSError):
+    except OSError as error:
+        raise CourseError(f"cannot read {printable(path)}: {paths.reason(error)}.") from error
+    except CourseError:
         pass
     raise CourseError(CHANGED.format(printable(path)))
 
@@ -154,27 +163,32 @@ def free(path, status):
     Parameters
     ----------
     path : Path
+        Has the name of the lesson.
     status : str
         Of the run whose output it is; see :class:`gancourse.batch.lessons.Outcome`.
 
     Returns
     -------
     path : Path
-        ``path``, or a free name beside it if a reader has changed what is there, or if a run that
-        was not done would replace the output of one that was.
+        ``path``, or one beside it if a reader has changed what is there, or if a run that was not
+        done would replace the output of one that was. There, it replaces at most what an earlier
+        run of the lesson has left that was not done either.
     why : str
     """
     if not os.path.lexists(path):
         return path, ""
-    outcome = left(path)
+    outcome = left(path, path.name)
     if outcome is None:
         why = "was changed during the run, and is kept"
     elif outcome.status == "done" and status != "done":
         why = "is what an earlier run has left, which was done; it is kept"
     else:
         return path, ""
-    others = (beside(path, number) for number in count(2))
-    return next(other for other in others if not os.path.lexists(other)), why
+    for number in count(2):
+        other = beside(path, number)
+        outcome = left(other, path.name)
+        if not os.path.lexists(other) or (outcome is not None and outcome.status != "done"):
+            return other, why
 
 
 def beside(path, number):

@@ -161,6 +161,8 @@ def collect(folder):
             if outcome:
                 claims, _ = lessons.claims(notebook)
                 cards.append(card(path.stem, notebook, outcome, claims))
+                if outcome.status != "done" and outcome.lesson not in ("", path.name):
+                    continue  # beside one that was done, which has the same claims
                 found += claims
                 records += [{"lesson": printable(path.stem), **asdict(claim)} for claim in claims]
                 seconds += outcome.seconds

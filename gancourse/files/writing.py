@@ -22,8 +22,9 @@ def write_atomically(path, *parts):
     """Write a file so that ``path`` holds either its old content or all of the new.
 
     A link is followed. The permissions are those of the old file, or of any new file. Whoever
-    writes in the same folder at the same time waits. A process that is killed leaves nothing
-    beside the file; at the worst one hidden file, which the next write of the same file removes.
+    writes in the same folder at the same time waits, for PATIENCE seconds at most. A process that
+    is killed leaves nothing beside the file; at the worst one hidden file, which the next write of
+    the same file removes.
 
     Parameters
     ----------

@@ -211,11 +211,12 @@ def test_numbers_beyond_the_range_of_floats_are_texts(tmp_path, cells):
             [[["a"]]],
         ),
         ("<table><tr><th>a</th></tr><tr><td>1</td></tr></table>" * 2, [[["a"], ["1"]]] * 2),
-        ("<table><tr><td>a</td></tr><![foo bar]></table>", []),
-        ("<table><tr><td>" + "<a " * 100_000 + "</td></tr></table>", []),
-        ("</table><table>", []),
+        ("<table><tr><td>a</td></tr><![foo bar]></table>", [[]]),
+        ("<table><tr><td>" + "<a " * 100_000 + "</td></tr></table>", [[]]),
+        ("<TABLE><TR><TD>a</TD></TR></TABLE>", [[["a"]]]),
+        ("<b>no table</b>", []),
     ],
-    ids=["deep", "open cells", "layout", "two", "rejected", "large", "turned round"],
+    ids=["deep", "open cells", "layout", "two", "rejected", "large", "capitals", "none"],
 )
 def test_of_tables_in_tables_the_inner_ones_are_read(html, expected):
     assert runs.tables_of(executed(shows({"text/html": html}))) == expected

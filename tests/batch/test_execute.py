@@ -289,6 +289,8 @@ def test_a_run_that_fails_keeps_what_an_earlier_one_has_done(tmp_path, write):
         read(out / f"{name}.ipynb").metadata.gancourse.run.status for name in ("mine", "mine-2")
     ]
     assert states == ["done", "failed"]
+    assert invoke(path, "--out", out).exit_code == 1
+    assert {p.stem for p in out.glob("*.ipynb")} == {"mine", "mine-2"}
 
 
 def test_what_was_executed_is_kept_if_it_cannot_be_written(tmp_path, write, monkeypatch):
@@ -328,6 +330,7 @@ def test_a_page_that_cannot_be_written_counts_as_a_failure(tmp_path, write):
     [
         ({"x": 1}, {"x": 1}, True),
         ({"x": (0, 1)}, {"x": [0, 1]}, True),
+        ({"x": {2: 0, 10: 1}}, {"x": {"2": 0, "10": 1}}, True),
         ({"x": True}, {"x": 1}, False),
         ({"x": 1.0}, {"x": 1}, False),
     ],

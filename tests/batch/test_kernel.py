@@ -217,8 +217,10 @@ def test_the_folder_of_a_killed_run_is_removed_by_a_later_one_and_that_of_a_live
 def test_a_file_beside_the_lesson_does_not_start_in_place_of_the_kernel(tmp_path):
     (tmp_path / "ipykernel_launcher.py").write_text("open('mark', 'w')\n")
     (tmp_path / "ipykernel.py").write_text("open('mark', 'w')\n")
+    (tmp_path / "wave.py").write_text("open('mark', 'w')\n")
     (tmp_path / "neighbour.py").write_text("answer = 42\n")
-    notebook, error = executed("import neighbour\nprint(neighbour.answer)", tmp_path=tmp_path)
+    source = "import wave\nimport neighbour\nprint(neighbour.answer)"
+    notebook, error = executed(source, tmp_path=tmp_path)
     assert error is None and notebook.cells[0].outputs[0].text == "42\n"
     assert not (tmp_path / "mark").exists()
 
@@ -248,3 +250,10 @@ def test_no_copy_of_the_results_is_written_into_the_temporary_folder(tmp_path, m
     count = f"print(sum(map(os.path.getsize, glob.glob({str(place)!r} + '/*/*.ipynb'))) < 10_000)"
     notebook, _ = executed(sizes, count, tmp_path=tmp_path)
     assert notebook.cells[1].outputs[0].text == "True\n"
+
+
+def test_what_cannot_be_written_is_not_executed(tmp_path):
+    notebook = new_notebook(cells=[new_code_cell("open('mark', 'w')")])
+    with pytest.raises(TypeError):  # parameters of the command line are checked before
+        kernel.execute(notebook, {"x": {1: 0, "b": 1}}, cwd=tmp_path)
+    assert not (tmp_path / "mark").exists()

@@ -168,8 +168,9 @@ def test_a_request_is_checked_without_importing_pytorch(tmp_path):
     assert result.stdout.strip() == "set()", result.stderr
 
 
-def test_of_notebooks_with_one_number_the_shortest_name_is_the_lesson(lessons, write):
-    write(lessons[0].parent, "01_vanilla_gan_mine", "1")
+@pytest.mark.parametrize("copy", ["_mine", "-Copy1", " (1)", " copy"])
+def test_of_notebooks_with_one_number_the_shortest_name_is_the_lesson(lessons, write, copy):
+    write(lessons[0].parent, f"01_vanilla_gan{copy}", "1")
     assert find(["01"]) == lessons[:1] and find(["all"]) == lessons
 
 

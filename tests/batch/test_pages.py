@@ -136,3 +136,10 @@ def test_the_policy_of_a_page_forbids_scripts_and_what_is_not_in_it():
 def test_a_text_of_brackets_alone_is_shown_as_it_is(odd, tmp_path):
     html = pages.lesson_page(executed(text("# A"), text(odd * 30_000)), "name", tmp_path)
     assert "<pre>" in html
+
+
+def test_an_address_that_no_file_can_have_is_no_reason_to_have_no_page(tmp_path):
+    html = pages.lesson_page(
+        executed(text("# A\n\n<img src='a\0b.png'>\n\n![x](a%00b.png)\n\nwords")), "name", tmp_path
+    )
+    assert "words" in html

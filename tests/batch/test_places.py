@@ -1,8 +1,10 @@
 """What a batch may replace in its output folder."""
 
+import errno
 import os
 import threading
 from contextlib import suppress
+from pathlib import Path
 
 import nbformat
 import pytest
@@ -182,6 +184,8 @@ def test_saving_an_output_again_is_no_change(source, out):
     book = lessons.read(out / "mine.ipynb")
     book.metadata["language_info"] = {"name": "python"}
     book.cells[0].metadata.update(collapsed=True, jupyter={"source_hidden": True})
+    del book.cells[0]["id"]
+    book.nbformat_minor = 0  # as Colab writes it
     nbformat.write(book, out / "mine.ipynb")
     places.check(source, out)
 
@@ -206,8 +210,32 @@ def test_an_output_goes_beside_one_that_a_reader_has_changed(out):
     path.write_text("changed", encoding="utf-8")
     other, why = places.free(path, "done")
     assert other == out / "mine-2.ipynb" and "changed" in why
-    leave(executed(text("# A lesson called mine-2")), out / "mine-2.ipynb")
+    leave(executed(text("# A lesson called mine-2"), status="failed"), out / "mine-2.ipynb")
     assert places.free(path, "done")[0] == out / "mine-3.ipynb"
+    leave(executed(text("# A"), lesson="mine.ipynb"), out / "mine-3.ipynb")
+    assert places.free(path, "done")[0] == out / "mine-4.ipynb"
+    leave(executed(text("# A"), lesson="mine.ipynb", status="failed"), out / "mine-4.ipynb")
+    assert places.free(path, "done")[0] == out / "mine-4.ipynb"
+
+
+def test_what_lies_beside_the_output_of_another_lesson_is_not_its_own(tmp_path, out):
+    lesson = tmp_path / "mine-2.ipynb"
+    nbformat.write(nbformat.v4.new_notebook(), lesson)
+    leave(executed(text("# A"), lesson="mine-2.ipynb"), out / "mine-2.ipynb")
+    places.check(lesson, out)
+    leave(executed(text("# A"), lesson="mine.ipynb"), out / "mine-2.ipynb")
+    with pytest.raises(CourseError, match=r"mine-2\.ipynb would be overwritten"):
+        places.check(lesson, out)
+
+
+def test_a_note_that_cannot_be_read_is_not_taken_for_another_file(out, monkeypatch):
+    def stale(path):
+        raise OSError(errno.ESTALE, os.strerror(errno.ESTALE))
+
+    places.write(out / "index.html", "a")
+    monkeypatch.setattr(Path, "read_bytes", stale)
+    with pytest.raises(CourseError, match=r"cannot read .*left\.json: the network drive"):
+        places.digests(out)
 
 
 @pytest.mark.parametrize("earlier", ["done", "failed", "interrupted"])
