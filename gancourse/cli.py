@@ -4,6 +4,7 @@ Each command imports what it needs when it runs, so that ``--help`` is fast.
 """
 
 import sys
+from pathlib import Path
 from textwrap import indent
 
 import click
@@ -263,6 +264,7 @@ def train(
     from gancourse.training import guards, parallel, runtime, store
 
     restarted = parallel.restarted()
+    apart(out, data_name)
     if resume:
         store.require(out)
         precision = precision or store.precision_of(out)
@@ -280,7 +282,9 @@ def train(
         guards.check_first_batch(gan, plan.data, run)
         if not run.process:
             say(f"{run}; a step has {plan.work / 1e9:.2g} billion operations", err=True)
-        history = plan.train(gan, run, out_dir=out, resume=resume or restarted)
+        mine = restarted and not run.process and store.begun_by(out, parallel.job())
+        again = parallel.any_of(mine, run)  # the first process knows
+        history = plan.train(gan, run, out_dir=out, resume=resume or again)
     if run.process:
         return
     if not history.finished:
@@ -288,6 +292,19 @@ def train(
         sys.exit(INTERRUPTED)
     shown = printable(out, MAX_PATH)
     say(f"{shown}: trained to step {gan.step:,}; see samples/, or `gancourse sample {shown}`")
+
+
+def apart(out, data_name):
+    """Refuse a run in a folder of one's own pictures: what it writes would be among them."""
+    from gancourse.data import own
+
+    kind, _, rest = own.absolute(data_name.removeprefix("small2large:")).partition(":")
+    for place in rest.split(",") if kind in own.KINDS else ():
+        if Path(place).resolve() in (out.resolve(), *out.resolve().parents):
+            raise CourseError(
+                f"--out: {printable(out)} lies in {printable(place)}, the pictures of --data. "
+                "Choose a folder elsewhere."
+            )
 
 
 @main.command()

@@ -18,8 +18,9 @@ from gancourse.data import DATASETS, load
 from gancourse.data.source import Data, near
 from gancourse.errors import CourseError, DataError, choose
 from gancourse.fields import Classes, Flags
+from gancourse.files import schema
 from gancourse.trained import show
-from gancourse.training import effort, guards, runtime
+from gancourse.training import checkpoint, effort, guards, runtime
 from gancourse.training.loop import train
 
 
@@ -183,6 +184,9 @@ def prepare(name, data_name, preset, *, like=None, **changes):
                 f"{name} in this configuration takes {field} as {expected}; {data.name} has "
                 f"{there}. Take other data, or change the configuration."
             )
+    # As a generator's file will be checked, which names these data.
+    what = f"the configuration of {name} for {data.name}"
+    schema.read(module.Config, checkpoint.describe(cfg), what, CourseError, exact=True)
     return Plan(module=module, name=name, preset=preset, cfg=cfg, data=data)
 
 

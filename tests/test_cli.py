@@ -17,9 +17,10 @@ import torch
 from click.testing import CliRunner
 from PIL import Image
 
-from gancourse import trained
+from gancourse import runs, trained
 from gancourse.cli import main
 from gancourse.data import DATASETS
+from gancourse.data.source import ImageData
 from gancourse.files import statefile
 from gancourse.gans import vanilla
 from gancourse.training import checkpoint, loop
@@ -275,7 +276,8 @@ def test_resume_knows_a_folder_by_another_path(tmp_path, monkeypatch):
     for name in ("pics", "more"):
         for number in range(90):
             (tmp_path / name).mkdir(exist_ok=True)
-            Image.new("L", (8, 8), number).save(tmp_path / name / f"{number}.png")
+            grey = number + 100 * (name == "more")
+            Image.new("L", (8, 8), grey).save(tmp_path / name / f"{number}.png")
     monkeypatch.chdir(tmp_path)
     assert train("run", data="folder:pics").exit_code == 0
     result = train("run", "--resume", data="folder:more", steps=5)
@@ -645,3 +647,30 @@ def test_a_folder_of_ones_own_is_checked(tmp_path):
 def test_an_unknown_data_set_is_refused():
     assert "Did you mean 'digits'?" in refusal("data", "fetch", "digit")
     assert "Did you mean 'digits'?" in refusal("data", "check", "digit")
+
+
+def test_a_run_does_not_write_among_its_own_pictures(tmp_path):
+    for i in range(20):
+        (tmp_path / "pics" / "ab"[i % 2]).mkdir(parents=True, exist_ok=True)
+        Image.new("RGB", (8, 8), (i, i, i)).save(tmp_path / "pics" / "ab"[i % 2] / f"{i}.png")
+    for out in (tmp_path / "pics", tmp_path / "pics" / "run"):
+        run = ("train", "dcgan", "--preset", "smoke", "--data", f"folder:{tmp_path / 'pics'}")
+        said = refusal(*run, "--out", out)
+        assert "the pictures of --data" in said and "Choose a folder elsewhere" in said
+    assert sorted(p.name for p in (tmp_path / "pics").iterdir()) == ["a", "b"]
+
+
+def test_the_module_imports_nothing_from_the_current_folder(tmp_path):
+    (tmp_path / "click.py").write_text("print('somebody else')")
+    command = [sys.executable, "-m", "gancourse", "--version"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert "somebody else" not in done.stdout and done.stdout.startswith("gancourse")
+
+
+def test_what_a_generator_could_not_say_is_refused_before_the_training(monkeypatch, tmp_path):
+    names = tuple(f"kind {i}" for i in range(20_000))
+    pixels = torch.zeros(70, 1, 28, 28, dtype=torch.uint8)
+    data = ImageData(pixels, torch.arange(70), "mine", names)
+    monkeypatch.setattr(runs, "load", lambda name: data)
+    said = refusal("train", "cgan", "--preset", "smoke", "--data", "toons", "--out", tmp_path / "r")
+    assert "num_classes" in said and not (tmp_path / "r").exists()

@@ -21,7 +21,7 @@ ROOMS = {
     "doctor": "batch files errors",
     "batch": "__init__ training data files errors",
     "bench": "runs trained gans metrics training data fields files errors",
-    "runs": "trained gans training data fields errors",
+    "runs": "trained gans training data fields files errors",
     "__init__": "trained",
     "exercises": "gans training data errors",
     "widgets": "data latent plotting files errors",

@@ -131,7 +131,11 @@ def kernel(folder):
     setting = {"GANCOURSE_PRESET": "smoke", "OMP_NUM_THREADS": "1", "PYTHONPATH": str(sync.ROOT)}
     quiet = ["--IPKernelApp.log_level=CRITICAL"]
     manager, client = start_new_kernel(
-        cwd=str(folder), env=os.environ | setting, extra_arguments=quiet, stderr=subprocess.DEVNULL
+        startup_timeout=180,
+        cwd=str(folder),
+        env=os.environ | setting,
+        extra_arguments=quiet,
+        stderr=subprocess.DEVNULL,
     )
 
     def run(code, what="a kernel"):

@@ -507,6 +507,8 @@ def check(what):
         choose("data set or folder", name, DATASETS)
     if kind in own.KINDS:
         return own.check(option, kind)
+    if kind == "small2large" and option.partition(":")[0] in own.KINDS:
+        return f"{check(option)}\nreduced to a quarter:\n  {load(name)!r}"
     dataset, _ = _find(name)
     lines = [f"{name}: {dataset.about}"]
     for file in dataset.files:

@@ -8,6 +8,7 @@ and messages that say what to do.
 import os
 import urllib.request
 from dataclasses import dataclass, replace
+from http.client import HTTPException
 
 import pooch
 
@@ -78,7 +79,7 @@ class Download:
         """The SHA-256 as published, or as recorded; None where there is neither."""
         if self.sha256 or not self.record.is_file():
             return self.sha256
-        found = self.record.read_text(encoding="utf-8").split()[:1]
+        found = self.record.read_text(encoding="utf-8", errors="replace").split()[:1]
         if not found or len(found[0]) != 64 or set(found[0]) - set("0123456789abcdef"):
             raise DataError(
                 f"{self.record} should hold the SHA-256 of {self.file} and does not. Delete both, "
@@ -198,8 +199,8 @@ def _ask_size(address):
     try:
         with urllib.request.urlopen(address, timeout=TIMEOUT) as response:
             size = response.headers.get("Content-Length", "")
-    except OSError as problem:
-        raise _Failed(str(problem)) from problem
+    except (OSError, HTTPException, ValueError) as problem:
+        raise _Failed(str(problem) or type(problem).__name__) from problem
     if not size.isdecimal():
         raise _Failed("does not say how long the file is")
     return int(size)
@@ -268,7 +269,7 @@ def _transfer(address, download, begun, progress):
         )
         try:
             transfer(address, _Writer(file, download), None)
-        except OSError as problem:  # the network's; the disk's have become a DataError
+        except (OSError, HTTPException) as problem:  # the disk's have become a DataError
             return _root(problem)
         file.flush()
         os.fsync(file.fileno())

@@ -16,6 +16,7 @@ except ImportError:  # Windows
     fcntl = None
 
 PATIENCE = 60  # seconds; the largest checkpoint takes a few
+_ignored = set()  # folders whose lock somebody kept for longer
 
 
 def write_atomically(path, *parts):
@@ -71,9 +72,12 @@ def _locked(folder):
         opened = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
         if opened is not None and fcntl:
-            end = time.monotonic() + PATIENCE
+            end = time.monotonic() + (0 if folder in _ignored else PATIENCE)
             with suppress(OSError):  # some network drives
-                while not _taken(opened) and time.monotonic() < end:
+                while not _taken(opened):
+                    if time.monotonic() >= end:
+                        _ignored.add(folder)
+                        break
                     time.sleep(0.02)
         yield opened
     finally:

@@ -5,6 +5,7 @@ is in the GAN's ``train_step``. Schedules and averages follow their optimizers.
 """
 
 import time
+from contextlib import suppress
 
 import torch
 
@@ -23,6 +24,8 @@ from gancourse.training.ownership import check_places
 from gancourse.training.progress import make_view
 from gancourse.training.runtime import seed_process, undisturbed
 from gancourse.training.store import CHECKPOINT, GENERATOR, HISTORY, SAMPLES, Store
+
+LONGEST_WINDOW = 10_000  # steps between two lines of the log, unless the caller wants more
 
 
 def train(
@@ -124,7 +127,15 @@ def train(
             return gan.history
         view = make_view(gan.step, steps, quiet or run.process > 0)
         progress = Progress(gan, data, run, every, store, view, sample, record)
-        go_on(gan, train_step, run, progress, steps)
+        try:
+            go_on(gan, train_step, run, progress, steps)
+        except TrainingDiverged:
+            raise
+        except CourseError:  # of a disk that is full, for instance, where the generator may fit
+            if store.kept is not None:
+                with suppress(CourseError):
+                    store.publish()
+            raise
         store.publish()
     return gan.history
 
@@ -177,7 +188,8 @@ def go_on(gan, train_step, run, progress, steps):
 def intervals(steps, **wanted):
     """Return after how many steps to log, draw, write a checkpoint and record.
 
-    If nothing is wanted: 200 times a run for "log", 20 times for the others.
+    If nothing is wanted: 200 times a run for "log", but after LONGEST_WINDOW steps at the latest,
+    since each of its steps is kept; 20 times for the others.
 
     Parameters
     ----------
@@ -200,7 +212,9 @@ def intervals(steps, **wanted):
     for name, value in wanted.items():
         if value is not None:
             check_whole(f"{name}_every", value, 1)
-    every = {name: wanted[name] or max(1, steps // times[name]) for name in times}
+    every = {name: max(1, steps // times[name]) for name in times}
+    every["log"] = min(every["log"], LONGEST_WINDOW)
+    every |= {name: value for name, value in wanted.items() if value is not None}
     # A checkpoint ends a log window, so that a resumed run logs the same windows.
     every["checkpoint"] = -(-every["checkpoint"] // every["log"]) * every["log"]
     return every

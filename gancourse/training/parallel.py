@@ -13,6 +13,7 @@ The first process writes all files. Goyal et al. 2017, arXiv:1706.02677, describ
 """
 
 import os
+import platform
 import socket
 from contextlib import contextmanager
 from threading import Timer
@@ -82,6 +83,19 @@ def _wrong(name, expected):
 def restarted():
     """Return whether torchrun has started the processes again, after one of them failed."""
     return by_torchrun().get("TORCHELASTIC_RESTART_COUNT", 0) > 0
+
+
+def job():
+    """Return what tells one command of torchrun from others; "" without torchrun.
+
+    The first process writes it into checkpoints: after a restart, a run goes on that the same
+    command has begun, and no earlier one.
+    """
+    if not by_torchrun():
+        return ""
+    # torchrun is the parent of its processes, and lives on when it starts them again.
+    name = printable(os.environ.get("TORCHELASTIC_RUN_ID", ""), 100)
+    return f"{name} {printable(platform.node(), 100)} {os.getppid()}"
 
 
 @contextmanager

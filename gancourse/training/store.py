@@ -14,7 +14,7 @@ from gancourse.errors import CheckpointError, CourseError
 from gancourse.files import paths, schema, statefile
 from gancourse.files.streams import say
 from gancourse.files.writing import leftovers, write_atomically
-from gancourse.training import checkpoint
+from gancourse.training import checkpoint, parallel
 from gancourse.training.guards import diverged
 from gancourse.training.history import History
 from gancourse.training.ownership import owned
@@ -99,6 +99,10 @@ class Store:
         return json.loads(json.dumps(found))
 
     @property
+    def _home(self):
+        return os.path.realpath(self.folder)
+
+    @property
     def endless(self):
         """Whether no part of the GAN depends on the number of steps."""
         return all(
@@ -127,7 +131,11 @@ class Store:
             self.memory = statefile.flatten(self.state())
 
     def put_back(self):
-        """Restore the GAN and its history to the last good state."""
+        """Restore the GAN and its history to the last good state.
+
+        A generator that is there stays: it may be that of a run which was finished, and the state
+        before a loss is not finite is seldom as good.
+        """
         if self.memory is None:
             self._load(statefile.load(self.folder / CHECKPOINT)[0])
         else:
@@ -136,7 +144,8 @@ class Store:
         self._settle()
         if self.folder:
             self._write_history()
-        self.publish()
+            if not os.path.lexists(self.folder / GENERATOR):
+                self.publish()
 
     def _load(self, state):
         checkpoint.load_parts(self.gan, state["parts"])
@@ -149,8 +158,10 @@ class Store:
         set_random_state(state["random"])
 
     def _write(self, state):
-        statefile.save(self.folder / CHECKPOINT, state, settings=self.settings)
-        self.memory, self.kept = None, state["step"]
+        job = parallel.job()
+        header = {"settings": self.settings} | ({"job": job} if job else {})
+        statefile.save(self.folder / CHECKPOINT, state, **header)
+        self.memory, self.kept, self.gan.home = None, state["step"], self._home
 
     def _settle(self):
         """Write the state that the run began with, before anything else of it is written."""
@@ -186,8 +197,11 @@ class Store:
             dict[str, object], header.get("settings"), f"settings of {self.folder}", CheckpointError
         )
         free = (*FREE, "steps") if self.endless else FREE
+        if same_pictures(old, self.settings):
+            free = (*free, "data")
         changes = checkpoint.differences(old, self.settings, free)
-        begun_here = 0 < state["step"] <= self.gan.step
+        begun_here = self._home == getattr(self.gan, "home", None)
+        begun_here = begun_here and 0 < state["step"] <= self.gan.step
         if resume:
             self._resume(state, old, changes)
         elif changes or not begun_here:
@@ -310,6 +324,19 @@ def precision_of(folder):
     settings = statefile.load(Path(folder) / CHECKPOINT)[1].get("settings")
     found = settings.get("precision") if isinstance(settings, dict) else None
     return found if found in PRECISIONS else None
+
+
+def begun_by(folder, job):
+    """Return whether a folder holds a checkpoint of this job of torchrun: see ``parallel.job``."""
+    path = Path(folder) / CHECKPOINT
+    return bool(job) and path.is_file() and statefile.load(path)[1].get("job") == job
+
+
+def same_pictures(old, new):
+    """Return whether two settings name data of the same kind and content, whatever their path."""
+    kinds = [str(one.get("data")).partition(":")[0] for one in (old, new)]
+    contents = [one.get("content") for one in (old, new)]
+    return kinds[0] == kinds[1] and contents[0] == contents[1] and bool(contents[0])
 
 
 def remains(folder):

@@ -4,8 +4,10 @@ import hashlib
 import io
 import os
 import select
+import socket
 import subprocess
 import sys
+import threading
 import zipfile
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -316,6 +318,34 @@ PACKED = gzip.compress(CONTENT, mtime=0)
 
 def first_seen(server, content=PACKED, **known):
     return server.offer(PATH, content, sha256=None, **known)
+
+
+@pytest.mark.parametrize("content", [b"", b"x", b"\xff\xfe\n", b"0" * 63])
+def test_a_record_that_is_none_is_told(server, cache, content):
+    download = server.offer(PATH, PACKED, sha256=None)
+    download.record.parent.mkdir(parents=True, exist_ok=True)
+    download.record.write_bytes(content)
+    assert "should hold the SHA-256" in failure(download)
+
+
+def test_a_server_that_speaks_another_language_is_told(cache):
+    listener = socket.create_server(("127.0.0.1", 0))
+
+    def answer():
+        for _ in range(2):
+            connection, _ = listener.accept()
+            connection.recv(1_000)
+            connection.sendall(b"220 mail.example ESMTP\r\n")
+            connection.close()
+
+    thread = threading.Thread(target=answer, daemon=True)
+    thread.start()
+    address = f"http://127.0.0.1:{listener.getsockname()[1]}/file.gz"
+    download = archives.Download(
+        dataset="set", file="file.gz", size=None, sha256=None, addresses=(address,)
+    )
+    assert "could not be downloaded" in failure(download)
+    listener.close()
 
 
 def test_the_hash_of_the_first_file_is_recorded_and_later_ones_are_held_to_it(server, cache):

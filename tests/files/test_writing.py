@@ -187,3 +187,19 @@ def test_a_lock_that_somebody_else_keeps_does_not_stop_the_writing(tmp_path, mon
     finally:
         os.close(folder)
     assert (tmp_path / "c").read_bytes() == b"new"
+
+
+@pytest.mark.skipif(not writing.fcntl, reason="this system has no such locks")
+def test_it_is_waited_for_once(tmp_path, monkeypatch):
+    waits = []
+    monkeypatch.setattr(writing, "PATIENCE", 0.1)
+    monkeypatch.setattr(writing.time, "sleep", waits.append)
+    folder = os.open(tmp_path, os.O_RDONLY)
+    try:
+        writing.fcntl.flock(folder, writing.fcntl.LOCK_EX)
+        write_atomically(tmp_path / "c", b"new")
+        first = len(waits)
+        write_atomically(tmp_path / "c", b"newer")
+    finally:
+        os.close(folder)
+    assert first and len(waits) == first

@@ -14,7 +14,7 @@ from gancourse.data.mixtures import grid, ring
 from gancourse.errors import CheckpointError, CourseError, TrainingDiverged
 from gancourse.files import statefile
 from gancourse.gans import vanilla
-from gancourse.training import History, runtime
+from gancourse.training import History, loop, runtime
 from gancourse.training.loop import train
 
 CFG = replace(vanilla.PLANE["smoke"], g_hidden=(16,), d_hidden=(16,), batch_size=32, steps=30)
@@ -221,6 +221,13 @@ def test_a_loss_that_is_not_finite_stops_the_run_and_keeps_the_last_good_state(
     if folder:
         state, _ = statefile.load(tmp_path / "checkpoint.safetensors")
         assert state["step"] == 10
+
+
+def test_a_log_window_is_never_so_long_that_it_cannot_be_kept():
+    every = loop.intervals(10**8, log=None, sample=None, checkpoint=None, record=None)
+    assert every["log"] == loop.LONGEST_WINDOW and every["checkpoint"] % every["log"] == 0
+    every = loop.intervals(10**8, log=10**6, sample=None, checkpoint=None, record=None)
+    assert every["log"] == 10**6
 
 
 def test_a_run_that_diverges_at_once_is_put_back_to_its_beginning(tmp_path):

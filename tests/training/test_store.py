@@ -13,10 +13,10 @@ import torch
 from gancourse.data.mixtures import Mixture, ring
 from gancourse.data.pairs import UnpairedImages
 from gancourse.data.source import ImageData
-from gancourse.errors import CheckpointError, CourseError
+from gancourse.errors import CheckpointError, CourseError, TrainingDiverged
 from gancourse.files import statefile
 from gancourse.gans import cyclegan, vanilla
-from gancourse.training import History, runtime
+from gancourse.training import History, runtime, store
 from gancourse.training.loop import train
 from gancourse.training.ownership import LOCK, owned
 
@@ -571,6 +571,61 @@ def test_other_data_are_refused_with_a_line_for_each_difference(of_pictures, dat
 def test_another_setting_is_refused_with_a_line_for_each_difference(copied, changes, line):
     with pytest.raises(CheckpointError, match=line):
         resumed(copied, **({"data": ring()} | changes))
+
+
+def test_pictures_may_have_moved(of_pictures):
+    moved = pictures()
+    moved.name = "mine:elsewhere"
+    spoil(of_pictures, lambda state, header: header["settings"].update(data="mine:here"))
+    assert resumed(of_pictures, moved, IMAGES).step == 12
+    other = pictures(changed=3)
+    other.name = "mine:elsewhere"
+    with pytest.raises(CheckpointError, match=r"content\.real: "):
+        resumed(of_pictures, other, IMAGES)
+
+
+def test_a_folder_that_another_gan_has_filled_is_not_trained_into(copied):
+    before = (copied / "checkpoint.safetensors").read_bytes()
+    gan, run = new()
+    train(gan, vanilla.train_step, ring(), run, steps=8, quiet=True)
+    with pytest.raises(CheckpointError, match="holds a run already"):
+        train(gan, vanilla.train_step, ring(), run, steps=12, quiet=True, out_dir=copied)
+    assert (copied / "checkpoint.safetensors").read_bytes() == before
+
+
+def test_a_run_of_torchrun_knows_its_own_folder(copied, tmp_path, monkeypatch):
+    assert not store.begun_by(copied, "job") and not store.begun_by(tmp_path, "job")
+    monkeypatch.setattr(store.parallel, "job", lambda: "job")
+    fit(tmp_path / "run", steps=2)
+    assert store.begun_by(tmp_path / "run", "job")
+    assert not store.begun_by(tmp_path / "run", "other") and not store.begun_by(copied, "")
+
+
+def test_a_divergence_keeps_the_generator_that_is_there(copied):
+    before = (copied / "generator.safetensors").read_bytes()
+
+    def step(gan, batch, run):
+        losses = vanilla.train_step(gan, batch, run)
+        return losses if gan.step < 10 else {tag: loss * torch.nan for tag, loss in losses.items()}
+
+    with pytest.raises(TrainingDiverged):
+        fit(copied, resume=True, step=step, steps=12)
+    assert (copied / "generator.safetensors").read_bytes() == before
+
+
+def test_a_disk_that_is_full_at_the_end_leaves_the_generator(tmp_path, monkeypatch):
+    keep = store.Store.keep
+
+    def full(self):
+        if self.gan.step == 12:
+            raise CourseError("cannot write checkpoint.safetensors: the disk is full.")
+        keep(self)
+
+    monkeypatch.setattr(store.Store, "keep", full)
+    with pytest.raises(CourseError, match="the disk is full"):
+        fit(tmp_path / "run")
+    card = statefile.load(tmp_path / "run" / "generator.safetensors")[1]["card"]
+    assert card["step"] == 12
 
 
 @pytest.mark.parametrize("place", ["settings", "fields"])

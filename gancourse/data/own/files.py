@@ -202,6 +202,10 @@ def find_folder(path, kind="folder"):
     except RuntimeError:  # ~ of a user who does not exist
         folder = Path(text)
     if os.path.isdir(folder):  # unlike Path.is_dir, never raises
+        try:
+            str(folder.absolute()).encode()
+        except UnicodeEncodeError:  # no card and no checkpoint could name it
+            raise DataError(f"the name {shown(folder)} is not UTF-8. Rename the folder.") from None
         return folder
     if os.path.exists(folder) and not os.path.isfile(folder):
         raise DataError(f"{shown(folder)} is neither a folder nor a file. Name a folder.")

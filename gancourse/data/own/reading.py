@@ -10,10 +10,12 @@ middle of training.
 import os
 import stat
 import warnings
+from collections import deque
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
+from itertools import islice
 
 import numpy as np
 import torch
@@ -30,6 +32,7 @@ from gancourse.files import paths
 
 SIZE = 64  # pixels a side, unless another size is asked for
 THREADS = 8  # at most
+AHEAD = 256  # pictures that are decoded before they are asked for
 MOST_BYTES = 200_000_000  # of a file, and of all that are open at once: some are read whole
 FILES = Room(MOST_BYTES)
 
@@ -259,7 +262,10 @@ def in_threads(function, items, title):
     pool = ThreadPoolExecutor(min(THREADS, os.cpu_count() or 1))
     with quiet():
         try:
-            results = pool.map(function, items)
-            yield from tqdm(results, title, len(items), unit=" pictures", leave=False, disable=None)
+            rest, ahead = iter(items), deque()  # a slow reader shall not have all in memory
+            for _ in tqdm(items, title, unit=" pictures", leave=False, disable=None):
+                more = islice(rest, AHEAD - len(ahead))
+                ahead.extend(pool.submit(function, item) for item in more)
+                yield ahead.popleft().result()
         finally:
             pool.shutdown(cancel_futures=True)  # Ctrl-C shall not wait for the rest

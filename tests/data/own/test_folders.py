@@ -819,3 +819,29 @@ def test_an_epoch_takes_no_more_memory_than_its_batches(tmp_path):
         mean += data.batch(step, 100, run)["real"].mean().item() / 200
     assert mean == pytest.approx(np.mean(np.arange(20_000) % 251) / 127.5 - 1, abs=1e-3)
     assert own_memory() - before < 15  # MB
+
+
+@pytest.mark.skipif(sys.platform in ("win32", "darwin"), reason="names there are Unicode")
+def test_a_folder_whose_name_is_not_utf8_is_refused(tmp_path):
+    folder = os.fsdecode(os.fsencode(tmp_path) + b"/caf\xe9")
+    os.mkdir(folder)
+    with pytest.raises(DataError, match="is not UTF-8"):
+        load(f"folder:{folder}")
+
+
+def test_pictures_of_a_pair_of_sizes_are_checked_like_others(tmp_path):
+    for i in range(12):
+        noise(tmp_path / f"{i}.png")
+    cut(tmp_path / "3.png")
+    with pytest.raises(DataError, match=r"(?s)unreadable.*3\.png"):
+        check(f"small2large:folder:{tmp_path}")
+    (tmp_path / "3.png").unlink()
+    assert "pairs" in check(f"small2large:folder:{tmp_path}")
+
+
+def test_no_more_is_decoded_than_a_slow_reader_will_take_soon():
+    made = []
+    rows = reading.in_threads(lambda i: made.append(i) or i, list(range(5_000)), "rows")
+    assert next(rows) == 0
+    assert len(made) <= reading.AHEAD
+    assert [*rows] == list(range(1, 5_000))
