@@ -57,6 +57,7 @@ def chromium(tmp_path_factory):
             device_scale_factor=2,
         )
         context.set_default_timeout(PATIENCE)
+        sync_api.expect.set_options(timeout=PATIENCE)  # its own is 5 s, too few on a busy machine
         yield context
         context.close()
 
