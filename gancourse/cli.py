@@ -299,8 +299,10 @@ def apart(out, data_name):
     from gancourse.data import own
 
     kind, _, rest = own.absolute(data_name.removeprefix("small2large:")).partition(":")
+    # Of a folder every sub-folder is read, of other kinds those with known names.
+    places = [out.resolve(), *(out.resolve().parents if kind == "folder" else ())]
     for place in rest.split(",") if kind in own.KINDS else ():
-        if Path(place).resolve() in (out.resolve(), *out.resolve().parents):
+        if Path(place).resolve() in places:
             raise CourseError(
                 f"--out: {printable(out)} lies in {printable(place)}, the pictures of --data. "
                 "Choose a folder elsewhere."

@@ -157,4 +157,5 @@ def test_the_page_says_which_gan_was_measured_where_and_when(page):
 @pytest.mark.parametrize("path", sorted(RESULTS.glob("*.json")), ids=lambda path: path.name)
 def test_what_was_measured_can_be_read(path):
     kinds = {"speed": list[bench.Speeds], "quality": bench.Race, "gpu": list[results.Results]}
+    kinds["waits"] = waits.Waits
     assert bench.read(path, kinds[path.name.partition("-")[0]])
