@@ -36,10 +36,7 @@ LOG = "kernel.log"  # what a kernel prints outside of a cell
 ENGINE = "gancourse"
 # Without the lesson's folder on the path, until IPython puts it after the standard library's:
 # "-m ipykernel_launcher" would take a file of that name beside the lesson.
-LAUNCH = (
-    "import sys; sys.path = [place for place in sys.path if place]; "
-    "from ipykernel import kernelapp; kernelapp.launch_new_instance()"
-)
+LAUNCH = paths.APART + "from ipykernel import kernelapp; kernelapp.launch_new_instance()"
 
 
 def execute(notebook, parameters, *, cwd, timeout=None, progress=False):

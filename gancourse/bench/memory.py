@@ -7,12 +7,10 @@ import subprocess
 import sys
 from pathlib import Path
 
+from gancourse.files import paths
+
 STATUS, FORGET = Path("/proc/self/status"), Path("/proc/self/clear_refs")
-# Python would import from the current folder first: a file torch.py there, for instance.
-ALONE = (
-    "import sys; sys.path = [place for place in sys.path if place]; "
-    "from gancourse.bench import memory; memory.main(*sys.argv[1:])"
-)
+PROGRAM = paths.APART + "from gancourse.bench import memory; memory.main(*sys.argv[1:])"
 
 
 def of_side(name, preset, side, options):
@@ -29,7 +27,7 @@ def of_side(name, preset, side, options):
     """
     if not FORGET.exists():
         return None
-    words = [sys.executable, "-c", ALONE, name, preset, side, json.dumps(options)]
+    words = [sys.executable, "-c", PROGRAM, name, preset, side, json.dumps(options)]
     done = subprocess.run(words, capture_output=True, text=True, check=False)
     return int(done.stdout.split()[-1]) if done.returncode == 0 else None
 

@@ -7,6 +7,8 @@ from pathlib import Path
 
 from gancourse.errors import CourseError, printable
 
+# How a program for ``python -c`` begins that imports nothing from the current folder.
+APART = "import sys; sys.path = [place for place in sys.path if place]; "
 PNG = b"\x89PNG\r\n\x1a\n"  # how such a file begins
 # The system's reasons that a user can do something about, and what that is.
 ADVICE = {

@@ -72,8 +72,8 @@ def train(
         first step, and then every ``record_every`` steps. With ``out_dir`` it consists of numbers,
         text, tensors, and dicts, lists and tuples of these, and is kept in the checkpoint.
     log_every, sample_every, checkpoint_every, record_every : int, optional
-        In steps. If left out, a run has 200 log windows, 20 pictures, 20 checkpoints and 20
-        records. A checkpoint is written at the end of a log window.
+        In steps. If left out, a run has 200 log windows, or more of LONGEST_WINDOW steps, 20
+        pictures, 20 checkpoints and 20 records. A checkpoint is written at the end of a log window.
     out_dir : path, optional
         The folder for checkpoint.safetensors, history.jsonl, samples/ and, when training stops,
         generator.safetensors; only one run at a time may use it. Without it the last good state
