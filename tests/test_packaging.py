@@ -92,8 +92,8 @@ def distributions():
     """
     found = defaultdict(set)
     for distribution in importlib.metadata.distributions():
-        for file in distribution.files or ():
-            found[file.parts[0].removesuffix(".py")].add(distribution.name.lower())
+        for top in {file.parts[0] for file in distribution.files or ()}:
+            found[top.removesuffix(".py")].add(distribution.name.lower())
     return found
 
 

@@ -130,6 +130,8 @@ def lesson_page(notebook, name, folder):
     # By default templates of the current folder come first, and a template is a program.
     exporter = HTMLExporter(template_name="basic", extra_template_basedirs=[])
     exporter.register_filter("markdown2html", markdown)
+    # It rewrites addresses of notebooks before 2013, and its time grows with the square of "![".
+    exporter.register_filter("strip_files_prefix", lambda text: text)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of outputs that no page can show
         body, _ = exporter.from_notebook_node(notebook)

@@ -9,10 +9,33 @@ import warnings
 from contextlib import contextmanager
 
 import torch
+from torch.nn.utils import parametrizations
 
 from gancourse.errors import CheckpointError, CourseError, printable
 
 META = torch.device("meta")
+
+
+@contextmanager
+def shapes_only():
+    """Make the networks of the ``with`` block on the meta device.
+
+    Spectral normalisation, as PyTorch starts it, iterates fifteen times in every layer. Over no
+    numbers it does not: that took longer than all the rest of loading a generator.
+    """
+    norm = parametrizations._SpectralNorm
+    iterate = norm._power_method
+
+    def with_numbers(self, weight, iterations):
+        if not weight.is_meta:  # a network that another thread trains
+            iterate(self, weight, iterations)
+
+    norm._power_method = with_numbers
+    try:
+        with META:
+            yield
+    finally:
+        norm._power_method = iterate
 
 
 def fill(net, state, where):

@@ -431,7 +431,7 @@ def load_judge(name, device="cpu"):
     path = shipped(f"judge-{name}.safetensors")
     state, header = load(path)
     schema.read(Card, header.get("card"), f"the card of {path}", CheckpointError)
-    with weights.META:
+    with weights.shapes_only():
         net = JUDGES[name]()
     weights.fill(net, state, path)
     kind = {FaceNet: FaceJudge, SceneNet: SceneJudge}.get(type(net), Judge)

@@ -138,7 +138,8 @@ def _networks_of(path, states, header):
             f"{path} holds {found or 'nothing'}, but {card['model']} publishes "
             f"{', '.join(module.PUBLISHED)}. Train it again."
         )
-    with weights.computing(f"the configuration in {path} makes no networks"), weights.META:
+    nothing = f"the configuration in {path} makes no networks"
+    with weights.computing(nothing), weights.shapes_only():
         networks = module.networks(cfg)
     published = {name: networks[name] for name in module.PUBLISHED}
     for name, net in published.items():

@@ -134,7 +134,7 @@ def test_the_policy_of_a_page_forbids_scripts_and_what_is_not_in_it():
 
 @pytest.mark.parametrize("odd", ["[", "![", "[^a]", "<!--"])
 def test_a_text_of_brackets_alone_is_shown_as_it_is(odd, tmp_path):
-    html = pages.lesson_page(executed(text("# A"), text(odd * 30_000)), "name", tmp_path)
+    html = pages.lesson_page(executed(text("# A"), text(odd * 300_000)), "name", tmp_path)
     assert "<pre>" in html
 
 

@@ -4,12 +4,13 @@ import json
 
 import pytest
 import torch
+from torch.nn.utils.parametrizations import spectral_norm
 
 import gancourse
 from gancourse import metrics, trained
 from gancourse.data import shipped
 from gancourse.errors import CheckpointError, CourseError
-from gancourse.files import statefile
+from gancourse.files import statefile, weights
 from gancourse.gans import cyclegan, dcgan, pix2pix, stargan, vanilla
 from gancourse.trained import show
 from gancourse.training import checkpoint, runtime
@@ -61,6 +62,22 @@ def test_loading_and_drawing_leave_the_random_numbers_alone(tmp_path):
     before = torch.get_rng_state()
     trained.load(path).sample(3)
     assert torch.equal(before, torch.get_rng_state())
+
+
+def test_spectral_normalisation_iterates_only_where_there_are_numbers():
+    def norm(device):
+        torch.manual_seed(0)
+        return spectral_norm(torch.nn.Linear(8, 8, device=device)).parametrizations.weight[0]
+
+    iterations, method = [], type(norm("cpu"))._power_method
+    with pytest.MonkeyPatch.context() as patch:
+        noted = lambda norm, weight, n: iterations.append(n) or method(norm, weight, n)  # noqa: E731
+        patch.setattr(type(norm("cpu")), "_power_method", noted)
+        with weights.shapes_only():
+            assert norm(None)._u.is_meta and iterations == []
+            inside = norm("cpu")  # as a thread that trains
+        assert iterations
+        assert torch.equal(inside._u, norm("cpu")._u)
 
 
 def test_z_may_be_given(tmp_path):
