@@ -16,6 +16,7 @@ import torch
 from gancourse import fields, gans
 from gancourse.errors import CourseError
 from gancourse.files import statefile
+from gancourse.files.weights import shapes_only
 from gancourse.gans import blocks
 from gancourse.trained import frozen_for, trial
 from gancourse.training import checkpoint, runtime, train
@@ -50,11 +51,11 @@ def given_for(module, cfg, names, n=8, seed=2):
     return fields.example(known, n, torch.Generator().manual_seed(seed))
 
 
-def steps(module, gan, batch, run):
-    """Every stage, each until all of its players have moved; yields the losses of each step."""
+def steps(module, gan, batch, run, players=None):
+    """Every stage, each until all players, or these, have moved; yields each step's losses."""
     for name in module.STAGES:
         before = weights(module, gan)
-        movable = {player for player, nets in module.PLAYERS.items()}
+        movable = {*(players or module.PLAYERS)}
         for gan.step in range(gan.step, gan.step + 20):  # noqa: B020 - the step is the counter
             yield getattr(module, name)(gan, batch, run)
             after = weights(module, gan)
@@ -188,7 +189,7 @@ def the_declarations_agree_with_each_other(module):
         assert all(isinstance(inputs[name], kind) for name, kind in module.TAKES.items())
         given = {name for names in module.SAMPLES.values() for name in names} - {"z"}
         assert given <= inputs.keys() and module.SAMPLES.keys() <= inputs.keys()
-        with torch.device("meta"):
+        with shapes_only():
             networks = module.networks(cfg)
         moved = [name for names in module.PLAYERS.values() for name in names]
         assert len({*moved}) == len(moved) and {*moved} <= networks.keys()
@@ -242,7 +243,7 @@ def each_player_changes_itself_alone(module):
             if other != mover:
                 optimizer(gan, other).step = lambda: None
         before = weights(module, gan)
-        for _ in steps(module, gan, batch, run):
+        for _ in steps(module, gan, batch, run, {mover}):
             pass
         after = weights(module, gan)
         moved = {player for player in module.PLAYERS if changed(before[player], after[player])}
@@ -384,7 +385,7 @@ def samples_can_be_planned_without_numbers(module):
     """Shapes and sizes are known before the weights are: on the meta device."""
     for preset in PRESETS:
         cfg = module.PRESETS[preset]
-        with torch.device("meta"):
+        with shapes_only():
             networks = module.networks(cfg)
         published = {name: networks[name] for name in module.PUBLISHED}
         gan = GAN(cfg, module.PUBLISHED, **frozen_for(module, "meta"), **published)

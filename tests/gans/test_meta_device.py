@@ -17,7 +17,7 @@ from gancourse.gans import vanilla
 from gancourse.training.runtime import Run
 
 META = torch.device("meta")
-STEPS = 10  # of each stage: a player of every n-th step has moved, a pool of 50 pictures is full
+STEPS = 6  # of each stage, at least: a player of every n-th step has moved
 MODULES = [*map(gans.find, gans.names()), made_up]
 
 
@@ -41,11 +41,13 @@ def take_steps(module, **replaced):
         if isinstance(part, torch.optim.Optimizer):
             # Fused kernels refuse this device. Without gradients they are not called, hooks are.
             part.register_step_pre_hook(lambda optimizer, *_: optimizer.zero_grad())
+    rows = len(next(iter(batch.values())))
+    full = getattr(cfg, "pool_size", 0) // rows + 2  # steps: a pool of pictures returns old ones
     losses = {}
     with OnMetaAlone():
         for name in module.STAGES:
             step = replaced.get(name, getattr(module, name))
-            for gan.step in range(gan.step, gan.step + STEPS):  # noqa: B020
+            for gan.step in range(gan.step, gan.step + max(STEPS, full)):  # noqa: B020
                 losses |= step(gan, batch, run)
     return losses
 

@@ -42,7 +42,7 @@ def losses_of(module, device, steps, wrap, **options):
     torch.manual_seed(1)
     found = []
     for _ in range(steps):
-        batch = {key: rows.to(run.device) for key, rows in batch_for(module, cfg).items()}
+        batch = {key: rows.to(run.device) for key, rows in batch_for(module, cfg, 4).items()}
         found.append({tag: loss.item() for tag, loss in step(gan, batch, run).items()})
         gan.step += 1
     return found, step
