@@ -101,7 +101,7 @@ def lesson_page(notebook, name, folder):
     Parameters
     ----------
     notebook : nbformat.NotebookNode
-        Changed in place: outputs that need a running kernel are removed.
+        Changed in place: outputs that need a running kernel are removed, raw cells become text.
     name : str
         The page's title if the notebook has no heading.
     folder : Path
@@ -124,6 +124,9 @@ def lesson_page(notebook, name, folder):
 
     notebook.metadata.pop("widgets", None)
     for cell in notebook.cells:
+        if cell.cell_type == "raw":  # shown as JupyterLab shows it; cleaned HTML costs the square
+            fence = "`" * (3 + max(map(len, re.findall("`+", cell.source)), default=0))
+            cell.cell_type, cell.source = "markdown", f"{fence}\n{cell.source}\n{fence}"
         for output in cell.get("outputs", []):
             for kind in NEEDS_A_KERNEL:
                 output.get("data", {}).pop(kind, None)

@@ -1,6 +1,7 @@
 """An executed lesson as a page."""
 
 import os
+from html import escape
 
 import nbformat
 import pytest
@@ -136,6 +137,23 @@ def test_the_policy_of_a_page_forbids_scripts_and_what_is_not_in_it():
 def test_a_text_of_brackets_alone_is_shown_as_it_is(odd, tmp_path):
     html = pages.lesson_page(executed(text("# A"), text(odd * 300_000)), "name", tmp_path)
     assert "<pre>" in html
+
+
+@pytest.mark.parametrize(
+    "source", ["<b>x</b> ```\n# y", "<script>alert(1)</script>", "a $x$ [y](z)"]
+)
+def test_a_raw_cell_is_shown_as_text(source, tmp_path):
+    html = pages.lesson_page(
+        executed(text("# A"), nbformat.v4.new_raw_cell(source)), "name", tmp_path
+    )
+    assert f"<pre><code>{escape(source, quote=False)}\n</code></pre>" in html.replace("&quot;", '"')
+
+
+def test_a_raw_cell_of_tags_alone_takes_no_longer_than_its_length(tmp_path):
+    html = pages.lesson_page(
+        executed(text("# A"), nbformat.v4.new_raw_cell("<a " * 300_000)), "x", tmp_path
+    )
+    assert "&lt;a &lt;a" in html
 
 
 def test_an_address_that_no_file_can_have_is_no_reason_to_have_no_page(tmp_path):
