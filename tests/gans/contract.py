@@ -51,11 +51,11 @@ def given_for(module, cfg, names, n=8, seed=2):
     return fields.example(known, n, torch.Generator().manual_seed(seed))
 
 
-def steps(module, gan, batch, run, players=None):
-    """Every stage, each until all players, or these, have moved; yields each step's losses."""
+def steps(module, gan, batch, run):
+    """Every stage, each until all of its players have moved; yields the losses of each step."""
     for name in module.STAGES:
         before = weights(module, gan)
-        movable = {*(players or module.PLAYERS)}
+        movable = {*module.PLAYERS}
         for gan.step in range(gan.step, gan.step + 20):  # noqa: B020 - the step is the counter
             yield getattr(module, name)(gan, batch, run)
             after = weights(module, gan)
@@ -238,13 +238,17 @@ def every_network_has_one_optimizer(module):
 @promise
 def each_player_changes_itself_alone(module):
     for mover in module.PLAYERS:
-        gan, run, batch = smallest(module)
-        for other in module.PLAYERS:
-            if other != mover:
-                optimizer(gan, other).step = lambda: None
+        (gan, run, batch), turns = smallest(module), set()
+        for player in module.PLAYERS:
+            take = lambda *_, add=turns.add, player=player: add(player)  # noqa: E731
+            if player == mover:
+                optimizer(gan, player).register_step_post_hook(take)
+            else:
+                optimizer(gan, player).step = take
         before = weights(module, gan)
-        for _ in steps(module, gan, batch, run, {mover}):
-            pass
+        for _ in steps(module, gan, batch, run):
+            if turns == {*module.PLAYERS}:
+                break
         after = weights(module, gan)
         moved = {player for player in module.PLAYERS if changed(before[player], after[player])}
         assert moved == {mover}

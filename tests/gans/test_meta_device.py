@@ -17,7 +17,7 @@ from gancourse.gans import vanilla
 from gancourse.training.runtime import Run
 
 META = torch.device("meta")
-STEPS = 6  # of each stage, at least: a player of every n-th step has moved
+STEPS = 6  # of each stage, at least: each player has a turn
 MODULES = [*map(gans.find, gans.names()), made_up]
 
 
@@ -37,8 +37,11 @@ def take_steps(module, **replaced):
     cfg, run = module.PRESETS["smoke"], Run(device=META)
     gan = module.build(cfg, run, **trained.frozen_for(module, META))
     batch = {name: value.to(META) for name, value in batch_for(module, cfg).items()}
-    for part in gan.parts().values():
+    players, turns = set(), set()
+    for name, part in gan.parts().items():
         if isinstance(part, torch.optim.Optimizer):
+            players.add(name)
+            part.register_step_post_hook(lambda *_, name=name: turns.add(name))
             # Fused kernels refuse this device. Without gradients they are not called, hooks are.
             part.register_step_pre_hook(lambda optimizer, *_: optimizer.zero_grad())
     rows = len(next(iter(batch.values())))
@@ -49,6 +52,7 @@ def take_steps(module, **replaced):
             step = replaced.get(name, getattr(module, name))
             for gan.step in range(gan.step, gan.step + max(STEPS, full)):  # noqa: B020
                 losses |= step(gan, batch, run)
+    assert turns == players
     return losses
 
 
